@@ -1,0 +1,1 @@
+//! Thin async client library for Muster, and the muster command.

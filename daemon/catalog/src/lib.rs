@@ -1,0 +1,1 @@
+//! Templates with typed parameters that render to services.

@@ -1,0 +1,1 @@
+//! Machines on the local Docker Engine.

@@ -1,0 +1,1 @@
+//! Docker Swarm clusters and their services.

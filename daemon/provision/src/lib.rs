@@ -1,0 +1,1 @@
+//! SSH sessions, machine preparation, install recipes and PKI.

@@ -1,0 +1,1 @@
+//! Muster's durable store on sled.

@@ -1,0 +1,1 @@
+//! What Muster's daemon and its clients say to each other.

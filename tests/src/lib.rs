@@ -1,0 +1,1 @@
+//! Whole-system tests and the harness that starts real parts.

@@ -1,0 +1,3 @@
+//! `cargo xtask`: sets up and runs the demo, the tests and the checks.
+
+fn main() {}
