@@ -1,1 +1,23 @@
 //! What Muster's daemon and its clients say to each other.
+//!
+//! Nothing here does anything: this crate is the words both sides share. The
+//! types serve two encodings at once, bincode on the socket and JSON or YAML
+//! for people, so they avoid what bincode cannot carry (`flatten`, untagged
+//! enums, skipped fields). Enums are append-only; a struct that was released
+//! is never changed in place.
+
+pub mod error;
+pub mod ids;
+pub mod model;
+pub mod name;
+pub mod quantity;
+pub mod request;
+pub mod secret;
+pub mod time;
+
+pub use error::{Cause, Error, ErrorCode, Retry};
+pub use ids::{ClusterId, InstanceId, MachineId, OperationId, ServiceId};
+pub use name::{Name, NameError};
+pub use request::{Request, Response, StreamItem};
+pub use secret::SecretString;
+pub use time::Timestamp;

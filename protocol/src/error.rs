@@ -1,0 +1,239 @@
+//! The one error type that users see, and the cause of a failed action.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Timestamp;
+
+/// What went wrong, as a stable word. Append-only: scripts match on it. `docs/errors.md` explains each.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ErrorCode {
+    /// The request itself is wrong; nothing was changed.
+    InvalidArgument,
+    /// The named thing does not exist.
+    NotFound,
+    /// The name is taken.
+    AlreadyExists,
+    /// This orchestrator or infrastructure cannot do what was asked; nothing was changed.
+    Unsupported,
+    /// The caller's role does not allow it.
+    PermissionDenied,
+    /// It contradicts the present state, for example a service on a cluster that is being deleted.
+    Conflict,
+    /// The same idempotency key came with another request.
+    IdempotencyMismatch,
+    /// A limit of this daemon is reached; try again later.
+    Busy,
+    /// The daemon is starting, stopping or gone.
+    Unavailable,
+    /// The peer broke the protocol.
+    Protocol,
+    /// No protocol version is known to both sides.
+    VersionMismatch,
+    /// A mistake in Muster itself.
+    Internal,
+    /// The store could not write; the change was not made.
+    Store,
+    /// The infrastructure refused for want of quota or capacity.
+    Quota,
+    /// The infrastructure or orchestrator asked to slow down.
+    Throttled,
+    /// The account's credentials were refused.
+    Credentials,
+    /// The infrastructure refused for another reason.
+    Provider,
+    /// The infrastructure or orchestrator did not answer.
+    Unreachable,
+    /// A machine could not be prepared.
+    Preparation,
+    /// The orchestrator refused or failed.
+    Orchestrator,
+    /// A service did not become healthy in its time.
+    Unhealthy,
+    /// The deadline passed.
+    DeadlineExceeded,
+    /// It was cancelled.
+    Cancelled,
+    /// Another operation took its place.
+    Superseded,
+    /// The control plane lost its quorum; no automatic repair is safe.
+    QuorumLost,
+}
+
+impl ErrorCode {
+    /// Every code, in the order in which they were added.
+    pub const ALL: [Self; 25] = [
+        Self::InvalidArgument,
+        Self::NotFound,
+        Self::AlreadyExists,
+        Self::Unsupported,
+        Self::PermissionDenied,
+        Self::Conflict,
+        Self::IdempotencyMismatch,
+        Self::Busy,
+        Self::Unavailable,
+        Self::Protocol,
+        Self::VersionMismatch,
+        Self::Internal,
+        Self::Store,
+        Self::Quota,
+        Self::Throttled,
+        Self::Credentials,
+        Self::Provider,
+        Self::Unreachable,
+        Self::Preparation,
+        Self::Orchestrator,
+        Self::Unhealthy,
+        Self::DeadlineExceeded,
+        Self::Cancelled,
+        Self::Superseded,
+        Self::QuorumLost,
+    ];
+
+    /// The word that JSON, logs and the command line show.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidArgument => "invalid-argument",
+            Self::NotFound => "not-found",
+            Self::AlreadyExists => "already-exists",
+            Self::Unsupported => "unsupported",
+            Self::PermissionDenied => "permission-denied",
+            Self::Conflict => "conflict",
+            Self::IdempotencyMismatch => "idempotency-mismatch",
+            Self::Busy => "busy",
+            Self::Unavailable => "unavailable",
+            Self::Protocol => "protocol",
+            Self::VersionMismatch => "version-mismatch",
+            Self::Internal => "internal",
+            Self::Store => "store",
+            Self::Quota => "quota",
+            Self::Throttled => "throttled",
+            Self::Credentials => "credentials",
+            Self::Provider => "provider",
+            Self::Unreachable => "unreachable",
+            Self::Preparation => "preparation",
+            Self::Orchestrator => "orchestrator",
+            Self::Unhealthy => "unhealthy",
+            Self::DeadlineExceeded => "deadline-exceeded",
+            Self::Cancelled => "cancelled",
+            Self::Superseded => "superseded",
+            Self::QuorumLost => "quorum-lost",
+        }
+    }
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Whether the same request may succeed if it is made again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Retry {
+    /// Not without a change by somebody.
+    Never,
+    /// Yes, after a while.
+    Later,
+}
+
+/// The answer to a request that cannot be fulfilled. It changed nothing.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Error {
+    /// The stable word.
+    pub code: ErrorCode,
+    /// What is wrong, lower-case, one sentence without a full stop.
+    pub message: String,
+    /// What the user can do about it.
+    pub remedy: Option<String>,
+    /// Whether it is worth asking again.
+    pub retry: Retry,
+    /// More, by name: the field, the value, the limit.
+    pub details: BTreeMap<String, String>,
+}
+
+impl Error {
+    /// An error that asking again does not mend.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), remedy: None, retry: Retry::Never, details: BTreeMap::new() }
+    }
+
+    /// Says what the user can do.
+    #[must_use]
+    pub fn with_remedy(mut self, remedy: impl Into<String>) -> Self {
+        self.remedy = Some(remedy.into());
+        self
+    }
+
+    /// Says that asking again may help.
+    #[must_use]
+    pub fn retry_later(mut self) -> Self {
+        self.retry = Retry::Later;
+        self
+    }
+
+    /// Adds one named detail.
+    #[must_use]
+    pub fn with_detail(mut self, name: impl Into<String>, value: impl fmt::Display) -> Self {
+        self.details.insert(name.into(), value.to_string());
+        self
+    }
+
+    /// The named field has a value that cannot be.
+    pub fn invalid(field: &str, message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::InvalidArgument, message).with_detail("field", field)
+    }
+
+    /// The named field cannot be honoured by `what`.
+    pub fn unsupported(field: &str, what: impl fmt::Display) -> Self {
+        Self::new(ErrorCode::Unsupported, format!("{what} does not support `{field}`")).with_detail("field", field)
+    }
+
+    /// No thing of this kind has this name or id.
+    pub fn not_found(kind: &str, which: impl fmt::Display) -> Self {
+        Self::new(ErrorCode::NotFound, format!("there is no {kind} `{which}`"))
+            .with_detail("kind", kind)
+            .with_remedy(format!("see what there is with `muster {kind} list`"))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.message, self.code)
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Why an action failed: kept with the cluster, shown in its info, its operation and its events.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cause {
+    /// The stable word.
+    pub code: ErrorCode,
+    /// The step that failed, for example `create machine/worker-1`.
+    pub step: String,
+    /// What happened, lower-case, without a full stop. Never holds a secret.
+    pub message: String,
+    /// The provider's own error code, where it gave one.
+    pub provider_code: Option<String>,
+    /// The provider's id of the request, where it gave one: what its support asks for.
+    pub provider_request_id: Option<String>,
+    /// What the user can do about it.
+    pub remedy: Option<String>,
+    /// Whether Muster goes on trying by itself.
+    pub retry: Retry,
+    /// When it happened.
+    pub at: Timestamp,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} ({})", self.step, self.message, self.code)
+    }
+}

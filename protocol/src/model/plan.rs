@@ -1,0 +1,97 @@
+//! Plans: what would be done, what is being done, and what it waits for.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::cluster::ClusterSpec;
+use crate::{Cause, Name, Timestamp};
+
+/// The change that a plan is asked for.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum PlanChange {
+    /// Create this cluster.
+    Create(ClusterSpec),
+    /// Give an existing cluster other numbers of machines.
+    Scale {
+        /// The cluster.
+        cluster: Name,
+        /// Control-plane machines; as they are if none.
+        control_planes: Option<u32>,
+        /// Worker machines; as they are if none.
+        workers: Option<u32>,
+    },
+    /// Delete it.
+    Delete {
+        /// The cluster.
+        cluster: Name,
+    },
+    /// Nothing new: what is still to be done.
+    Current {
+        /// The cluster.
+        cluster: Name,
+    },
+}
+
+/// The steps that lead from what is to what was asked for: the same list that is performed.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// The cluster.
+    pub cluster: Name,
+    /// The steps, each after those that it waits for.
+    pub steps: Vec<Step>,
+}
+
+/// One step of a plan.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Step {
+    /// What is done to what, for example `create machine/worker-1`. Unique in the plan.
+    pub name: String,
+    /// The names of the steps that must be done first.
+    pub after: Vec<String>,
+    /// How it stands.
+    pub status: StepStatus,
+    /// In words, what it waits for, if it waits.
+    pub waits_for: Option<String>,
+    /// Since when it stands so.
+    pub since: Option<Timestamp>,
+    /// Until when it may stand so; then it counts as failed.
+    pub deadline: Option<Timestamp>,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it is tried again.
+    pub next_try: Option<Timestamp>,
+    /// Why the last try failed.
+    pub cause: Option<Cause>,
+}
+
+/// How a step stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepStatus {
+    /// May be done now.
+    Ready,
+    /// Is being done.
+    Running,
+    /// Waits for other steps.
+    Waiting,
+    /// Failed and waits for its next try.
+    Retrying,
+    /// Cannot be done without a change by somebody.
+    Blocked,
+}
+
+impl fmt::Display for StepStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Ready => "ready",
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Retrying => "retrying",
+            Self::Blocked => "blocked",
+        })
+    }
+}

@@ -1,0 +1,296 @@
+//! What can be asked: the Common Gateway API. One variant an operation.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::account::{AccountCheck, AccountInfo, AccountSpec, Finding};
+use crate::model::catalog::{CatalogListing, TemplateInfo};
+use crate::model::cluster::{ClusterInfo, ClusterSpec, ClusterSummary};
+use crate::model::container::ContainerInfo;
+use crate::model::event::Event;
+use crate::model::host::HostInfo;
+use crate::model::operation::OperationInfo;
+use crate::model::plan::{Plan, PlanChange};
+use crate::model::service::{LogLine, ServiceInfo, ServiceSpec};
+use crate::{MachineId, Name, OperationId, SecretString};
+
+/// Makes a change safe to ask for twice: the same key with the same request is answered with the operation of the
+/// first time; with another request it is refused with `idempotency-mismatch`. 1 to 64 printable ASCII characters,
+/// remembered for a day.
+pub type IdempotencyKey = String;
+
+/// One request. Those that change something are answered with [`Response::Operation`] once the wish is on disk,
+/// and carry an optional [`IdempotencyKey`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are said by their names and types")]
+pub enum Request {
+    /// createOrchestrator: create a cluster.
+    ClusterCreate { spec: ClusterSpec, idempotency_key: Option<IdempotencyKey> },
+    /// deleteOrchestrator: remove a cluster with all it has.
+    ClusterDelete { cluster: Name, idempotency_key: Option<IdempotencyKey> },
+    /// getOrchestratorInfo: everything about one cluster.
+    ClusterInfo { cluster: Name },
+    /// All clusters, by name, a page at a time.
+    ClusterList { page: PageRequest },
+    /// What would be done for a change, without doing it.
+    ClusterPlan { change: PlanChange },
+    /// Change the numbers of machines.
+    ClusterScale {
+        cluster: Name,
+        control_planes: Option<u32>,
+        workers: Option<u32>,
+        idempotency_key: Option<IdempotencyKey>,
+    },
+    /// Try again now whatever failed and waits.
+    ClusterRetry { cluster: Name, idempotency_key: Option<IdempotencyKey> },
+    /// createOrchestratorService: deploy one service, or the services of a template.
+    ServiceCreate { cluster: Name, source: ServiceSource, idempotency_key: Option<IdempotencyKey> },
+    /// deleteOrchestratorService: remove a service.
+    ServiceDelete { cluster: Name, service: Name, idempotency_key: Option<IdempotencyKey> },
+    /// getContainerServiceInfo: one service.
+    ServiceInfo { cluster: Name, service: Name },
+    /// getOrchestratorsServiceInfo: the services of one cluster or of all, by cluster and name.
+    ServiceList { cluster: Option<Name>, page: PageRequest },
+    /// Replace what is asked for of a service.
+    ServiceUpdate { cluster: Name, spec: ServiceSpec, idempotency_key: Option<IdempotencyKey> },
+    /// Change the number of copies.
+    ServiceScale { cluster: Name, service: Name, replicas: u32, idempotency_key: Option<IdempotencyKey> },
+    /// The output of a service: a stream of [`StreamItem::Log`].
+    ServiceLogs { cluster: Name, service: Name, follow: bool, tail: Option<u32> },
+    /// getHostInfoById: one machine.
+    HostInfo { id: MachineId },
+    /// The machines of one cluster or of all, by cluster and name.
+    HostList { cluster: Option<Name>, page: PageRequest },
+    /// getContainerInfo: one container.
+    ContainerInfo { id: String },
+    /// The containers of one cluster or of all, of one service or of all.
+    ContainerList { cluster: Option<Name>, service: Option<Name>, page: PageRequest },
+    /// Every template of the catalog.
+    CatalogList,
+    /// getCatalogTemplateData: one template.
+    CatalogShow { template: Name },
+    /// One operation.
+    OperationInfo { id: OperationId },
+    /// Operations, newest first.
+    OperationList { cluster: Option<Name>, page: PageRequest },
+    /// An operation now and at each change until it ends: a stream of [`StreamItem::Operation`].
+    OperationWatch { id: OperationId },
+    /// End an operation; what was asked for before it is restored.
+    OperationCancel { id: OperationId },
+    /// Events behind a cursor: a stream of [`StreamItem::Event`], which goes on with new ones if `follow`.
+    Events { since: Option<u64>, cluster: Option<Name>, follow: bool },
+    /// Add or replace an account. Answered with [`Response::Account`].
+    AccountAdd { spec: AccountSpec },
+    /// Ask the infrastructure with an account, or with the default one of an infrastructure.
+    AccountCheck { account: Name },
+    /// All accounts.
+    AccountList,
+    /// Remove an account that no cluster uses.
+    AccountRemove { account: Name },
+    /// Look at everything that Muster needs.
+    Doctor,
+    /// Who the caller is, and who the daemon is.
+    Whoami,
+}
+
+/// Where the services to create come from.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum ServiceSource {
+    /// One service, spelt out.
+    Spec(Box<ServiceSpec>),
+    /// The services of a template.
+    Template {
+        /// The template.
+        template: Name,
+        /// The first service's name and the others' prefix; the template's name if left out.
+        name: Option<Name>,
+        /// Parameters by name. Secret, because some are.
+        values: BTreeMap<String, SecretString>,
+    },
+}
+
+/// Which part of a list.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct PageRequest {
+    /// At most so many; none is [`PageRequest::DEFAULT_LIMIT`], more than [`PageRequest::MAX_LIMIT`] is that.
+    pub limit: Option<u32>,
+    /// Go on behind the page whose `next` this is.
+    pub after: Option<String>,
+}
+
+impl PageRequest {
+    /// Without a limit.
+    pub const DEFAULT_LIMIT: u32 = 100;
+    /// At most.
+    pub const MAX_LIMIT: u32 = 1000;
+}
+
+/// Part of a list.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Page<T> {
+    /// What is on it.
+    pub items: Vec<T>,
+    /// How to ask for the next one; none if this is the last.
+    pub next: Option<String>,
+}
+
+/// The caller, as the daemon sees it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Whoami {
+    /// The user's number.
+    pub uid: u32,
+    /// The role: `viewer`, `operator` or `admin`.
+    pub role: String,
+    /// The daemon's version.
+    pub daemon_version: String,
+    /// The daemon's installation.
+    pub instance: crate::InstanceId,
+}
+
+/// The answer to a request that is not a stream.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Response {
+    /// The wish is on disk; this is its record.
+    Operation(OperationInfo),
+    /// One cluster.
+    Cluster(Box<ClusterInfo>),
+    /// Clusters.
+    Clusters(Page<ClusterSummary>),
+    /// A plan.
+    Plan(Plan),
+    /// One service.
+    Service(Box<ServiceInfo>),
+    /// Services.
+    Services(Page<ServiceInfo>),
+    /// One machine.
+    Host(Box<HostInfo>),
+    /// Machines.
+    Hosts(Page<HostInfo>),
+    /// One container.
+    Container(Box<ContainerInfo>),
+    /// Containers.
+    Containers(Page<ContainerInfo>),
+    /// The catalog.
+    Catalog(CatalogListing),
+    /// One template.
+    Template(Box<TemplateInfo>),
+    /// Operations.
+    Operations(Page<OperationInfo>),
+    /// One account.
+    Account(AccountInfo),
+    /// Accounts.
+    Accounts(Vec<AccountInfo>),
+    /// The result of an account check.
+    AccountCheck(AccountCheck),
+    /// Done, and there is nothing to say.
+    Done,
+    /// What `doctor` found.
+    Doctor(Vec<Finding>),
+    /// Who is who.
+    Whoami(Whoami),
+}
+
+/// One item of a stream.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum StreamItem {
+    /// An operation as it is now.
+    Operation(OperationInfo),
+    /// An event.
+    Event(Event),
+    /// A line of a service's output.
+    Log(LogLine),
+}
+
+/// What a caller must be allowed to do for a request.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Access {
+    /// Look.
+    View,
+    /// Create, change and remove clusters and services.
+    Operate,
+    /// Handle credentials.
+    Administer,
+}
+
+impl Request {
+    /// The operation's name: the paper's, where it has one. REST uses it as `operationId`.
+    pub const fn operation_id(&self) -> &'static str {
+        match self {
+            Self::ClusterCreate { .. } => "createOrchestrator",
+            Self::ClusterDelete { .. } => "deleteOrchestrator",
+            Self::ClusterInfo { .. } => "getOrchestratorInfo",
+            Self::ClusterList { .. } => "listOrchestrators",
+            Self::ClusterPlan { .. } => "planOrchestrator",
+            Self::ClusterScale { .. } => "scaleOrchestrator",
+            Self::ClusterRetry { .. } => "retryOrchestrator",
+            Self::ServiceCreate { .. } => "createOrchestratorService",
+            Self::ServiceDelete { .. } => "deleteOrchestratorService",
+            Self::ServiceInfo { .. } => "getContainerServiceInfo",
+            Self::ServiceList { .. } => "getOrchestratorsServiceInfo",
+            Self::ServiceUpdate { .. } => "updateOrchestratorService",
+            Self::ServiceScale { .. } => "scaleOrchestratorService",
+            Self::ServiceLogs { .. } => "getOrchestratorServiceLogs",
+            Self::HostInfo { .. } => "getHostInfoById",
+            Self::HostList { .. } => "listHosts",
+            Self::ContainerInfo { .. } => "getContainerInfo",
+            Self::ContainerList { .. } => "listContainers",
+            Self::CatalogList => "listCatalogTemplates",
+            Self::CatalogShow { .. } => "getCatalogTemplateData",
+            Self::OperationInfo { .. } => "getOperation",
+            Self::OperationList { .. } => "listOperations",
+            Self::OperationWatch { .. } => "watchOperation",
+            Self::OperationCancel { .. } => "cancelOperation",
+            Self::Events { .. } => "listEvents",
+            Self::AccountAdd { .. } => "addAccount",
+            Self::AccountCheck { .. } => "checkAccount",
+            Self::AccountList => "listAccounts",
+            Self::AccountRemove { .. } => "removeAccount",
+            Self::Doctor => "doctor",
+            Self::Whoami => "whoami",
+        }
+    }
+
+    /// What the caller must be allowed to do.
+    pub const fn access(&self) -> Access {
+        match self {
+            Self::ClusterInfo { .. }
+            | Self::ClusterList { .. }
+            | Self::ClusterPlan { .. }
+            | Self::ServiceInfo { .. }
+            | Self::ServiceList { .. }
+            | Self::ServiceLogs { .. }
+            | Self::HostInfo { .. }
+            | Self::HostList { .. }
+            | Self::ContainerInfo { .. }
+            | Self::ContainerList { .. }
+            | Self::CatalogList
+            | Self::CatalogShow { .. }
+            | Self::OperationInfo { .. }
+            | Self::OperationList { .. }
+            | Self::OperationWatch { .. }
+            | Self::Events { .. }
+            | Self::AccountList
+            | Self::Doctor
+            | Self::Whoami => Access::View,
+            Self::ClusterCreate { .. }
+            | Self::ClusterDelete { .. }
+            | Self::ClusterScale { .. }
+            | Self::ClusterRetry { .. }
+            | Self::ServiceCreate { .. }
+            | Self::ServiceDelete { .. }
+            | Self::ServiceUpdate { .. }
+            | Self::ServiceScale { .. }
+            | Self::OperationCancel { .. }
+            | Self::AccountCheck { .. } => Access::Operate,
+            Self::AccountAdd { .. } | Self::AccountRemove { .. } => Access::Administer,
+        }
+    }
+
+    /// Whether it is answered with a stream.
+    pub const fn is_stream(&self) -> bool {
+        matches!(self, Self::ServiceLogs { .. } | Self::OperationWatch { .. } | Self::Events { .. })
+    }
+}
