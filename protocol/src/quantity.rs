@@ -70,7 +70,7 @@ impl FromStr for CpuMillis {
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (suffix, unit) in BYTE_SUFFIXES[..4].iter().rev() {
-            if self.0 >= *unit && self.0 % unit == 0 {
+            if self.0 >= *unit && self.0.is_multiple_of(*unit) {
                 return write!(f, "{}{suffix}", self.0 / unit);
             }
         }
@@ -80,7 +80,7 @@ impl fmt::Display for Bytes {
 
 impl fmt::Display for CpuMillis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 % 1000 == 0 { write!(f, "{}", self.0 / 1000) } else { write!(f, "{}m", self.0) }
+        if self.0.is_multiple_of(1000) { write!(f, "{}", self.0 / 1000) } else { write!(f, "{}m", self.0) }
     }
 }
 

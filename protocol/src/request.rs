@@ -53,7 +53,7 @@ pub enum Request {
     /// getOrchestratorsServiceInfo: the services of one cluster or of all, by cluster and name.
     ServiceList { cluster: Option<Name>, page: PageRequest },
     /// Replace what is asked for of a service.
-    ServiceUpdate { cluster: Name, spec: ServiceSpec, idempotency_key: Option<IdempotencyKey> },
+    ServiceUpdate { cluster: Name, spec: Box<ServiceSpec>, idempotency_key: Option<IdempotencyKey> },
     /// Change the number of copies.
     ServiceScale { cluster: Name, service: Name, replicas: u32, idempotency_key: Option<IdempotencyKey> },
     /// The output of a service: a stream of [`StreamItem::Log`].
