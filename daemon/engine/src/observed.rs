@@ -1,0 +1,128 @@
+//! What driver and handler last saw. Never stored: it is learnt again after a start.
+
+use std::collections::BTreeMap;
+
+use muster_protocol::model::container::ContainerPhase;
+use muster_protocol::model::host::Role;
+use muster_protocol::model::service::Endpoint;
+use muster_protocol::quantity::{Bytes, CpuMillis};
+use muster_protocol::{Cause, Name, Timestamp};
+
+/// Everything that was seen of one cluster.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Observed {
+    /// The machines at the infrastructure.
+    pub machines: BTreeMap<Name, ObservedMachine>,
+    /// When the infrastructure was last looked at with success.
+    pub machines_at: Option<Timestamp>,
+    /// Why it could not be looked at since.
+    pub machines_cause: Option<Cause>,
+    /// What the orchestrator says.
+    pub orchestrator: OrchestratorView,
+    /// When the orchestrator was last looked at with success.
+    pub orchestrator_at: Option<Timestamp>,
+    /// Why it could not be looked at since.
+    pub orchestrator_cause: Option<Cause>,
+}
+
+/// One machine as the infrastructure sees it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ObservedMachine {
+    /// Its name within the cluster.
+    pub name: Name,
+    /// The provider's id.
+    pub id: String,
+    /// Whether it runs.
+    pub power: Power,
+}
+
+/// Whether a machine runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Power {
+    /// It runs, or is on its way to.
+    Running,
+    /// It is stopped and can be started.
+    Stopped,
+}
+
+/// A cluster as its orchestrator's control plane sees it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct OrchestratorView {
+    /// The orchestrator's version.
+    pub version: Option<String>,
+    /// Where its API answers.
+    pub endpoints: Vec<String>,
+    /// Its nodes, by the machine's name within the cluster. A node of no machine of ours is left out.
+    pub nodes: BTreeMap<Name, ObservedNode>,
+    /// Services with our marks, by name.
+    pub services: BTreeMap<Name, ObservedService>,
+    /// The containers of those services.
+    pub containers: Vec<ObservedContainer>,
+}
+
+/// One node.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ObservedNode {
+    /// The orchestrator's id of it.
+    pub id: String,
+    /// What it is for.
+    pub role: Role,
+    /// Whether it is up and takes part; a manager must be reachable too.
+    pub ready: bool,
+    /// The orchestrator's version on it.
+    pub version: Option<String>,
+    /// Processor time that it has.
+    pub cpu: Option<CpuMillis>,
+    /// Memory that it has.
+    pub memory: Option<Bytes>,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// The orchestrator's words, if it is not ready.
+    pub message: Option<String>,
+}
+
+/// One service.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ObservedService {
+    /// The orchestrator's id of it.
+    pub id: String,
+    /// For which generation it was last submitted.
+    pub generation: u64,
+    /// Copies wanted now.
+    pub wanted: u32,
+    /// Copies of this generation that run (and are healthy), or have completed, for a job.
+    pub ready: u32,
+    /// Whether copies of earlier generations still run: a change is under way.
+    pub updating: bool,
+    /// Where it is reached from outside.
+    pub endpoints: Vec<Endpoint>,
+    /// Why copies do not run, in the orchestrator's words.
+    pub message: Option<String>,
+}
+
+/// One container.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ObservedContainer {
+    /// The orchestrator's id of it.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// The service it belongs to.
+    pub service: Name,
+    /// The machine it is on.
+    pub machine: Option<Name>,
+    /// How it is.
+    pub phase: ContainerPhase,
+    /// Whether its health check passes.
+    pub healthy: Option<bool>,
+    /// Its own address.
+    pub address: Option<String>,
+    /// The image.
+    pub image: String,
+    /// Since when.
+    pub since: Option<Timestamp>,
+    /// With which code it ended.
+    pub exit_code: Option<i64>,
+    /// The orchestrator's words.
+    pub message: Option<String>,
+}
