@@ -1,3 +1,45 @@
 //! `cargo xtask`: sets up and runs the demo, the tests and the checks.
+//!
+//! One file a subcommand. It only starts other programs (`docker`, `apt-get`, `cargo`), so it compiles in seconds.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool: its output is for the terminal")]
 
-fn main() {}
+mod check;
+mod host;
+mod image;
+mod setup;
+mod shell;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about, disable_help_subcommand = true)]
+struct Xtask {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Install what is missing, start the Docker Engine, build the machine images
+    Setup,
+    /// Build the machine images if their inputs have changed
+    Image(image::Options),
+    /// Set up, build, and run every test with nothing skipped
+    Test(test::Options),
+    /// Formatting, lints, dependency rules, docs
+    Check(check::Options),
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    match Xtask::parse().command {
+        Task::Setup => setup::run()?,
+        Task::Image(options) => image::run(&options)?,
+        // Its last line is the totals, so a failed test is an exit code and no error message below them.
+        Task::Test(options) => return test::run(&options),
+        Task::Check(options) => check::run(&options)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,69 @@
+//! An image is good when a machine boots from it; only then it becomes `bookworm`.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+use super::docker;
+use crate::{host, shell};
+
+const BOOT_LIMIT: Duration = Duration::from_secs(60);
+
+/// What the parameters are for is in daemon/drivers/local/image/README.md.
+const PARAMETERS: [&str; 21] = [
+    "--label=io.muster.test=image",
+    "--cgroupns=private",
+    "--stop-signal=SIGRTMIN+3",
+    "--tmpfs=/run",
+    "--tmpfs=/run/lock",
+    "--tmpfs=/tmp:exec",
+    "--mount",
+    "type=volume,dst=/var/lib/docker,volume-label=io.muster.test=image",
+    "--mount",
+    "type=volume,dst=/var/lib/containerd,volume-label=io.muster.test=image",
+    "--mount",
+    "type=volume,dst=/var/lib/kubelet,volume-label=io.muster.test=image",
+    "--mount",
+    "type=volume,dst=/var/lib/etcd,volume-label=io.muster.test=image",
+    "--security-opt",
+    "seccomp=unconfined",
+    "--security-opt",
+    "apparmor=unconfined",
+    "--security-opt",
+    "systempaths=unconfined",
+    "--device-cgroup-rule=a *:* rwm",
+];
+
+/// Starts a machine, waits till systemd is up, and removes it.
+pub fn boots(image: &str) -> Result<()> {
+    let mut arguments = vec!["run", "--detach"];
+    arguments.extend(PARAMETERS);
+    let capabilities = host::grantable_capabilities()?;
+    for capability in &capabilities {
+        arguments.extend(["--cap-add", capability]);
+    }
+    arguments.push(image);
+    let id = docker(&arguments)?;
+    let result = wait_for_boot(image, &id);
+    docker(&["rm", "--force", "--volumes", &id])?;
+    result
+}
+
+fn wait_for_boot(image: &str, id: &str) -> Result<()> {
+    let start = Instant::now();
+    let mut state = String::from("no answer");
+    let up = shell::poll(BOOT_LIMIT, || {
+        // Exits with 1 in every state but `running`, also when the state is final.
+        let output = Command::new("docker").args(["exec", id, "systemctl", "is-system-running"]).output()?;
+        state = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        Ok(matches!(state.as_str(), "running" | "degraded" | "maintenance").then_some(()))
+    })?;
+    if up.is_none() || state != "running" {
+        let failed = docker(&["exec", id, "systemctl", "--failed", "--plain", "--no-legend"]).unwrap_or_default();
+        let logs = docker(&["logs", "--tail", "20", id]).unwrap_or_default();
+        bail!("a machine of {image} does not boot (systemd says `{state}`)\nfailed units: {failed}\n{logs}");
+    }
+    shell::say(format!("{image} boots in {:.1} s", start.elapsed().as_secs_f32()));
+    Ok(())
+}

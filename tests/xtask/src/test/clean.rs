@@ -1,0 +1,144 @@
+//! Removes what tests left behind: this run's, and those of runs that were killed.
+//!
+//! Everything is found by a mark that only tests set, so nothing of a real daemon on the same host is touched:
+//! - containers, networks, volumes and images with the label `io.muster.test`,
+//! - those of a daemon that a test started: their label `io.muster.instance` has a value that is also the name of a file
+//!   in `$MUSTER_TEST_DIR/instances/`,
+//! - `musterd` processes by the files `$MUSTER_TEST_DIR/daemons/*.pid`,
+//! - `$MUSTER_TEST_DIR` itself, where tests also have their temporary folders.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::image::docker;
+use crate::shell;
+
+/// How long a daemon may take to shut down before it is killed.
+const STOP_LIMIT: Duration = Duration::from_secs(10);
+
+/// Kinds of Docker objects: how to list their ids, how to remove them. In this order nothing is still in use.
+const OBJECTS: [(&[&str], &[&str]); 4] = [
+    (&["ps", "--all", "--quiet"], &["rm", "--force", "--volumes"]),
+    (&["network", "ls", "--quiet"], &["network", "rm"]),
+    (&["volume", "ls", "--quiet"], &["volume", "rm", "--force"]),
+    (&["image", "ls", "--quiet"], &["image", "rm", "--force"]),
+];
+
+/// Cleans up and returns how many processes and Docker objects there were.
+pub fn clean(test_dir: &Path) -> Result<usize> {
+    // Daemons first: a living one would put back what is removed under it.
+    let mut removed = 0;
+    for file in files_in(&test_dir.join("daemons"))? {
+        removed += usize::from(stop_daemon(&file)?);
+    }
+    let mut labels = vec!["io.muster.test".to_owned()];
+    for file in files_in(&test_dir.join("instances"))? {
+        if let Some(name) = file.file_name() {
+            labels.push(format!("io.muster.instance={}", name.to_string_lossy()));
+        }
+    }
+    for label in &labels {
+        for (list, remove) in OBJECTS {
+            removed += remove_labelled(label, list, remove)?;
+        }
+    }
+    match fs::remove_dir_all(test_dir) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", test_dir.display()))
+        }
+        _ => Ok(removed),
+    }
+}
+
+fn remove_labelled(label: &str, list: &[&str], remove: &[&str]) -> Result<usize> {
+    let filter = format!("label={label}");
+    let output = docker(&[list, &["--filter", &filter]].concat())?;
+    // An image with two names is listed twice.
+    let ids: std::collections::BTreeSet<&str> = output.lines().collect();
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    let ids: Vec<&str> = ids.into_iter().collect();
+    docker(&[remove, &ids].concat())?;
+    Ok(ids.len())
+}
+
+/// Stops the daemon that a pid file names; says whether there was one.
+fn stop_daemon(pid_file: &Path) -> Result<bool> {
+    let text = fs::read_to_string(pid_file).with_context(|| format!("cannot read {}", pid_file.display()))?;
+    let Ok(pid) = text.trim().parse::<u32>() else {
+        return Ok(false);
+    };
+    if !is_musterd(pid) {
+        return Ok(false);
+    }
+    signal(pid, "TERM");
+    if shell::poll(STOP_LIMIT, || Ok((!is_musterd(pid)).then_some(())))?.is_none() {
+        signal(pid, "KILL");
+    }
+    Ok(true)
+}
+
+/// Whether this process is a daemon of ours; its number may long be another's.
+fn is_musterd(pid: u32) -> bool {
+    // After a rebuild of the file the link ends in ` (deleted)`. A zombie has no link: it is gone for our purpose.
+    fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| {
+        let exe = exe.to_string_lossy();
+        Path::new(exe.trim_end_matches(" (deleted)")).file_name().is_some_and(|name| name == "musterd")
+    })
+}
+
+fn signal(pid: u32, name: &str) {
+    // It may have ended by itself just now.
+    shell::succeeds(Command::new("kill").args(["-s", name, &pid.to_string()]));
+}
+
+fn files_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    match fs::read_dir(folder) {
+        Ok(entries) => entries.map(|entry| Ok(entry?.path())).collect(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error).with_context(|| format!("cannot list {}", folder.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pid_file_that_names_another_program_stops_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.pid");
+        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+        fs::write(&file, format!("{}\n", child.id())).unwrap();
+        assert!(!stop_daemon(&file).unwrap());
+        assert!(child.try_wait().unwrap().is_none(), "the process must still run");
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn a_daemon_named_by_its_pid_file_is_stopped() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("musterd");
+        fs::copy("/bin/sleep", &program).unwrap();
+        let mut child = Command::new(&program).arg("60").spawn().unwrap();
+        let file = folder.path().join("a.pid");
+        fs::write(&file, child.id().to_string()).unwrap();
+        assert!(stop_daemon(&file).unwrap());
+        assert!(!child.wait().unwrap().success());
+        assert!(!stop_daemon(&file).unwrap(), "stopped already");
+    }
+
+    #[test]
+    fn an_empty_or_torn_pid_file_is_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.pid");
+        fs::write(&file, "").unwrap();
+        assert!(!stop_daemon(&file).unwrap());
+    }
+}
