@@ -6,16 +6,23 @@
 //! enums, skipped fields). Enums are append-only; a struct that was released
 //! is never changed in place.
 
+pub mod codec;
+pub mod credit;
 pub mod error;
+pub mod frame;
+pub mod handshake;
+pub mod hello;
 pub mod ids;
 pub mod model;
 pub mod name;
 pub mod quantity;
 pub mod request;
 pub mod secret;
+pub mod stream;
 pub mod time;
 
 pub use error::{Cause, Error, ErrorCode, Retry};
+pub use frame::{ClientBody, ClientFrame, RequestId, ServerBody, ServerFrame};
 pub use ids::{ClusterId, InstanceId, MachineId, OperationId, ServiceId};
 pub use name::{Name, NameError};
 pub use request::{Request, Response, StreamItem};
