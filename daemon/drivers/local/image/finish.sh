@@ -19,5 +19,5 @@ systemctl mask systemd-logind.service console-getty.service getty@.service getty
     apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer e2scrub_reap.service
 
 install -d -m 700 /root/.ssh
-rm -rf /var/cache/apt/archives/*.deb /var/lib/apt/lists/* /var/log/*.log /var/log/apt /usr/share/doc/* /usr/share/man/* \
+rm -rf /var/cache/apt/archives/*.deb /var/cache/apt/*.bin /var/lib/apt/lists/* /var/log/*.log /var/log/apt /usr/share/doc/* /usr/share/man/* \
     /usr/share/locale/* /usr/share/info/* /usr/sbin/policy-rc.d /tmp/* /var/tmp/*
