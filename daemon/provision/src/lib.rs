@@ -1,1 +1,3 @@
 //! SSH sessions, machine preparation, install recipes and PKI.
+
+pub mod material;
