@@ -1,1 +1,49 @@
 //! Muster's durable store on sled.
+//!
+//! This crate is plumbing: it keeps typed records, a numbered event log and sealed secrets, and knows nothing of
+//! clusters. **Acknowledged means fsynced**, and a damaged store is repaired with every record intact or refused with a
+//! remedy; it never opens empty or silently older.
+//!
+//! ```text
+//! <dir>/lock          held while the store is open; names the process
+//! <dir>/sled/         sled's own files
+//! <dir>/witness       the last committed generation, outside sled, so that an older database is recognised
+//! <dir>/exports/      verified plain-file copies
+//! <dir>/damaged-*/    what was found before a repair touched it
+//! ```
+//!
+//! sled 0.34.7 is usable if treated with suspicion: its `flush` does not fsync, it does not notice a truncated file, and
+//! it fails to open when a snapshot file is torn. Each module here answers one of those.
+
+mod batch;
+pub mod codec;
+mod directory;
+mod engine;
+pub mod envelope;
+mod error;
+mod events;
+mod export;
+pub mod fixtures;
+mod group;
+mod open;
+mod options;
+mod read;
+mod repair;
+mod restore;
+mod root;
+mod secrets;
+mod store;
+mod table;
+mod witness;
+mod writer;
+
+pub use batch::Batch;
+pub use codec::{CodecError, Payload, Record};
+pub use error::{BatchError, CommitError, ExportError, NotApplied, OpenError, ReadError, RestoreError};
+pub use events::{PruneError, StoredEvent};
+pub use export::{ExportSummary, verify_export};
+pub use options::{CommitStep, FaultHook, OpenOptions, OpenReport, Repair};
+pub use restore::restore;
+pub use secrets::{KeyError, KeySource, SealError, Sealer};
+pub use store::{Committed, Store};
+pub use table::Table;

@@ -1,0 +1,196 @@
+//! sled, held at arm's length: every call is guarded against panics, and durability is ours.
+
+use std::{
+    collections::HashSet,
+    ffi::OsString,
+    fmt, fs, io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use crate::{
+    Table,
+    directory::{DirLock, Layout, retry_while_locked, sync_dir},
+    envelope,
+    root::{ROOT_KEY, Root},
+};
+
+/// sled's threads may hold its file lock for a moment after the last handle was dropped.
+const SLED_LOCK_WAIT: Duration = Duration::from_secs(5);
+
+/// Why a call into sled failed.
+#[derive(Debug)]
+pub(crate) enum EngineError {
+    /// sled or the system said so.
+    Failed(String),
+    /// sled's file is locked although we hold the directory.
+    Locked,
+}
+
+impl fmt::Display for EngineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            EngineError::Failed(cause) => f.write_str(cause),
+            EngineError::Locked => f.write_str("sled's file is locked"),
+        }
+    }
+}
+
+impl From<sled::Error> for EngineError {
+    fn from(error: sled::Error) -> Self {
+        let text = error.to_string();
+        // sled reports a held lock as an untyped I/O error.
+        if text.contains("could not acquire lock") { EngineError::Locked } else { EngineError::Failed(text) }
+    }
+}
+
+impl From<io::Error> for EngineError {
+    fn from(error: io::Error) -> Self {
+        EngineError::Failed(error.to_string())
+    }
+}
+
+/// Runs `work`, turning a panic into an error. sled panics on some kinds of damage.
+pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T, EngineError>) -> Result<T, EngineError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let text = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("no message");
+        Err(EngineError::Failed(format!("sled panicked: {text}")))
+    })
+}
+
+/// The open database. Fields drop in order: the lock goes last.
+pub(crate) struct Engine {
+    db: sled::Db,
+    /// Our own handle on sled's file: sled's `flush` only starts the write-out, it does not wait for the disk.
+    file: fs::File,
+    layout: Layout,
+    synced_blobs: Mutex<HashSet<OsString>>,
+    _lock: Option<DirLock>,
+}
+
+impl Engine {
+    /// Opens or creates sled's files and makes their names durable.
+    pub fn open(layout: &Layout, cache_bytes: u64) -> Result<Engine, EngineError> {
+        let config = sled::Config::new()
+            .path(layout.sled())
+            .cache_capacity(cache_bytes)
+            // Belt and braces: the background thread is the one part of sled that calls fsync.
+            .flush_every_ms(Some(500));
+        let locked = |error: &EngineError| matches!(error, EngineError::Locked);
+        let db = retry_while_locked(SLED_LOCK_WAIT, locked, || guarded(|| Ok(config.open()?)))?;
+        let file = fs::File::open(layout.sled_file())?;
+        let engine = Engine { db, file, layout: layout.clone(), synced_blobs: Mutex::default(), _lock: None };
+        engine.sync_everything()?;
+        Ok(engine)
+    }
+
+    /// Keeps the directory's lock until the database is gone.
+    pub fn hold(mut self, lock: DirLock) -> Engine {
+        self._lock = Some(lock);
+        self
+    }
+
+    /// sled's own handle; use within [`guarded`].
+    pub fn db(&self) -> &sled::Tree {
+        &self.db
+    }
+
+    /// Hands everything to the operating system: survives a kill, not a power loss.
+    pub fn flush(&self) -> Result<(), EngineError> {
+        self.db.flush()?;
+        Ok(())
+    }
+
+    /// Real durability of all that was flushed.
+    pub fn sync(&self) -> io::Result<()> {
+        self.sync_blobs()?;
+        self.file.sync_data()
+    }
+
+    /// sled writes a page above 128 KiB (16 large values) to a file of its own and never fsyncs it.
+    fn sync_blobs(&self) -> io::Result<()> {
+        let mut synced = self.synced_blobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut present = HashSet::new();
+        let mut fresh = false;
+        for entry in fs::read_dir(self.layout.blobs())? {
+            let name = entry?.file_name();
+            if !synced.contains(&name) {
+                match fs::File::open(self.layout.blobs().join(&name)) {
+                    Ok(file) => file.sync_all()?,
+                    // sled's collector removed it in the meantime: nothing refers to it any more.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                    Err(error) => return Err(error),
+                }
+                fresh = true;
+            }
+            present.insert(name);
+        }
+        if fresh {
+            sync_dir(&self.layout.blobs())?;
+        }
+        *synced = present;
+        Ok(())
+    }
+
+    fn sync_everything(&self) -> io::Result<()> {
+        self.sync_blobs()?;
+        self.file.sync_all()?;
+        fs::File::open(self.layout.sled().join("conf"))?.sync_all()?;
+        sync_dir(&self.layout.sled())?;
+        sync_dir(&self.layout.dir)
+    }
+
+    /// Reads every record, checks it, and checks their sum against the root record. `None`: there is no root record and
+    /// no other record, so nothing was ever committed.
+    pub fn verify(&self) -> Result<Option<Root>, EngineError> {
+        guarded(|| {
+            let mut found = Root::new([0; 16]);
+            let mut root = None;
+            let mut newest = 0;
+            for entry in self.db.iter() {
+                let (key, value) = entry?;
+                if key.as_ref() == ROOT_KEY {
+                    root = Some(Root::decode(&value).map_err(EngineError::Failed)?);
+                    continue;
+                }
+                let known = key.first().and_then(|tag| Table::from_tag(*tag));
+                let Some(table) = known else {
+                    return Err(EngineError::Failed("a record lies outside every table".into()));
+                };
+                let envelope = envelope::decode(&key, &value)
+                    .map_err(|error| EngineError::Failed(format!("a record of {table:?}: {error}")))?;
+                found.add(&key, envelope.generation, envelope.crc);
+                newest = newest.max(envelope.generation);
+            }
+            let Some(root) = root else {
+                return match found.count {
+                    0 => Ok(None),
+                    count => Err(EngineError::Failed(format!("{count} records, but the root record is missing"))),
+                };
+            };
+            if root.count != found.count {
+                let (expected, found) = (root.count, found.count);
+                return Err(EngineError::Failed(format!("{found} records instead of {expected}")));
+            }
+            if root.digest != found.digest || newest > root.generation {
+                return Err(EngineError::Failed("the records are not those that were committed".into()));
+            }
+            Ok(Some(root))
+        })
+    }
+}
+
+/// Drops an engine where a panic of sled's destructor does no harm.
+pub(crate) fn discard(engine: Engine) {
+    if let Err(error) = guarded(|| {
+        drop(engine);
+        Ok(())
+    }) {
+        tracing::warn!(%error, "closing sled failed; all acknowledged commits are on disk");
+    }
+}

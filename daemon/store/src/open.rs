@@ -1,0 +1,111 @@
+//! Opening: lock, find out what is there, repair or refuse, and put the witness in line.
+
+use std::{fs, io};
+
+use crate::{
+    OpenError, OpenOptions, OpenReport, Repair,
+    directory::{DirLock, Layout, create_private_dir},
+    engine::Engine,
+    export,
+    repair::{Recovered, recover},
+    restore::{build, from_newest_export},
+    root::Root,
+    witness::{self, Testimony, Witness},
+};
+
+/// An open store before its writer starts.
+pub(crate) struct Opened {
+    pub engine: Engine,
+    pub root: Root,
+    pub witness: Witness,
+    pub report: OpenReport,
+}
+
+/// The open procedure. Blocking.
+pub(crate) fn open_blocking(layout: &Layout, options: &OpenOptions) -> Result<Opened, OpenError> {
+    create_private_dir(&layout.dir).map_err(|source| OpenError::Io { path: layout.dir.clone(), source })?;
+    let lock = DirLock::acquire(layout)?;
+    let mut found = find(layout, options)?;
+    let testimony = Testimony::of(&found.root, true);
+    let path = layout.witness();
+    let in_line = found.witnessed == Some(testimony);
+    let witness = if in_line { Witness::open(&path) } else { Witness::create(&path, &testimony) };
+    let witness = witness.map_err(|source| OpenError::Io { path, source })?;
+    for repair in &found.repairs {
+        tracing::warn!(?repair, dir = %layout.dir.display(), "the store was repaired");
+    }
+    let report = OpenReport {
+        created: found.created,
+        generation: found.root.generation,
+        records: found.root.count,
+        repairs: std::mem::take(&mut found.repairs),
+        kept: found.kept,
+    };
+    Ok(Opened { engine: found.engine.hold(lock), root: found.root, witness, report })
+}
+
+/// A verified database.
+struct Found {
+    engine: Engine,
+    root: Root,
+    witnessed: Option<Testimony>,
+    created: bool,
+    repairs: Vec<Repair>,
+    kept: Option<std::path::PathBuf>,
+}
+
+fn find(layout: &Layout, options: &OpenOptions) -> Result<Found, OpenError> {
+    let io = |path: std::path::PathBuf| move |source: io::Error| OpenError::Io { path, source };
+    let database = layout.sled_file().try_exists().map_err(io(layout.sled_file()))?;
+    let testimony = match witness::read(&layout.witness()) {
+        Ok(testimony) => testimony,
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            return without_witness(layout, options, database, &error.to_string());
+        }
+        Err(source) => return Err(OpenError::Io { path: layout.witness(), source }),
+    };
+    match testimony {
+        // The first open was interrupted before it returned: nothing can have been committed.
+        Some(Testimony { generation: 0, confirmed: false, .. }) => create(layout, options),
+        Some(testimony) => {
+            let Recovered { engine, root, repairs, kept } = recover(layout, options, Some(&testimony))?;
+            Ok(Found { engine, root, witnessed: Some(testimony), created: false, repairs, kept })
+        }
+        None if database => without_witness(layout, options, database, "the file is missing"),
+        None => {
+            let exports = export::list(&layout.exports()).map_err(io(layout.exports()))?;
+            match (exports.is_empty(), options.accept_older_export) {
+                (true, _) => create(layout, options),
+                (false, false) => Err(OpenError::OnlyExports { dir: layout.dir.clone() }),
+                (false, true) => {
+                    let (engine, root, repair) = from_newest_export(layout, options, None, "nothing else is left")?;
+                    Ok(Found { engine, root, witnessed: None, created: false, repairs: vec![repair], kept: None })
+                }
+            }
+        }
+    }
+}
+
+fn without_witness(layout: &Layout, options: &OpenOptions, database: bool, cause: &str) -> Result<Found, OpenError> {
+    if !options.accept_unwitnessed || !database {
+        return Err(OpenError::Unwitnessed { dir: layout.dir.clone(), cause: cause.to_owned() });
+    }
+    let Recovered { engine, root, mut repairs, kept } = recover(layout, options, None)?;
+    repairs.push(Repair::TrustedUnwitnessed);
+    Ok(Found { engine, root, witnessed: None, created: false, repairs, kept })
+}
+
+/// Starts an empty store. The unconfirmed witness comes first, so that an interruption at any point is recognised.
+fn create(layout: &Layout, options: &OpenOptions) -> Result<Found, OpenError> {
+    let mut store_id = [0; 16];
+    aws_lc_rs::rand::fill(&mut store_id)
+        .map_err(|_| OpenError::Interrupted("the system has no random numbers".into()))?;
+    let root = Root::new(store_id);
+    Witness::create(&layout.witness(), &Testimony::of(&root, false))
+        .map_err(|source| OpenError::Io { path: layout.witness(), source })?;
+    if layout.sled().exists() {
+        fs::remove_dir_all(layout.sled()).map_err(|source| OpenError::Io { path: layout.sled(), source })?;
+    }
+    let engine = build(layout, options, &root, Vec::new())?;
+    Ok(Found { engine, root, witnessed: None, created: true, repairs: Vec::new(), kept: None })
+}

@@ -1,0 +1,162 @@
+//! Building a database from an export.
+
+use std::{fs, path::Path};
+
+use crate::{
+    OpenError, OpenOptions, OpenReport, Repair, RestoreError,
+    directory::{DirLock, Layout, create_private_dir, sync_dir},
+    engine::{Engine, EngineError, discard, guarded},
+    export::{self, Loaded},
+    root::{ROOT_KEY, Root},
+    witness::{self, Testimony, Witness},
+};
+
+/// Records in one sled batch while building; nothing is visible before the final rename.
+const BUILD_BATCH: usize = 1000;
+
+/// Restores the export `file` into `dir`, which must not hold a store unless `replace` is given; then the old one is put
+/// aside. Blocking, and for a daemon that is not running. Generations and event numbers go on above everything that
+/// either the export or the replaced store ever acknowledged, so that no cursor meets another event under its number.
+pub fn restore(dir: &Path, file: &Path, replace: bool) -> Result<OpenReport, RestoreError> {
+    let layout = Layout { dir: dir.to_owned() };
+    let io = |source| OpenError::Io { path: dir.to_owned(), source };
+    let loaded = export::load(file)?;
+    create_private_dir(dir).map_err(io)?;
+    let _lock = DirLock::acquire(&layout)?;
+    // A damaged witness is no hindrance: it is about to be replaced.
+    let testimony = witness::read(&layout.witness()).unwrap_or_default();
+    if !replace && (testimony.is_some() || layout.sled().exists()) {
+        return Err(RestoreError::StoreExists { dir: dir.to_owned() });
+    }
+    let aside = layout.replaced(testimony.map_or(0, |testimony| testimony.generation));
+    let (engine, root) = install(&layout, &OpenOptions::default(), loaded, testimony.as_ref(), Some(&aside))?;
+    discard(engine);
+    Witness::create(&layout.witness(), &Testimony::of(&root, true)).map_err(io)?;
+    Ok(OpenReport {
+        created: false,
+        generation: root.generation,
+        records: root.count,
+        repairs: vec![Repair::RestoredExport { export: file.to_owned() }],
+        kept: Some(aside).filter(|aside| aside.exists()),
+    })
+}
+
+/// The last rung of a repair: rebuilds from the newest intact export, if nothing is lost by that or the caller accepts.
+pub(crate) fn from_newest_export(
+    layout: &Layout,
+    options: &OpenOptions,
+    testimony: Option<&Testimony>,
+    cause: &str,
+) -> Result<(Engine, Root, Repair), OpenError> {
+    let committed = testimony.map_or(0, |testimony| testimony.generation);
+    let refusal = |export| OpenError::Damaged {
+        dir: layout.dir.clone(),
+        cause: cause.to_owned(),
+        committed,
+        export,
+        kept: Some(layout.damaged(committed)).filter(|kept| kept.exists()),
+    };
+    let paths = export::list(&layout.exports()).map_err(|source| OpenError::Io { path: layout.exports(), source })?;
+    let mut newest = None;
+    for path in paths {
+        match export::load(&path) {
+            Ok(loaded) if testimony.is_none_or(|testimony| testimony.store_id == loaded.root.store_id) => {
+                newest = Some((path, loaded));
+                break;
+            }
+            Ok(_) => tracing::warn!(path = %path.display(), "this export is of another store"),
+            Err(error) => tracing::warn!(%error, "this export cannot be used"),
+        }
+    }
+    let Some((path, loaded)) = newest else { return Err(refusal(None)) };
+    let exported = loaded.root.generation;
+    let complete = testimony.is_some_and(|testimony| testimony.judge(&loaded.root).is_ok());
+    if !complete && !options.accept_older_export {
+        return Err(refusal(Some((path, exported))));
+    }
+    // The repair has copied the files aside before it touched them.
+    let (engine, root) = install(layout, options, loaded, testimony, None)?;
+    let repair = if complete {
+        Repair::RestoredExport { export: path }
+    } else {
+        Repair::RestoredOlderExport { export: path, first_lost: exported.saturating_add(1), last_lost: committed }
+    };
+    Ok((engine, root, repair))
+}
+
+/// Builds the export's database in the place of the present one, which is moved to `set_aside` or removed.
+fn install(
+    layout: &Layout,
+    options: &OpenOptions,
+    loaded: Loaded,
+    testimony: Option<&Testimony>,
+    set_aside: Option<&Path>,
+) -> Result<(Engine, Root), OpenError> {
+    let mut root = loaded.root;
+    if let Some(testimony) = testimony {
+        root.generation = root.generation.max(testimony.generation);
+        root.next_event = root.next_event.max(testimony.next_event);
+    }
+    // One above: the witness then accepts the new database even if we are interrupted before it is written anew.
+    root.generation = root.generation.saturating_add(1);
+    if layout.sled().exists() {
+        set_aside
+            .map_or_else(|| fs::remove_dir_all(layout.sled()), |aside| fs::rename(layout.sled(), aside))
+            .map_err(|source| OpenError::Io { path: layout.sled(), source })?;
+    }
+    let engine = build(layout, options, &root, loaded.records)?;
+    Ok((engine, root))
+}
+
+/// Builds a database beside the place, checks it, and moves it in.
+pub(crate) fn build(
+    layout: &Layout,
+    options: &OpenOptions,
+    root: &Root,
+    records: Vec<(Vec<u8>, Vec<u8>)>,
+) -> Result<Engine, OpenError> {
+    let workshop = Layout { dir: layout.dir.join("building") };
+    let io = |source| OpenError::Io { path: workshop.dir.clone(), source };
+    if workshop.dir.exists() {
+        fs::remove_dir_all(&workshop.dir).map_err(io)?;
+    }
+    create_private_dir(&workshop.dir).map_err(io)?;
+    fill(&workshop, options, root, records)
+        .and_then(|()| {
+            fs::rename(workshop.sled(), layout.sled())?;
+            sync_dir(&layout.dir)?;
+            fs::remove_dir_all(&workshop.dir)?;
+            let engine = Engine::open(layout, options.cache_bytes)?;
+            match engine.verify()? {
+                Some(found) if found == *root => Ok(engine),
+                Some(_) | None => {
+                    Err(EngineError::Failed("the database that was built is not the one exported".into()))
+                }
+            }
+        })
+        .map_err(|error| OpenError::Io { path: layout.sled(), source: std::io::Error::other(error.to_string()) })
+}
+
+fn fill(
+    workshop: &Layout,
+    options: &OpenOptions,
+    root: &Root,
+    records: Vec<(Vec<u8>, Vec<u8>)>,
+) -> Result<(), EngineError> {
+    let engine = Engine::open(workshop, options.cache_bytes)?;
+    let root_value = root.encode().map_err(|error| EngineError::Failed(error.to_string()))?;
+    let filled = guarded(|| {
+        for chunk in records.chunks(BUILD_BATCH) {
+            let mut batch = sled::Batch::default();
+            for (key, value) in chunk {
+                batch.insert(key.as_slice(), value.as_slice());
+            }
+            engine.db().apply_batch(batch)?;
+        }
+        engine.db().insert(ROOT_KEY, root_value)?;
+        engine.flush()?;
+        Ok(engine.sync()?)
+    });
+    discard(engine);
+    filled
+}

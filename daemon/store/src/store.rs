@@ -1,0 +1,115 @@
+//! The handle that the daemon holds.
+
+use std::{
+    fmt,
+    ops::Range,
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Instant,
+};
+
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::spawn_blocking,
+};
+
+use crate::{
+    Batch, CommitError, NotApplied, OpenError, OpenOptions, OpenReport,
+    directory::Layout,
+    group::Committer,
+    open::{Opened, open_blocking},
+    writer::{Answer, Message, Shared, Writer},
+};
+
+/// Batches that may wait for the disk: sixteen full groups, far above what the edges of the daemon let in.
+const QUEUE: usize = 8192;
+
+/// What an acknowledged batch got.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// The group commit that holds the batch.
+    pub generation: u64,
+    /// Numbers of the events that the batch appended, in their order.
+    pub events: Range<u64>,
+}
+
+/// An open store. Clones share it.
+///
+/// Dropping the last clone abandons the store like a crash would: the group in flight ends, what still waits is refused,
+/// and the lock is released. [`Store::close`] is the polite way.
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) queue: mpsc::Sender<Message>,
+    pub(crate) layout: Layout,
+    pub(crate) exports_kept: usize,
+    last_event: watch::Receiver<u64>,
+}
+
+impl Store {
+    /// Opens or creates the store in `dir`, repairs what can be repaired without loss, and checks every record.
+    /// Must be called within a tokio runtime, whose blocking threads do the work.
+    pub async fn open(dir: impl AsRef<Path>, options: OpenOptions) -> Result<(Store, OpenReport), OpenError> {
+        let layout = Layout { dir: dir.as_ref().to_owned() };
+        let (hook, exports_kept) = (options.fault_hook.clone(), options.exports_kept);
+        let opening = {
+            let layout = layout.clone();
+            spawn_blocking(move || open_blocking(&layout, &options))
+        };
+        let Opened { engine, root, witness, report } =
+            opening.await.map_err(|lost| OpenError::Interrupted(lost.to_string()))??;
+
+        let shared = Arc::new(Shared::new(engine));
+        let (queue, receiver) = mpsc::channel(QUEUE);
+        let (events_seen, last_event) = watch::channel(root.next_event - 1);
+        let writer = Writer {
+            shared: shared.clone(),
+            queue: receiver,
+            committer: Arc::new(Mutex::new(Committer { root, witness, hook })),
+            last_event: events_seen,
+        };
+        tokio::spawn(writer.run());
+        Ok((Store { shared, queue, layout, exports_kept, last_event }, report))
+    }
+
+    /// Hands the batch over **at once** and returns a future of its acknowledgement, which comes after the fsync.
+    /// Dropping the future changes nothing: the batch is stored as a whole all the same.
+    #[must_use = "whether the batch is stored is known only when the future is done"]
+    pub fn commit(&self, batch: Batch) -> impl Future<Output = Answer> + Send + use<> {
+        let (answer, acknowledged) = oneshot::channel();
+        let message = Message::Commit { batch, answer, submitted: Instant::now() };
+        let handed_over = self.queue.try_send(message).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => NotApplied::QueueFull,
+            mpsc::error::TrySendError::Closed(_) => NotApplied::Closed,
+        });
+        async move {
+            handed_over.map_err(CommitError::NotApplied)?;
+            // The writer answers everything that it takes. If it is gone without an answer, nobody knows.
+            acknowledged.await.unwrap_or_else(|_| {
+                Err(CommitError::MaybeApplied { cause: "the runtime shut down during the commit".into() })
+            })
+        }
+    }
+
+    /// The number of the last committed event; changes wake the receiver, so that watchers need not poll.
+    #[must_use]
+    pub fn last_event(&self) -> watch::Receiver<u64> {
+        self.last_event.clone()
+    }
+
+    /// Commits what waits, closes sled and releases the lock: the directory can be opened again when this returns.
+    /// All clones are closed with it. Closing twice is fine.
+    pub async fn close(&self) {
+        let (done, closed) = oneshot::channel();
+        if self.queue.send(Message::Close(done)).await.is_ok() {
+            // An error means that the writer has stopped by itself.
+            let _ = closed.await;
+        }
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("dir", &self.layout.dir).finish_non_exhaustive()
+    }
+}
