@@ -1,0 +1,245 @@
+//! The client: one connection at a time, made anew when it is lost.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use muster_protocol::request::Access;
+use muster_protocol::{Error, ErrorCode, Request, Response, Retry, StreamItem};
+use tokio::sync::Mutex;
+
+use crate::call::CallError;
+use crate::connection::{Address, Connection};
+use crate::patience::Patience;
+use crate::pending::StreamEvent;
+use crate::repeat::make_repeatable;
+use crate::watch::unsubscribed;
+use crate::{ClientError, ItemStream, default_socket};
+
+/// Talks to one daemon. Clones share the connection.
+#[derive(Clone)]
+pub struct Client(Arc<Shared>);
+
+struct Shared {
+    address: Address,
+    reconnect_for: Duration,
+    window: u32,
+    /// Held while connecting, so that many calls make one connection.
+    current: Mutex<Option<Arc<Connection>>>,
+}
+
+/// How to connect; made by [`Client::builder`].
+#[derive(Clone, Debug)]
+pub struct Builder {
+    address: Address,
+    reconnect_for: Duration,
+    window: u32,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            address: Address {
+                socket: default_socket(),
+                program: concat!("muster-client ", env!("CARGO_PKG_VERSION")).to_owned(),
+                connect_timeout: Duration::from_secs(5),
+            },
+            reconnect_for: Duration::from_secs(10),
+            window: 64,
+        }
+    }
+}
+
+impl Builder {
+    /// The daemon's socket; [`default_socket`] if not said.
+    #[must_use]
+    pub fn socket(mut self, socket: impl Into<PathBuf>) -> Self {
+        self.address.socket = socket.into();
+        self
+    }
+
+    /// How this program introduces itself to the daemon, for example `muster 0.1.0`. At most 63 bytes are sent.
+    #[must_use]
+    pub fn program(mut self, program: impl Into<String>) -> Self {
+        self.address.program = program.into();
+        self
+    }
+
+    /// How long one try to connect may take. 5 seconds if not said.
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.address.connect_timeout = timeout;
+        self
+    }
+
+    /// How long to go on trying to get back a lost connection. 10 seconds if not said; zero is not at all.
+    #[must_use]
+    pub fn reconnect_for(mut self, duration: Duration) -> Self {
+        self.reconnect_for = duration;
+        self
+    }
+
+    /// How many items of a stream may be on their way or wait here for the one who takes them. 64 if not said.
+    #[must_use]
+    pub fn window(mut self, items: u32) -> Self {
+        self.window = items;
+        self
+    }
+
+    /// Connects. Tries once, so that a daemon that is not there is told at once.
+    pub async fn connect(self) -> Result<Client, ClientError> {
+        let connection = Connection::open(&self.address).await?;
+        let Self { address, reconnect_for, window } = self;
+        Ok(Client(Arc::new(Shared { address, reconnect_for, window, current: Mutex::new(Some(connection)) })))
+    }
+}
+
+impl Client {
+    /// Connects to the daemon at this socket.
+    pub async fn connect(socket: impl Into<PathBuf>) -> Result<Self, ClientError> {
+        Self::builder().socket(socket).connect().await
+    }
+
+    /// Says more about how to connect.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Makes any request that is answered with one answer, as the typed calls do. See the crate's page for what
+    /// happens when the connection is lost.
+    pub async fn request(&self, mut request: Request) -> Result<Response, ClientError> {
+        if request.is_stream() {
+            return Err(wrong_call(&request, "a stream"));
+        }
+        let is_repeatable = make_repeatable(&mut request);
+        let is_change = request.access() != Access::View;
+        let mut maybe_applied = false;
+        let mut patience = self.patience();
+        loop {
+            let error = match self.connection().await {
+                Err(error) => error,
+                Ok(connection) => match connection.call(request.clone()).await {
+                    Ok(Ok(response)) => return Ok(response),
+                    Ok(Err(error)) => {
+                        if !is_passing(&error) {
+                            return Err(error.into());
+                        }
+                        self.discard(&connection).await;
+                        error.into()
+                    }
+                    Err(CallError::Unsendable(error)) => return Err(error),
+                    Err(CallError::NotSent(lost)) => lost.into_error(maybe_applied),
+                    Err(CallError::Unanswered(lost)) => {
+                        maybe_applied = is_change;
+                        let error = lost.into_error(maybe_applied);
+                        if !is_repeatable {
+                            return Err(error);
+                        }
+                        error
+                    }
+                },
+            };
+            if !may_pass(&error) || !patience.pause().await {
+                return Err(if maybe_applied { perhaps_applied(error) } else { error });
+            }
+        }
+    }
+
+    /// Asks for any stream and does not ask again if the connection is lost. The typed calls for operations and events
+    /// do.
+    pub fn stream(&self, request: Request) -> ItemStream<StreamItem> {
+        if !request.is_stream() {
+            let error = wrong_call(&request, "one answer");
+            return stream::iter([Err(error)]).boxed();
+        }
+        let client = self.clone();
+        let items = async move {
+            let connection = client.connected().await?;
+            let subscription = connection.subscribe(request, client.window()).await.map_err(unsubscribed)?;
+            Ok::<_, ClientError>(stream::try_unfold(subscription, |mut subscription| async {
+                match subscription.next().await {
+                    Ok(StreamEvent::Item(item)) => Ok(Some((item, subscription))),
+                    Ok(StreamEvent::End(result)) => Ok(result.map(|()| None)?),
+                    Err(lost) => Err(lost.into_error(false)),
+                }
+            }))
+        };
+        stream::once(items).try_flatten().boxed()
+    }
+
+    /// The present connection, or a new one. Tries once.
+    pub(crate) async fn connection(&self) -> Result<Arc<Connection>, ClientError> {
+        let mut current = self.0.current.lock().await;
+        if let Some(connection) = &*current
+            && connection.pending.lost().is_none()
+        {
+            return Ok(Arc::clone(connection));
+        }
+        *current = None;
+        let connection = Connection::open(&self.0.address).await?;
+        *current = Some(Arc::clone(&connection));
+        Ok(connection)
+    }
+
+    /// The present connection, or a new one, for as long as the client is patient.
+    async fn connected(&self) -> Result<Arc<Connection>, ClientError> {
+        let mut patience = self.patience();
+        loop {
+            match self.connection().await {
+                Ok(connection) => return Ok(connection),
+                Err(error) if may_pass(&error) && patience.pause().await => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Later calls use another connection than this one, whose daemon is about to go.
+    pub(crate) async fn discard(&self, connection: &Arc<Connection>) {
+        let mut current = self.0.current.lock().await;
+        if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, connection)) {
+            *current = None;
+        }
+    }
+
+    pub(crate) fn patience(&self) -> Patience {
+        Patience::new(self.0.reconnect_for)
+    }
+
+    pub(crate) fn window(&self) -> u32 {
+        self.0.window
+    }
+}
+
+/// Whether the daemon says that it is starting or stopping. It has changed nothing, so anything may be asked again.
+pub(crate) fn is_passing(error: &Error) -> bool {
+    error.code == ErrorCode::Unavailable && error.retry == Retry::Later
+}
+
+/// Whether another try to connect and ask may go better.
+pub(crate) fn may_pass(error: &ClientError) -> bool {
+    match error {
+        ClientError::Connect { source, .. } => source.kind() != io::ErrorKind::PermissionDenied,
+        ClientError::Refused { .. } | ClientError::Lost { .. } => true,
+        ClientError::Remote(error) => is_passing(error),
+        ClientError::Handshake { .. }
+        | ClientError::VersionMismatch { .. }
+        | ClientError::Protocol { .. }
+        | ClientError::TooLarge { .. }
+        | ClientError::Encode { .. } => false,
+    }
+}
+
+/// A try of this change was sent and not answered, and the later tries failed in this way.
+fn perhaps_applied(error: ClientError) -> ClientError {
+    match error {
+        ClientError::Lost { .. } => error,
+        other => ClientError::Lost { maybe_applied: true, reason: format!("asking again failed: {other}") },
+    }
+}
+
+fn wrong_call(request: &Request, answer: &str) -> ClientError {
+    let message = format!("{} is answered with {answer}", request.operation_id());
+    Error::invalid("request", message).into()
+}

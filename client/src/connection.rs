@@ -1,0 +1,186 @@
+//! One connection to the daemon, and the task that owns it.
+//!
+//! The task is the only one that writes, so a call that is dropped half-way cannot tear a frame. It ends when the
+//! connection is lost, or soon after the last handle is dropped.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use muster_protocol::handshake::{self, HandshakeError};
+use muster_protocol::hello::{Hello, Refusal};
+use muster_protocol::stream::{FRAME_TIMEOUT, FrameReader, FrameWriter, ReadError};
+use muster_protocol::{ClientFrame, RequestId, ServerFrame, codec};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::UnixStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::ClientError;
+use crate::pending::{Lost, Pending};
+
+/// How many requests may wait to be written. More wait without being encoded, so a daemon that stops reading costs a
+/// bounded amount of memory.
+const MAX_UNWRITTEN_REQUESTS: usize = 256;
+
+/// How long what is under way may take once the connection is given up: frames that the daemon sent before it closed,
+/// cancellations that the last handle left behind.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// How to connect.
+#[derive(Clone, Debug)]
+pub(crate) struct Address {
+    pub(crate) socket: PathBuf,
+    pub(crate) program: String,
+    pub(crate) connect_timeout: Duration,
+}
+
+/// A handle to one connection.
+pub(crate) struct Connection {
+    outgoing: mpsc::UnboundedSender<Outgoing>,
+    room: Arc<Semaphore>,
+    pub(crate) pending: Arc<Pending>,
+    _closes_on_drop: DropGuard,
+}
+
+struct Outgoing {
+    body: Bytes,
+    /// Given back when the frame is written.
+    _room: Option<OwnedSemaphorePermit>,
+}
+
+impl Connection {
+    /// Connects and agrees on a version. Tries once.
+    pub(crate) async fn open(address: &Address) -> Result<Arc<Self>, ClientError> {
+        let failed = |source| ClientError::Connect { socket: address.socket.clone(), source };
+        let hello = Hello::of_this_build(&address.program);
+        let connecting = timeout(address.connect_timeout, UnixStream::connect(&address.socket));
+        let mut stream = connecting.await.map_err(|elapsed| failed(elapsed.into()))?.map_err(failed)?;
+        handshake::connect(&mut stream, &hello, address.connect_timeout)
+            .await
+            .map_err(|error| handshake_error(error, address, &hello))?;
+
+        let (outgoing, queue) = mpsc::unbounded_channel();
+        let pending = Arc::new(Pending::default());
+        let closing = CancellationToken::new();
+        tokio::spawn(run(stream, queue, EndOfConnection(Arc::clone(&pending)), closing.clone()));
+        let room = Arc::new(Semaphore::new(MAX_UNWRITTEN_REQUESTS));
+        Ok(Arc::new(Self { outgoing, room, pending, _closes_on_drop: closing.drop_guard() }))
+    }
+
+    /// Waits for a place in the queue of requests.
+    pub(crate) async fn room(&self) -> Option<OwnedSemaphorePermit> {
+        // The semaphore is never closed.
+        Arc::clone(&self.room).acquire_owned().await.ok()
+    }
+
+    /// Queues a frame behind those queued before. Requests come with their place; credit and cancellations need none,
+    /// because they are few for each request. If the connection is lost, whoever waits learns it from [`Pending`].
+    pub(crate) fn queue(&self, body: Bytes, room: Option<OwnedSemaphorePermit>) {
+        let _lost = self.outgoing.send(Outgoing { body, _room: room });
+    }
+}
+
+/// A request that is in flight: forgotten, and cancelled if the daemon still works on it, when this is dropped.
+pub(crate) struct InFlight {
+    pub(crate) connection: Arc<Connection>,
+    pub(crate) id: RequestId,
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        if self.connection.pending.forget(self.id)
+            && let Ok(body) = codec::encode(&ClientFrame::cancel(self.id))
+        {
+            self.connection.queue(body, None);
+        }
+    }
+}
+
+fn handshake_error(error: HandshakeError, address: &Address, own: &Hello) -> ClientError {
+    let socket = address.socket.clone();
+    match error {
+        HandshakeError::Io(source) => ClientError::Connect { socket, source },
+        HandshakeError::TimedOut(_) | HandshakeError::Malformed(_) => {
+            ClientError::Handshake { socket, message: error.to_string() }
+        }
+        HandshakeError::Refused { refusal: Refusal::NoSharedVersion, text: _, peer } => {
+            ClientError::VersionMismatch { client: own.versions, daemon: peer.versions, daemon_build: peer.build }
+        }
+        HandshakeError::Refused { refusal: Refusal::Busy | Refusal::Stopping | Refusal::Other(_), text, peer: _ } => {
+            ClientError::Refused { socket, message: text }
+        }
+    }
+}
+
+/// Tells everyone who waits, also if the task is dropped with its runtime.
+struct EndOfConnection(Arc<Pending>);
+
+impl Drop for EndOfConnection {
+    fn drop(&mut self) {
+        self.0.lose(Lost::Closed("the client was stopped".to_owned()));
+    }
+}
+
+async fn run(
+    stream: UnixStream,
+    queue: mpsc::UnboundedReceiver<Outgoing>,
+    end: EndOfConnection,
+    closing: CancellationToken,
+) {
+    let (read_half, write_half) = stream.into_split();
+    let mut reading = std::pin::pin!(read_frames(read_half, &end.0));
+    let closed_for_good = async {
+        closing.cancelled().await;
+        sleep(LAST_WORDS).await;
+    };
+    let lost = tokio::select! {
+        lost = &mut reading => lost,
+        written = write_frames(write_half, queue) => match written {
+            // The last handle is gone, and all is written.
+            Ok(()) => return,
+            // What the daemon sent before it closed can still be read.
+            Err(error) => {
+                let unread = timeout(LAST_WORDS, reading).await;
+                unread.unwrap_or_else(|_| Lost::Closed(format!("writing failed: {error}")))
+            }
+        },
+        () = closed_for_good => return,
+    };
+    end.0.lose(lost);
+}
+
+async fn read_frames(read_half: impl AsyncRead + Unpin, pending: &Pending) -> Lost {
+    let mut reader = FrameReader::new(read_half, FRAME_TIMEOUT);
+    loop {
+        let delivered = match reader.next::<ServerFrame>().await {
+            Ok(Some(frame)) => pending.deliver(frame),
+            Ok(None) => return Lost::Closed("the daemon closed it".to_owned()),
+            Err(error @ (ReadError::Io(_) | ReadError::Truncated | ReadError::Stalled(_))) => {
+                return Lost::Closed(error.to_string());
+            }
+            Err(error @ (ReadError::TooLarge | ReadError::Malformed(_))) => return Lost::Broken(error.to_string()),
+        };
+        if let Err(lost) = delivered {
+            return lost;
+        }
+    }
+}
+
+/// Writes until the last handle is gone. Frames that are there together go out together.
+async fn write_frames(
+    write_half: impl AsyncWrite + Unpin,
+    mut queue: mpsc::UnboundedReceiver<Outgoing>,
+) -> std::io::Result<()> {
+    let mut writer = FrameWriter::new(write_half);
+    while let Some(outgoing) = queue.recv().await {
+        writer.feed(outgoing.body).await?;
+        while let Ok(outgoing) = queue.try_recv() {
+            writer.feed(outgoing.body).await?;
+        }
+        writer.flush().await?;
+    }
+    Ok(())
+}

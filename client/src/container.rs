@@ -1,0 +1,40 @@
+//! Calls about containers, the running copies of services.
+
+use muster_protocol::model::container::ContainerInfo;
+use muster_protocol::request::{Page, PageRequest};
+use muster_protocol::{Name, Request, Response};
+
+use crate::{Client, ClientError, ItemStream};
+
+impl Client {
+    /// One container, by the orchestrator's id of it.
+    pub async fn container_info(&self, id: &str) -> Result<ContainerInfo, ClientError> {
+        match self.request(Request::ContainerInfo { id: id.to_owned() }).await? {
+            Response::Container(info) => Ok(*info),
+            other => Err(ClientError::unexpected("a container", &other)),
+        }
+    }
+
+    /// One page of the containers of one cluster or of all, of one service or of all.
+    pub async fn container_list(
+        &self,
+        cluster: Option<&Name>,
+        service: Option<&Name>,
+        page: PageRequest,
+    ) -> Result<Page<ContainerInfo>, ClientError> {
+        let (cluster, service) = (cluster.cloned(), service.cloned());
+        match self.request(Request::ContainerList { cluster, service, page }).await? {
+            Response::Containers(page) => Ok(page),
+            other => Err(ClientError::unexpected("containers", &other)),
+        }
+    }
+
+    /// All containers of one cluster or of all, of one service or of all, page after page as they are taken.
+    pub fn containers(&self, cluster: Option<&Name>, service: Option<&Name>) -> ItemStream<ContainerInfo> {
+        let (cluster, service) = (cluster.cloned(), service.cloned());
+        self.all_pages(move |client, page| {
+            let (cluster, service) = (cluster.clone(), service.clone());
+            async move { client.container_list(cluster.as_ref(), service.as_ref(), page).await }
+        })
+    }
+}

@@ -1,0 +1,193 @@
+//! What can go wrong for a client, each with its cause and its remedy.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use muster_protocol::hello::VersionRange;
+use muster_protocol::{Error, ErrorCode, Response, Retry};
+
+/// Why a call has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Nobody answers at the socket, or it may not be used.
+    #[error("cannot connect to musterd at {}: {source}", .socket.display())]
+    Connect {
+        /// The socket that was tried.
+        socket: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The daemon, or whatever listens there, did not complete the handshake.
+    #[error("the handshake with the daemon at {} failed: {message}", .socket.display())]
+    Handshake {
+        /// The socket that was tried.
+        socket: PathBuf,
+        /// What was wrong.
+        message: String,
+    },
+    /// The daemon refused the connection: it has too many, or it is stopping.
+    #[error("the daemon at {} refused the connection: {message}", .socket.display())]
+    Refused {
+        /// The socket that was tried.
+        socket: PathBuf,
+        /// The daemon's words.
+        message: String,
+    },
+    /// No protocol version is known to both sides.
+    #[error("this client speaks protocol {client} and the daemon ({daemon_build}) speaks {daemon}")]
+    VersionMismatch {
+        /// What this client speaks.
+        client: VersionRange,
+        /// What the daemon speaks.
+        daemon: VersionRange,
+        /// The daemon's build.
+        daemon_build: String,
+    },
+    /// The connection was lost before the answer, and the request could not be repeated safely.
+    #[error("the connection to the daemon was lost before it answered: {reason}")]
+    Lost {
+        /// Whether the daemon may have done what was asked.
+        maybe_applied: bool,
+        /// How the connection was lost.
+        reason: String,
+    },
+    /// The daemon sent what the protocol does not allow.
+    #[error("the daemon broke the protocol: {message}")]
+    Protocol {
+        /// What it sent.
+        message: String,
+    },
+    /// The request does not fit into one frame. Nothing was sent.
+    #[error("the request has {bytes} bytes, at most {limit} fit into a frame")]
+    TooLarge {
+        /// Its size in bytes.
+        bytes: usize,
+        /// The most that fit, in bytes.
+        limit: usize,
+    },
+    /// The request cannot be put into bytes at all. Nothing was sent.
+    #[error("the request cannot be encoded: {message}")]
+    Encode {
+        /// The encoder's words.
+        message: String,
+    },
+    /// The daemon answered that the request cannot be fulfilled. It changed nothing.
+    #[error(transparent)]
+    Remote(#[from] Error),
+}
+
+impl ClientError {
+    /// The daemon answered with another kind of thing than was asked for.
+    pub(crate) fn unexpected(wanted: &str, got: &Response) -> Self {
+        Self::Protocol { message: format!("asked for {wanted}, it answered with {}", kind_of(got)) }
+    }
+
+    /// A stream's item is of another kind than the stream.
+    pub(crate) fn unexpected_item(wanted: &str) -> Self {
+        Self::Protocol { message: format!("a stream brought something else than {wanted}") }
+    }
+
+    /// The stable word for it, the same that the daemon would use.
+    pub const fn code(&self) -> ErrorCode {
+        match self {
+            Self::Connect { .. } | Self::Refused { .. } | Self::Lost { .. } => ErrorCode::Unavailable,
+            Self::Handshake { .. } | Self::Protocol { .. } => ErrorCode::Protocol,
+            Self::VersionMismatch { .. } => ErrorCode::VersionMismatch,
+            Self::TooLarge { .. } => ErrorCode::InvalidArgument,
+            Self::Encode { .. } => ErrorCode::Internal,
+            Self::Remote(error) => error.code,
+        }
+    }
+
+    /// What the user can do about it.
+    pub fn remedy(&self) -> Option<String> {
+        match self {
+            Self::Connect { socket, source } => Some(connect_remedy(socket, source)),
+            Self::Handshake { .. } => {
+                Some("check that the socket is musterd's (`--socket`, MUSTER_SOCKET), and its log for why".to_owned())
+            }
+            Self::Refused { .. } => Some("try again in a moment".to_owned()),
+            Self::VersionMismatch { client, daemon, .. } => Some(if client.max < daemon.min {
+                "install the muster command that came with this daemon".to_owned()
+            } else {
+                "upgrade and restart musterd, or use the muster command that came with it".to_owned()
+            }),
+            Self::Lost { maybe_applied: true, .. } => Some(
+                "the change may have been made: look (`muster operation list`) before asking for it again".to_owned(),
+            ),
+            Self::Lost { maybe_applied: false, .. } => {
+                Some("ask again once musterd runs; its log says why it went".to_owned())
+            }
+            Self::Protocol { .. } => Some("use the muster command that came with this daemon".to_owned()),
+            Self::TooLarge { .. } => Some("make it smaller, for example put large files into an image".to_owned()),
+            Self::Encode { .. } => Some("this is a mistake in Muster; please report it".to_owned()),
+            Self::Remote(error) => error.remedy.clone(),
+        }
+    }
+
+    /// Whether the same call may succeed if it is made again.
+    pub const fn retry(&self) -> Retry {
+        match self {
+            Self::Connect { .. } | Self::Refused { .. } | Self::Lost { .. } => Retry::Later,
+            Self::Handshake { .. }
+            | Self::VersionMismatch { .. }
+            | Self::Protocol { .. }
+            | Self::TooLarge { .. }
+            | Self::Encode { .. } => Retry::Never,
+            Self::Remote(error) => error.retry,
+        }
+    }
+
+    /// The error in the form in which the daemon would have sent it: for machine-readable output.
+    pub fn to_error(&self) -> Error {
+        if let Self::Remote(error) = self {
+            return error.clone();
+        }
+        let mut error = Error::new(self.code(), self.to_string());
+        error.remedy = self.remedy();
+        error.retry = self.retry();
+        error
+    }
+}
+
+fn connect_remedy(socket: &Path, source: &io::Error) -> String {
+    let socket = socket.display();
+    match source.kind() {
+        io::ErrorKind::PermissionDenied => {
+            format!("you may not use {socket}: join the group that owns it, or run as root")
+        }
+        io::ErrorKind::NotFound => {
+            format!("there is no {socket}: start musterd, or name its socket with `--socket` or MUSTER_SOCKET")
+        }
+        io::ErrorKind::ConnectionRefused => {
+            format!("nobody listens at {socket}: start musterd (`systemctl start musterd`, or `musterd` by hand)")
+        }
+        // The kinds are the standard library's and grow; the rest share one remedy.
+        #[expect(clippy::wildcard_enum_match_arm, reason = "io::ErrorKind is not ours and non-exhaustive")]
+        _ => format!("check that musterd runs and listens at {socket}"),
+    }
+}
+
+const fn kind_of(response: &Response) -> &'static str {
+    match response {
+        Response::Operation(_) => "an operation",
+        Response::Cluster(_) => "a cluster",
+        Response::Clusters(_) => "clusters",
+        Response::Plan(_) => "a plan",
+        Response::Service(_) => "a service",
+        Response::Services(_) => "services",
+        Response::Host(_) => "a host",
+        Response::Hosts(_) => "hosts",
+        Response::Container(_) => "a container",
+        Response::Containers(_) => "containers",
+        Response::Catalog(_) => "the catalog",
+        Response::Template(_) => "a template",
+        Response::Operations(_) => "operations",
+        Response::Account(_) => "an account",
+        Response::Accounts(_) => "accounts",
+        Response::AccountCheck(_) => "an account check",
+        Response::Done => "that it is done",
+        Response::Doctor(_) => "findings",
+        Response::Whoami(_) => "who is who",
+    }
+}

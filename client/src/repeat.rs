@@ -1,0 +1,82 @@
+//! Which requests may be made again when nobody knows whether the first one arrived.
+
+use muster_protocol::Request;
+use muster_protocol::request::{Access, IdempotencyKey};
+use uuid::Uuid;
+
+/// Makes the request safe to repeat where that is possible: a change without an idempotency key gets one.
+/// Returns whether it may be repeated.
+pub(crate) fn make_repeatable(request: &mut Request) -> bool {
+    if let Some(key) = key_of(request) {
+        key.get_or_insert_with(|| Uuid::now_v7().simple().to_string());
+        return true;
+    }
+    // A check asks the infrastructure and changes nothing, though it takes more than the right to look.
+    request.access() == Access::View || matches!(request, Request::AccountCheck { .. })
+}
+
+fn key_of(request: &mut Request) -> Option<&mut Option<IdempotencyKey>> {
+    match request {
+        Request::ClusterCreate { idempotency_key, .. }
+        | Request::ClusterDelete { idempotency_key, .. }
+        | Request::ClusterScale { idempotency_key, .. }
+        | Request::ClusterRetry { idempotency_key, .. }
+        | Request::ServiceCreate { idempotency_key, .. }
+        | Request::ServiceDelete { idempotency_key, .. }
+        | Request::ServiceUpdate { idempotency_key, .. }
+        | Request::ServiceScale { idempotency_key, .. } => Some(idempotency_key),
+        Request::ClusterInfo { .. }
+        | Request::ClusterList { .. }
+        | Request::ClusterPlan { .. }
+        | Request::ServiceInfo { .. }
+        | Request::ServiceList { .. }
+        | Request::ServiceLogs { .. }
+        | Request::HostInfo { .. }
+        | Request::HostList { .. }
+        | Request::ContainerInfo { .. }
+        | Request::ContainerList { .. }
+        | Request::CatalogList
+        | Request::CatalogShow { .. }
+        | Request::OperationInfo { .. }
+        | Request::OperationList { .. }
+        | Request::OperationWatch { .. }
+        | Request::OperationCancel { .. }
+        | Request::Events { .. }
+        | Request::AccountAdd { .. }
+        | Request::AccountCheck { .. }
+        | Request::AccountList
+        | Request::AccountRemove { .. }
+        | Request::Doctor
+        | Request::Whoami => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use muster_protocol::OperationId;
+    use muster_protocol::request::PageRequest;
+
+    fn delete(key: Option<&str>) -> Request {
+        let cluster = "demo".parse().unwrap();
+        Request::ClusterDelete { cluster, idempotency_key: key.map(str::to_owned) }
+    }
+
+    #[test]
+    fn a_change_gets_a_key_of_its_own_and_keeps_one_that_it_has() {
+        let (mut first, mut second, mut keyed) = (delete(None), delete(None), delete(Some("mine")));
+        assert!(make_repeatable(&mut first) && make_repeatable(&mut second) && make_repeatable(&mut keyed));
+        assert_ne!(first, delete(None));
+        assert_ne!(first, second);
+        assert_eq!(keyed, delete(Some("mine")));
+    }
+
+    #[test]
+    fn reads_repeat_and_changes_without_a_place_for_a_key_do_not() {
+        let account = || "aws".parse().unwrap();
+        assert!(make_repeatable(&mut Request::ClusterList { page: PageRequest::default() }));
+        assert!(make_repeatable(&mut Request::AccountCheck { account: account() }));
+        assert!(!make_repeatable(&mut Request::AccountRemove { account: account() }));
+        assert!(!make_repeatable(&mut Request::OperationCancel { id: OperationId::generate() }));
+    }
+}
