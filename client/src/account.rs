@@ -8,33 +8,34 @@ use crate::{Client, ClientError};
 impl Client {
     /// Adds or replaces an account.
     pub async fn account_add(&self, spec: AccountSpec) -> Result<AccountInfo, ClientError> {
-        match self.request(Request::AccountAdd { spec }).await? {
-            Response::Account(info) => Ok(info),
-            other => Err(ClientError::unexpected("an account", &other)),
-        }
+        let Response::Account(info) = self.request(Request::AccountAdd { spec }).await? else {
+            return Err(ClientError::unexpected("an account"));
+        };
+        Ok(info)
     }
 
     /// Asks the infrastructure with an account.
     pub async fn account_check(&self, account: &Name) -> Result<AccountCheck, ClientError> {
-        match self.request(Request::AccountCheck { account: account.clone() }).await? {
-            Response::AccountCheck(check) => Ok(check),
-            other => Err(ClientError::unexpected("an account check", &other)),
-        }
+        let Response::AccountCheck(check) = self.request(Request::AccountCheck { account: account.clone() }).await?
+        else {
+            return Err(ClientError::unexpected("an account check"));
+        };
+        Ok(check)
     }
 
     /// All accounts; there are few, so in one answer.
     pub async fn account_list(&self) -> Result<Vec<AccountInfo>, ClientError> {
-        match self.request(Request::AccountList).await? {
-            Response::Accounts(accounts) => Ok(accounts),
-            other => Err(ClientError::unexpected("accounts", &other)),
-        }
+        let Response::Accounts(accounts) = self.request(Request::AccountList).await? else {
+            return Err(ClientError::unexpected("accounts"));
+        };
+        Ok(accounts)
     }
 
     /// Removes an account that no cluster uses.
     pub async fn account_remove(&self, account: &Name) -> Result<(), ClientError> {
-        match self.request(Request::AccountRemove { account: account.clone() }).await? {
-            Response::Done => Ok(()),
-            other => Err(ClientError::unexpected("that it is done", &other)),
-        }
+        let Response::Done = self.request(Request::AccountRemove { account: account.clone() }).await? else {
+            return Err(ClientError::unexpected("that it is done"));
+        };
+        Ok(())
     }
 }

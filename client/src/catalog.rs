@@ -8,17 +8,17 @@ use crate::{Client, ClientError};
 impl Client {
     /// Every template, and the files that could not be used.
     pub async fn catalog_list(&self) -> Result<CatalogListing, ClientError> {
-        match self.request(Request::CatalogList).await? {
-            Response::Catalog(listing) => Ok(listing),
-            other => Err(ClientError::unexpected("the catalog", &other)),
-        }
+        let Response::Catalog(listing) = self.request(Request::CatalogList).await? else {
+            return Err(ClientError::unexpected("the catalog"));
+        };
+        Ok(listing)
     }
 
     /// One template with its parameters.
     pub async fn catalog_show(&self, template: &Name) -> Result<TemplateInfo, ClientError> {
-        match self.request(Request::CatalogShow { template: template.clone() }).await? {
-            Response::Template(info) => Ok(*info),
-            other => Err(ClientError::unexpected("a template", &other)),
-        }
+        let Response::Template(info) = self.request(Request::CatalogShow { template: template.clone() }).await? else {
+            return Err(ClientError::unexpected("a template"));
+        };
+        Ok(*info)
     }
 }

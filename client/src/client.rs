@@ -233,10 +233,10 @@ pub(crate) fn may_pass(error: &ClientError) -> bool {
 
 /// A try of this change was sent and not answered, and the later tries failed in this way.
 fn perhaps_applied(error: ClientError) -> ClientError {
-    match error {
-        ClientError::Lost { .. } => error,
-        other => ClientError::Lost { maybe_applied: true, reason: format!("asking again failed: {other}") },
+    if let ClientError::Lost { .. } = error {
+        return error;
     }
+    ClientError::Lost { maybe_applied: true, reason: format!("asking again failed: {error}") }
 }
 
 fn wrong_call(request: &Request, answer: &str) -> ClientError {

@@ -29,18 +29,18 @@ impl Client {
 
     /// Everything about one cluster.
     pub async fn cluster_info(&self, cluster: &Name) -> Result<ClusterInfo, ClientError> {
-        match self.request(Request::ClusterInfo { cluster: cluster.clone() }).await? {
-            Response::Cluster(info) => Ok(*info),
-            other => Err(ClientError::unexpected("a cluster", &other)),
-        }
+        let Response::Cluster(info) = self.request(Request::ClusterInfo { cluster: cluster.clone() }).await? else {
+            return Err(ClientError::unexpected("a cluster"));
+        };
+        Ok(*info)
     }
 
     /// One page of the list of clusters.
     pub async fn cluster_list(&self, page: PageRequest) -> Result<Page<ClusterSummary>, ClientError> {
-        match self.request(Request::ClusterList { page }).await? {
-            Response::Clusters(page) => Ok(page),
-            other => Err(ClientError::unexpected("clusters", &other)),
-        }
+        let Response::Clusters(page) = self.request(Request::ClusterList { page }).await? else {
+            return Err(ClientError::unexpected("clusters"));
+        };
+        Ok(page)
     }
 
     /// All clusters, page after page as they are taken.
@@ -50,10 +50,10 @@ impl Client {
 
     /// What would be done for a change, without doing it.
     pub async fn cluster_plan(&self, change: PlanChange) -> Result<Plan, ClientError> {
-        match self.request(Request::ClusterPlan { change }).await? {
-            Response::Plan(plan) => Ok(plan),
-            other => Err(ClientError::unexpected("a plan", &other)),
-        }
+        let Response::Plan(plan) = self.request(Request::ClusterPlan { change }).await? else {
+            return Err(ClientError::unexpected("a plan"));
+        };
+        Ok(plan)
     }
 
     /// Changes the numbers of machines; `None` leaves a number as it is.

@@ -9,10 +9,10 @@ use crate::{Client, ClientError, ItemStream};
 impl Client {
     /// One container, by the orchestrator's id of it.
     pub async fn container_info(&self, id: &str) -> Result<ContainerInfo, ClientError> {
-        match self.request(Request::ContainerInfo { id: id.to_owned() }).await? {
-            Response::Container(info) => Ok(*info),
-            other => Err(ClientError::unexpected("a container", &other)),
-        }
+        let Response::Container(info) = self.request(Request::ContainerInfo { id: id.to_owned() }).await? else {
+            return Err(ClientError::unexpected("a container"));
+        };
+        Ok(*info)
     }
 
     /// One page of the containers of one cluster or of all, of one service or of all.
@@ -23,10 +23,10 @@ impl Client {
         page: PageRequest,
     ) -> Result<Page<ContainerInfo>, ClientError> {
         let (cluster, service) = (cluster.cloned(), service.cloned());
-        match self.request(Request::ContainerList { cluster, service, page }).await? {
-            Response::Containers(page) => Ok(page),
-            other => Err(ClientError::unexpected("containers", &other)),
-        }
+        let Response::Containers(page) = self.request(Request::ContainerList { cluster, service, page }).await? else {
+            return Err(ClientError::unexpected("containers"));
+        };
+        Ok(page)
     }
 
     /// All containers of one cluster or of all, of one service or of all, page after page as they are taken.

@@ -9,17 +9,17 @@ use crate::{Client, ClientError};
 impl Client {
     /// Looks at everything that Muster needs.
     pub async fn doctor(&self) -> Result<Vec<Finding>, ClientError> {
-        match self.request(Request::Doctor).await? {
-            Response::Doctor(findings) => Ok(findings),
-            other => Err(ClientError::unexpected("findings", &other)),
-        }
+        let Response::Doctor(findings) = self.request(Request::Doctor).await? else {
+            return Err(ClientError::unexpected("findings"));
+        };
+        Ok(findings)
     }
 
     /// Who the caller is to the daemon, and who the daemon is.
     pub async fn whoami(&self) -> Result<Whoami, ClientError> {
-        match self.request(Request::Whoami).await? {
-            Response::Whoami(whoami) => Ok(whoami),
-            other => Err(ClientError::unexpected("who is who", &other)),
-        }
+        let Response::Whoami(whoami) = self.request(Request::Whoami).await? else {
+            return Err(ClientError::unexpected("who is who"));
+        };
+        Ok(whoami)
     }
 }

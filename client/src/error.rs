@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use muster_protocol::hello::VersionRange;
-use muster_protocol::{Error, ErrorCode, Response, Retry};
+use muster_protocol::{Error, ErrorCode, Retry};
 
 /// Why a call has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -77,14 +77,9 @@ pub enum ClientError {
 }
 
 impl ClientError {
-    /// The daemon answered with another kind of thing than was asked for.
-    pub(crate) fn unexpected(wanted: &str, got: &Response) -> Self {
-        Self::Protocol { message: format!("asked for {wanted}, it answered with {}", kind_of(got)) }
-    }
-
-    /// A stream's item is of another kind than the stream.
-    pub(crate) fn unexpected_item(wanted: &str) -> Self {
-        Self::Protocol { message: format!("a stream brought something else than {wanted}") }
+    /// The daemon sent another kind of thing than was asked for.
+    pub(crate) fn unexpected(wanted: &str) -> Self {
+        Self::Protocol { message: format!("it was asked for {wanted} and sent something else") }
     }
 
     /// The stable word for it, the same that the daemon would use.
@@ -152,42 +147,14 @@ impl ClientError {
 
 fn connect_remedy(socket: &Path, source: &io::Error) -> String {
     let socket = socket.display();
-    match source.kind() {
-        io::ErrorKind::PermissionDenied => {
-            format!("you may not use {socket}: join the group that owns it, or run as root")
-        }
-        io::ErrorKind::NotFound => {
-            format!("there is no {socket}: start musterd, or name its socket with `--socket` or MUSTER_SOCKET")
-        }
-        io::ErrorKind::ConnectionRefused => {
-            format!("nobody listens at {socket}: start musterd (`systemctl start musterd`, or `musterd` by hand)")
-        }
-        // The kinds are the standard library's and grow; the rest share one remedy.
-        #[expect(clippy::wildcard_enum_match_arm, reason = "io::ErrorKind is not ours and non-exhaustive")]
-        _ => format!("check that musterd runs and listens at {socket}"),
-    }
-}
-
-const fn kind_of(response: &Response) -> &'static str {
-    match response {
-        Response::Operation(_) => "an operation",
-        Response::Cluster(_) => "a cluster",
-        Response::Clusters(_) => "clusters",
-        Response::Plan(_) => "a plan",
-        Response::Service(_) => "a service",
-        Response::Services(_) => "services",
-        Response::Host(_) => "a host",
-        Response::Hosts(_) => "hosts",
-        Response::Container(_) => "a container",
-        Response::Containers(_) => "containers",
-        Response::Catalog(_) => "the catalog",
-        Response::Template(_) => "a template",
-        Response::Operations(_) => "operations",
-        Response::Account(_) => "an account",
-        Response::Accounts(_) => "accounts",
-        Response::AccountCheck(_) => "an account check",
-        Response::Done => "that it is done",
-        Response::Doctor(_) => "findings",
-        Response::Whoami(_) => "who is who",
+    let kind = source.kind();
+    if kind == io::ErrorKind::PermissionDenied {
+        format!("you may not use {socket}: join the group that owns it, or run as root")
+    } else if kind == io::ErrorKind::NotFound {
+        format!("there is no {socket}: start musterd, or name its socket with `--socket` or MUSTER_SOCKET")
+    } else if kind == io::ErrorKind::ConnectionRefused {
+        format!("nobody listens at {socket}: start musterd (`systemctl start musterd`, or `musterd` by hand)")
+    } else {
+        format!("check that musterd runs and listens at {socket}")
     }
 }

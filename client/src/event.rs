@@ -34,7 +34,7 @@ impl Resume for EventQuery {
 
     fn accept(&mut self, item: StreamItem) -> Result<Option<Event>, ClientError> {
         let StreamItem::Event(event) = item else {
-            return Err(ClientError::unexpected_item("an event"));
+            return Err(ClientError::unexpected("an event"));
         };
         if self.since.is_some_and(|last| event.number <= last) {
             return Ok(None);

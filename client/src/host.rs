@@ -9,18 +9,18 @@ use crate::{Client, ClientError, ItemStream};
 impl Client {
     /// One machine.
     pub async fn host_info(&self, id: MachineId) -> Result<HostInfo, ClientError> {
-        match self.request(Request::HostInfo { id }).await? {
-            Response::Host(info) => Ok(*info),
-            other => Err(ClientError::unexpected("a host", &other)),
-        }
+        let Response::Host(info) = self.request(Request::HostInfo { id }).await? else {
+            return Err(ClientError::unexpected("a host"));
+        };
+        Ok(*info)
     }
 
     /// One page of the machines of one cluster, or of all.
     pub async fn host_list(&self, cluster: Option<&Name>, page: PageRequest) -> Result<Page<HostInfo>, ClientError> {
-        match self.request(Request::HostList { cluster: cluster.cloned(), page }).await? {
-            Response::Hosts(page) => Ok(page),
-            other => Err(ClientError::unexpected("hosts", &other)),
-        }
+        let Response::Hosts(page) = self.request(Request::HostList { cluster: cluster.cloned(), page }).await? else {
+            return Err(ClientError::unexpected("hosts"));
+        };
+        Ok(page)
     }
 
     /// All machines of one cluster, or of all, page after page as they are taken.

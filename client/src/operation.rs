@@ -20,10 +20,12 @@ impl Client {
         cluster: Option<&Name>,
         page: PageRequest,
     ) -> Result<Page<OperationInfo>, ClientError> {
-        match self.request(Request::OperationList { cluster: cluster.cloned(), page }).await? {
-            Response::Operations(page) => Ok(page),
-            other => Err(ClientError::unexpected("operations", &other)),
-        }
+        let Response::Operations(page) =
+            self.request(Request::OperationList { cluster: cluster.cloned(), page }).await?
+        else {
+            return Err(ClientError::unexpected("operations"));
+        };
+        Ok(page)
     }
 
     /// All operations on one cluster, or of all, newest first, page after page as they are taken.
@@ -60,10 +62,10 @@ impl Client {
 
     /// Makes a request that is answered with an operation.
     pub(crate) async fn change(&self, request: Request) -> Result<OperationInfo, ClientError> {
-        match self.request(request).await? {
-            Response::Operation(operation) => Ok(operation),
-            other => Err(ClientError::unexpected("an operation", &other)),
-        }
+        let Response::Operation(operation) = self.request(request).await? else {
+            return Err(ClientError::unexpected("an operation"));
+        };
+        Ok(operation)
     }
 }
 
@@ -82,7 +84,7 @@ impl Resume for OperationWatch {
 
     fn accept(&mut self, item: StreamItem) -> Result<Option<OperationInfo>, ClientError> {
         let StreamItem::Operation(operation) = item else {
-            return Err(ClientError::unexpected_item("an operation"));
+            return Err(ClientError::unexpected("an operation"));
         };
         if self.last.as_ref() == Some(&operation) {
             return Ok(None);

@@ -33,10 +33,10 @@ impl Client {
     /// One service.
     pub async fn service_info(&self, cluster: &Name, service: &Name) -> Result<ServiceInfo, ClientError> {
         let (cluster, service) = (cluster.clone(), service.clone());
-        match self.request(Request::ServiceInfo { cluster, service }).await? {
-            Response::Service(info) => Ok(*info),
-            other => Err(ClientError::unexpected("a service", &other)),
-        }
+        let Response::Service(info) = self.request(Request::ServiceInfo { cluster, service }).await? else {
+            return Err(ClientError::unexpected("a service"));
+        };
+        Ok(*info)
     }
 
     /// One page of the services of one cluster, or of all.
@@ -45,10 +45,11 @@ impl Client {
         cluster: Option<&Name>,
         page: PageRequest,
     ) -> Result<Page<ServiceInfo>, ClientError> {
-        match self.request(Request::ServiceList { cluster: cluster.cloned(), page }).await? {
-            Response::Services(page) => Ok(page),
-            other => Err(ClientError::unexpected("services", &other)),
-        }
+        let Response::Services(page) = self.request(Request::ServiceList { cluster: cluster.cloned(), page }).await?
+        else {
+            return Err(ClientError::unexpected("services"));
+        };
+        Ok(page)
     }
 
     /// All services of one cluster, or of all, page after page as they are taken.
@@ -93,7 +94,7 @@ impl Client {
         items
             .map(|item| match item? {
                 StreamItem::Log(line) => Ok(line),
-                StreamItem::Operation(_) | StreamItem::Event(_) => Err(ClientError::unexpected_item("a log line")),
+                StreamItem::Operation(_) | StreamItem::Event(_) => Err(ClientError::unexpected("a log line")),
             })
             .boxed()
     }

@@ -237,7 +237,11 @@ fn number(bytes: &[u8], at: usize) -> u16 {
 /// Writes a text and, before it, its length in one byte. A text longer than its place is cut between characters.
 fn put_text(place: &mut [u8], text: &str) {
     let Some((length, place)) = place.split_first_mut() else { return };
-    let text = &text[..text.floor_char_boundary(place.len())];
+    let mut end = text.len().min(place.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let text = &text[..end];
     place[..text.len()].copy_from_slice(text.as_bytes());
     *length = u8::try_from(text.len()).unwrap_or(u8::MAX);
 }
