@@ -32,9 +32,12 @@ pub fn start(cache: &Path) -> Result<String> {
         shell::run(Command::new("systemctl").args(["start", "docker"]))?;
         return wait(None, "journalctl -u docker");
     }
+    if is_starting()? {
+        shell::say("dockerd is starting; waiting for it");
+        return wait(None, "the log of whoever started it");
+    }
     let log = cache.join("dockerd.log");
     shell::say(format!("starting dockerd: no systemd on this host does it; log: {}", log.display()));
-    remove_stale_pid_file()?;
     let output = shell::append_to(&log)?;
     // Its own session: it stays when this terminal goes.
     let child = Command::new("setsid")
@@ -70,14 +73,16 @@ fn version() -> Result<String> {
     shell::capture(Command::new("docker").args(["version", "--format", "{{.Server.Version}}"]))
 }
 
-/// After a crash of the host the file may name a process that is now something else; dockerd then refuses to start.
-fn remove_stale_pid_file() -> Result<()> {
+/// Whether dockerd runs already. A pid file that says so wrongly is removed: after a crash of the host its number may be
+/// another program's, and dockerd then refuses to start.
+fn is_starting() -> Result<bool> {
     let Ok(pid) = fs::read_to_string(PID_FILE) else {
-        return Ok(());
+        return Ok(false);
     };
     let name = fs::read_to_string(format!("/proc/{}/comm", pid.trim())).unwrap_or_default();
-    if name.trim() != "dockerd" {
-        fs::remove_file(PID_FILE).with_context(|| format!("cannot remove the stale {PID_FILE}"))?;
+    if name.trim() == "dockerd" {
+        return Ok(true);
     }
-    Ok(())
+    fs::remove_file(PID_FILE).with_context(|| format!("cannot remove the stale {PID_FILE}"))?;
+    Ok(false)
 }
