@@ -41,12 +41,12 @@ pub struct ExportSummary {
 
 /// All records at one generation. Cheap: sled's values are reference-counted.
 pub(crate) struct Snapshot {
-    root: Root,
-    records: Vec<(sled::IVec, sled::IVec)>,
+    pub root: Root,
+    pub records: Vec<(sled::IVec, sled::IVec)>,
 }
 
 impl Snapshot {
-    /// Called by the writer between two groups.
+    /// Reads all records. While the store is open, called by the writer between two groups.
     pub fn take(engine: &Engine, root: Root) -> Result<Snapshot, ReadError> {
         let records = guarded(|| {
             let all = engine.db().iter().filter(|entry| !matches!(entry, Ok((key, _)) if key.as_ref() == ROOT_KEY));
@@ -74,8 +74,7 @@ impl Snapshot {
 
 /// A checked export in memory.
 pub(crate) struct Loaded {
-    pub root: Root,
-    pub records: Vec<(Vec<u8>, Vec<u8>)>,
+    pub snapshot: Snapshot,
     bytes: u64,
 }
 
@@ -130,7 +129,7 @@ fn write(snapshot: &Snapshot, path: &Path) -> Result<ExportSummary, ExportError>
 
 /// Reads an export back and checks all of it.
 pub fn verify_export(path: &Path) -> Result<ExportSummary, ExportError> {
-    let Loaded { root, bytes, .. } = load(path)?;
+    let Loaded { snapshot: Snapshot { root, .. }, bytes } = load(path)?;
     Ok(ExportSummary { path: path.to_owned(), generation: root.generation, records: root.count, bytes })
 }
 
@@ -158,12 +157,12 @@ fn parse(bytes: &[u8]) -> Result<Loaded, String> {
             return Err("a record lies outside every table".into());
         }
         found.add(key, envelope.generation, envelope.crc);
-        records.push((key.to_vec(), value.to_vec()));
+        records.push((key.into(), value.into()));
     }
     if (found.count, found.digest) != (root.count, root.digest) {
         return Err("its records do not add up".into());
     }
-    Ok(Loaded { root, records, bytes: bytes.len() as u64 })
+    Ok(Loaded { snapshot: Snapshot { root, records }, bytes: bytes.len() as u64 })
 }
 
 fn take_len(rest: &mut &[u8]) -> Result<usize, String> {

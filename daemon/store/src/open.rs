@@ -1,12 +1,12 @@
 //! Opening: lock, find out what is there, repair or refuse, and put the witness in line.
 
-use std::{fs, io};
+use std::io;
 
 use crate::{
     OpenError, OpenOptions, OpenReport, Repair,
     directory::{DirLock, Layout, create_private_dir},
     engine::Engine,
-    export,
+    export::{self, Snapshot},
     repair::{Recovered, recover},
     restore::{build, from_newest_export},
     root::Root,
@@ -103,9 +103,6 @@ fn create(layout: &Layout, options: &OpenOptions) -> Result<Found, OpenError> {
     let root = Root::new(store_id);
     Witness::create(&layout.witness(), &Testimony::of(&root, false))
         .map_err(|source| OpenError::Io { path: layout.witness(), source })?;
-    if layout.sled().exists() {
-        fs::remove_dir_all(layout.sled()).map_err(|source| OpenError::Io { path: layout.sled(), source })?;
-    }
-    let engine = build(layout, options, &root, Vec::new())?;
+    let engine = build(layout, options, &Snapshot { root, records: Vec::new() }, None)?;
     Ok(Found { engine, root, witnessed: None, created: true, repairs: Vec::new(), kept: None })
 }

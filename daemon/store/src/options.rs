@@ -86,6 +86,8 @@ pub enum Repair {
     RemovedUnfinishedSnapshot,
     /// sled's snapshots were removed; the log was replayed from its start.
     RemovedSnapshots,
+    /// sled's log was damaged behind its snapshot; the database was built anew from its records, all of them checked.
+    RebuiltFromRecords,
     /// The database was rebuilt from an export that holds every committed generation.
     RestoredExport {
         /// The export used.

@@ -1,12 +1,14 @@
 //! Building a database from an export.
 
-use std::{fs, path::Path};
+use std::{fs, io, path::Path};
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use crate::{
     OpenError, OpenOptions, OpenReport, Repair, RestoreError,
     directory::{DirLock, Layout, create_private_dir, sync_dir},
     engine::{Engine, EngineError, discard, guarded},
-    export::{self, Loaded},
+    export::{self, Snapshot},
     root::{ROOT_KEY, Root},
     witness::{self, Testimony, Witness},
 };
@@ -29,7 +31,7 @@ pub fn restore(dir: &Path, file: &Path, replace: bool) -> Result<OpenReport, Res
         return Err(RestoreError::StoreExists { dir: dir.to_owned() });
     }
     let aside = layout.replaced(testimony.map_or(0, |testimony| testimony.generation));
-    let (engine, root) = install(&layout, &OpenOptions::default(), loaded, testimony.as_ref(), Some(&aside))?;
+    let (engine, root) = install(&layout, &OpenOptions::default(), loaded.snapshot, testimony.as_ref(), Some(&aside))?;
     discard(engine);
     Witness::create(&layout.witness(), &Testimony::of(&root, true)).map_err(io)?;
     Ok(OpenReport {
@@ -60,7 +62,7 @@ pub(crate) fn from_newest_export(
     let mut newest = None;
     for path in paths {
         match export::load(&path) {
-            Ok(loaded) if testimony.is_none_or(|testimony| testimony.store_id == loaded.root.store_id) => {
+            Ok(loaded) if testimony.is_none_or(|testimony| testimony.store_id == loaded.snapshot.root.store_id) => {
                 newest = Some((path, loaded));
                 break;
             }
@@ -69,13 +71,13 @@ pub(crate) fn from_newest_export(
         }
     }
     let Some((path, loaded)) = newest else { return Err(refusal(None)) };
-    let exported = loaded.root.generation;
-    let complete = testimony.is_some_and(|testimony| testimony.judge(&loaded.root).is_ok());
+    let exported = loaded.snapshot.root.generation;
+    let complete = testimony.is_some_and(|testimony| testimony.judge(&loaded.snapshot.root).is_ok());
     if !complete && !options.accept_older_export {
         return Err(refusal(Some((path, exported))));
     }
     // The repair has copied the files aside before it touched them.
-    let (engine, root) = install(layout, options, loaded, testimony, None)?;
+    let (engine, root) = install(layout, options, loaded.snapshot, testimony, None)?;
     let repair = if complete {
         Repair::RestoredExport { export: path }
     } else {
@@ -84,76 +86,78 @@ pub(crate) fn from_newest_export(
     Ok((engine, root, repair))
 }
 
-/// Builds the export's database in the place of the present one, which is moved to `set_aside` or removed.
+/// Builds the export's database in the place of the present one.
 fn install(
     layout: &Layout,
     options: &OpenOptions,
-    loaded: Loaded,
+    mut snapshot: Snapshot,
     testimony: Option<&Testimony>,
     set_aside: Option<&Path>,
 ) -> Result<(Engine, Root), OpenError> {
-    let mut root = loaded.root;
+    let root = &mut snapshot.root;
     if let Some(testimony) = testimony {
         root.generation = root.generation.max(testimony.generation);
         root.next_event = root.next_event.max(testimony.next_event);
     }
     // One above: the witness then accepts the new database even if we are interrupted before it is written anew.
     root.generation = root.generation.saturating_add(1);
-    if layout.sled().exists() {
-        set_aside
-            .map_or_else(|| fs::remove_dir_all(layout.sled()), |aside| fs::rename(layout.sled(), aside))
-            .map_err(|source| OpenError::Io { path: layout.sled(), source })?;
-    }
-    let engine = build(layout, options, &root, loaded.records)?;
-    Ok((engine, root))
+    let engine = build(layout, options, &snapshot, set_aside)?;
+    Ok((engine, snapshot.root))
 }
 
-/// Builds a database beside the place, checks it, and moves it in.
+/// Builds a database beside the present one, changes the two over in one step, and checks what was built. The present one
+/// is moved to `set_aside` or removed.
 pub(crate) fn build(
     layout: &Layout,
     options: &OpenOptions,
-    root: &Root,
-    records: Vec<(Vec<u8>, Vec<u8>)>,
+    snapshot: &Snapshot,
+    set_aside: Option<&Path>,
 ) -> Result<Engine, OpenError> {
-    let workshop = Layout { dir: layout.dir.join("building") };
-    let io = |source| OpenError::Io { path: workshop.dir.clone(), source };
-    if workshop.dir.exists() {
-        fs::remove_dir_all(&workshop.dir).map_err(io)?;
-    }
-    create_private_dir(&workshop.dir).map_err(io)?;
-    fill(&workshop, options, root, records)
-        .and_then(|()| {
-            fs::rename(workshop.sled(), layout.sled())?;
-            sync_dir(&layout.dir)?;
-            fs::remove_dir_all(&workshop.dir)?;
-            let engine = Engine::open(layout, options.cache_bytes)?;
-            match engine.verify()? {
-                Some(found) if found == *root => Ok(engine),
-                Some(_) | None => {
-                    Err(EngineError::Failed("the database that was built is not the one exported".into()))
-                }
-            }
-        })
-        .map_err(|error| OpenError::Io { path: layout.sled(), source: std::io::Error::other(error.to_string()) })
+    build_and_swap(layout, options, snapshot, set_aside)
+        .map_err(|error| OpenError::Io { path: layout.sled(), source: io::Error::other(error.to_string()) })
 }
 
-fn fill(
-    workshop: &Layout,
+fn build_and_swap(
+    layout: &Layout,
     options: &OpenOptions,
-    root: &Root,
-    records: Vec<(Vec<u8>, Vec<u8>)>,
-) -> Result<(), EngineError> {
+    snapshot: &Snapshot,
+    set_aside: Option<&Path>,
+) -> Result<Engine, EngineError> {
+    let workshop = Layout { dir: layout.dir.join("building") };
+    if workshop.dir.exists() {
+        fs::remove_dir_all(&workshop.dir)?;
+    }
+    create_private_dir(&workshop.dir)?;
+    fill(&workshop, options, snapshot)?;
+    if layout.sled().exists() {
+        renameat_with(CWD, workshop.sled(), CWD, layout.sled(), RenameFlags::EXCHANGE).map_err(io::Error::from)?;
+        if let Some(aside) = set_aside {
+            fs::rename(workshop.sled(), aside)?;
+        }
+    } else {
+        fs::rename(workshop.sled(), layout.sled())?;
+    }
+    sync_dir(&layout.dir)?;
+    fs::remove_dir_all(&workshop.dir)?;
+    let engine = Engine::open(layout, options.cache_bytes)?;
+    match engine.verify()? {
+        Some(found) if found == snapshot.root => Ok(engine),
+        Some(_) | None => Err(EngineError::Failed("the database that was built differs from its source".into())),
+    }
+}
+
+fn fill(workshop: &Layout, options: &OpenOptions, snapshot: &Snapshot) -> Result<(), EngineError> {
     let engine = Engine::open(workshop, options.cache_bytes)?;
-    let root_value = root.encode().map_err(|error| EngineError::Failed(error.to_string()))?;
+    let root = snapshot.root.encode().map_err(|error| EngineError::Failed(error.to_string()))?;
     let filled = guarded(|| {
-        for chunk in records.chunks(BUILD_BATCH) {
+        for chunk in snapshot.records.chunks(BUILD_BATCH) {
             let mut batch = sled::Batch::default();
             for (key, value) in chunk {
-                batch.insert(key.as_slice(), value.as_slice());
+                batch.insert(key, value);
             }
             engine.db().apply_batch(batch)?;
         }
-        engine.db().insert(ROOT_KEY, root_value)?;
+        engine.db().insert(ROOT_KEY, root)?;
         engine.flush()?;
         Ok(engine.sync()?)
     });
