@@ -79,12 +79,13 @@ impl FromStr for ResourceKey {
 pub enum ResourceState {
     /// It should be there; no call was made that could have made it.
     Wanted,
-    /// A call was made that may have made or changed it. Look it up before anything else.
-    Unknown,
+    /// A call was made that may have made or changed it: look it up before anything else.
+    /// What was known before that call.
+    Unknown(Option<Present>),
     /// It was seen, with this id.
     Present(Present),
-    /// It is to go; a removal may have been called already. The id, where it was known.
-    Removing(Option<Present>),
+    /// It is to go; a removal may have been called already.
+    Removing(Present),
 }
 
 /// A resource that was seen.
@@ -134,6 +135,9 @@ pub struct LedgerEntry {
     pub created_at: Timestamp,
     /// How often a call for it failed in a row.
     pub failures: u32,
+    /// How often a creation is known to have had no effect: part of idempotency tokens, so that a
+    /// new token is used only when the result of the old one is known.
+    pub attempt: u32,
     /// No call for it before this time.
     pub next_try: Option<Timestamp>,
     /// Why the last call failed, until one succeeds.
@@ -154,6 +158,7 @@ impl LedgerEntry {
             since: now,
             created_at: now,
             failures: 0,
+            attempt: 0,
             next_try: None,
             cause: None,
             machine: None,
@@ -166,15 +171,15 @@ impl LedgerEntry {
     pub fn present(&self) -> Option<&Present> {
         match &self.state {
             ResourceState::Present(present) => Some(present),
-            ResourceState::Wanted | ResourceState::Unknown | ResourceState::Removing(_) => None,
+            ResourceState::Wanted | ResourceState::Unknown(_) | ResourceState::Removing(_) => None,
         }
     }
 
     /// How the machine is reached, if this is a machine that is there or going.
     pub fn access(&self) -> Option<&MachineAccess> {
         let present = match &self.state {
-            ResourceState::Present(present) | ResourceState::Removing(Some(present)) => present,
-            ResourceState::Wanted | ResourceState::Unknown | ResourceState::Removing(None) => return None,
+            ResourceState::Present(present) | ResourceState::Removing(present) => present,
+            ResourceState::Wanted | ResourceState::Unknown(_) => return None,
         };
         match &present.facts {
             Facts::Machine(access) => Some(access),

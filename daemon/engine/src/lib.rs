@@ -9,10 +9,17 @@
 //! [`state::ClusterState::begin`] writes that down; the call is made;
 //! [`state::ClusterState::finish`] writes down what came of it; and again, until the plan is empty.
 
+pub mod action;
 pub mod context;
+pub mod desired;
 pub mod driver;
 pub mod failure;
 pub mod handler;
 pub mod ledger;
 pub mod observed;
+pub mod operation;
+pub mod plan;
 pub mod preparer;
+pub mod state;
+pub mod validate;
+pub mod view;

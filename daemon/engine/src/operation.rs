@@ -1,0 +1,39 @@
+//! Operations as they are stored: the public record, and what is needed to end or undo them.
+
+use muster_protocol::Name;
+use muster_protocol::model::operation::OperationInfo;
+use serde::{Deserialize, Serialize};
+
+use crate::desired::{Desired, ServiceVersion};
+
+/// The stored record of one change that was asked for.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct OperationRecord {
+    /// What users see.
+    pub info: OperationInfo,
+    /// What it changed: what must be seen to be so for it to succeed, and what is restored if it is cancelled.
+    pub target: Target,
+}
+
+/// What an operation changed.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Target {
+    /// The cluster itself.
+    Cluster {
+        /// What was asked for before; none if the cluster did not exist.
+        before: Option<Desired>,
+    },
+    /// Services.
+    Services(Vec<ServiceTarget>),
+}
+
+/// One service that an operation changed.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ServiceTarget {
+    /// The service.
+    pub name: Name,
+    /// The generation that the operation asked for.
+    pub generation: u64,
+    /// What was asked for before; none if the service did not exist.
+    pub before: Option<ServiceVersion>,
+}

@@ -1,0 +1,214 @@
+//! The planner: what is to be done, what may be done now, and what the rest waits for.
+//!
+//! A pure function of the cluster's state and the time. The supervisor performs what is
+//! [`Gate::Ready`], notes the results and asks again, until nothing is left. `muster plan`
+//! prints the same list, so what is shown is what is done.
+//!
+//! - `machines`: network and machines that should be there
+//! - `membership`: forming the orchestrator's cluster and joining it
+//! - `services`: what runs on it
+//! - `removal`: what should not be there any more
+
+mod machines;
+mod membership;
+mod removal;
+mod services;
+
+use std::collections::BTreeSet;
+
+use muster_protocol::{Cause, ErrorCode, Name, Retry, Timestamp};
+
+use crate::action::Action;
+use crate::ledger::{LedgerEntry, ResourceKey, ResourceState};
+use crate::state::ClusterState;
+
+/// What is to be done, in an order in which it can be done.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Plan {
+    /// The steps; each stands behind those that it waits for.
+    pub steps: Vec<Step>,
+}
+
+/// One step of a plan.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Step {
+    /// What is done.
+    pub action: Action,
+    /// The steps of this plan that must be done first.
+    pub after: Vec<Action>,
+    /// Whether it may be done now.
+    pub gate: Gate,
+}
+
+/// Whether a step may be done now, and if not, why.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Gate {
+    /// It may.
+    Ready,
+    /// It is being done; for [`Action::Await`]: it is being watched.
+    Running,
+    /// It waits for other steps, or for what is said here.
+    Waiting(Option<String>),
+    /// It failed, and is tried again at this time.
+    Retrying(Timestamp),
+    /// It cannot be done until somebody changes something.
+    Blocked(Cause),
+}
+
+impl Plan {
+    /// The actions that may be begun now.
+    pub fn ready(&self) -> impl Iterator<Item = &Action> {
+        self.steps.iter().filter(|step| step.gate == Gate::Ready).map(|step| &step.action)
+    }
+
+    /// The next time at which the plan may look different without anything having happened.
+    pub fn next_try(&self) -> Option<Timestamp> {
+        let times = self.steps.iter().filter_map(|step| match &step.gate {
+            Gate::Retrying(at) => Some(*at),
+            Gate::Ready | Gate::Running | Gate::Waiting(_) | Gate::Blocked(_) => None,
+        });
+        times.min()
+    }
+
+    /// The cause why nothing at all can go on without somebody's help, if that is so.
+    pub fn stuck(&self) -> Option<&Cause> {
+        let mut cause = None;
+        for step in &self.steps {
+            match &step.gate {
+                Gate::Ready | Gate::Running | Gate::Retrying(_) => return None,
+                Gate::Waiting(_) => {}
+                Gate::Blocked(blocked) => cause = cause.or(Some(blocked)),
+            }
+        }
+        cause
+    }
+
+    /// The part of the plan that is about the cluster itself, without its services.
+    pub fn of_cluster(&self) -> Self {
+        let about_service = |step: &&Step| !matches!(step.action.key(), Some(ResourceKey::Service(_)));
+        Self { steps: self.steps.iter().filter(about_service).cloned().collect() }
+    }
+
+    /// The part of the plan that is about this service.
+    pub fn of_service(&self, service: &Name) -> Self {
+        let key = Some(ResourceKey::Service(service.clone()));
+        Self { steps: self.steps.iter().filter(|step| step.action.key() == key).cloned().collect() }
+    }
+}
+
+/// Plans what leads from what is to what was asked for.
+pub fn plan(state: &ClusterState, now: Timestamp) -> Plan {
+    let mut planner = Planner { state, now, steps: Vec::new(), pending: BTreeSet::new() };
+    if state.desired().absent {
+        planner.remove_everything();
+    } else {
+        planner.bring_machines();
+        planner.bring_members();
+        planner.bring_services();
+        planner.remove_surplus_services();
+        planner.remove_surplus_machines();
+    }
+    Plan { steps: planner.steps }
+}
+
+/// Collects steps.
+struct Planner<'a> {
+    state: &'a ClusterState,
+    now: Timestamp,
+    steps: Vec<Step>,
+    pending: BTreeSet<Action>,
+}
+
+impl Planner<'_> {
+    fn entry(&self, key: &ResourceKey) -> Option<&LedgerEntry> {
+        self.state.ledger.get(key)
+    }
+
+    fn is_pending(&self, action: &Action) -> bool {
+        self.pending.contains(action)
+    }
+
+    /// Adds a step behind those of `after` that are still to be done.
+    fn step(&mut self, action: Action, after: &[Action]) -> Action {
+        self.step_if(action, after, None)
+    }
+
+    /// As [`Planner::step`], but not before what `obstacle` says has changed.
+    fn step_if(&mut self, action: Action, after: &[Action], obstacle: Option<Gate>) -> Action {
+        let after: Vec<Action> = after.iter().filter(|earlier| self.is_pending(earlier)).cloned().collect();
+        let gate = self.gate(&action, &after, obstacle);
+        self.pending.insert(action.clone());
+        self.steps.push(Step { action: action.clone(), after, gate });
+        action
+    }
+
+    fn gate(&self, action: &Action, after: &[Action], obstacle: Option<Gate>) -> Gate {
+        if let Some(call) = self.state.in_flight.get(&action.key()) {
+            if call.action == *action {
+                return Gate::Running;
+            }
+            if action.is_call() {
+                return Gate::Waiting(Some(format!("`{}` has to end first", call.action)));
+            }
+        }
+        if !after.is_empty() {
+            return Gate::Waiting(None);
+        }
+        if let Some(obstacle) = obstacle {
+            return obstacle;
+        }
+        if !action.is_call() {
+            return Gate::Running;
+        }
+        let failed = match action.key() {
+            Some(key) => self.entry(&key),
+            None => self.state.sweep_retry.as_ref(),
+        };
+        let Some(entry) = failed else { return Gate::Ready };
+        let gives_up = matches!(action, Action::Create(_) | Action::Update(_) | Action::Prepare(_) | Action::Start(_));
+        match (&entry.cause, entry.next_try) {
+            (Some(cause), _) if gives_up && cause.retry == Retry::Never => Gate::Blocked(cause.clone()),
+            (_, Some(at)) if at > self.now => Gate::Retrying(at),
+            (_, _) => Gate::Ready,
+        }
+    }
+
+    /// Plans the way to a resource being there: the last step of that way, or none if it is there.
+    fn ensure(&mut self, key: &ResourceKey, after: &[Action]) -> Option<Action> {
+        self.ensure_if(key, after, None)
+    }
+
+    /// As [`Planner::ensure`], but it is not made before what `obstacle` says has changed.
+    fn ensure_if(&mut self, key: &ResourceKey, after: &[Action], obstacle: Option<Gate>) -> Option<Action> {
+        let create = Action::Create(key.clone());
+        match self.entry(key).map(|entry| &entry.state) {
+            None | Some(ResourceState::Wanted) => Some(self.step_if(create, after, obstacle)),
+            Some(ResourceState::Unknown(_)) => match self.state.in_flight_for(key) {
+                // The call that made it unknown is still under way.
+                Some(action) if *action == create => Some(self.step(create, after)),
+                Some(_) | None => Some(self.step(Action::LookUp(key.clone()), after)),
+            },
+            Some(ResourceState::Present(_)) => None,
+            Some(ResourceState::Removing(_)) => {
+                let removed = self.step(Action::Remove(key.clone()), &[]);
+                let mut after = after.to_vec();
+                after.push(removed);
+                Some(self.step_if(create, &after, obstacle))
+            }
+        }
+    }
+
+    /// A gate that only somebody's help opens.
+    fn blocked(&self, code: ErrorCode, step: &Action, message: &str, remedy: &str) -> Gate {
+        Gate::Blocked(Cause {
+            code,
+            step: step.to_string(),
+            message: message.to_owned(),
+            provider_code: None,
+            provider_request_id: None,
+            remedy: Some(remedy.to_owned()),
+            retry: Retry::Never,
+            at: self.now,
+        })
+    }
+}

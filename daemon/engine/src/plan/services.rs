@@ -1,0 +1,98 @@
+//! Services: submitted, seen to be well, removed.
+
+use muster_protocol::Name;
+use muster_protocol::model::host::Role;
+
+use super::Planner;
+use crate::action::Action;
+use crate::desired::machine_name;
+use crate::ledger::{Facts, ResourceKey, ResourceState};
+
+impl Planner<'_> {
+    pub(super) fn bring_services(&mut self) {
+        let formed = self.until_services_can_run();
+        let wanted: Vec<Name> =
+            self.state.services.iter().filter(|(_, service)| !service.absent).map(|(name, _)| name.clone()).collect();
+        for name in wanted {
+            self.bring_service(&name, &formed);
+        }
+    }
+
+    /// The orchestrator takes services as soon as its first control plane is one.
+    fn until_services_can_run(&self) -> Vec<Action> {
+        let first = ResourceKey::Node(machine_name(Role::ControlPlane, 1));
+        let orchestrator = ResourceKey::Orchestrator;
+        let steps = [
+            Action::LookUp(orchestrator.clone()),
+            Action::Create(orchestrator),
+            Action::LookUp(first.clone()),
+            Action::Create(first),
+        ];
+        steps.into_iter().filter(|step| self.is_pending(step)).collect()
+    }
+
+    fn bring_service(&mut self, name: &Name, formed: &[Action]) {
+        let key = ResourceKey::Service(name.clone());
+        let update = Action::Update(name.clone());
+        // An update under way has made it unknown; it is not a mystery.
+        let updating = self.state.in_flight_for(&key) == Some(&update);
+        let submitted = if updating || self.is_outdated(name) {
+            Some(self.step(update, formed))
+        } else {
+            self.ensure(&key, formed)
+        };
+        match submitted {
+            Some(submitted) => {
+                self.step(Action::Await(key), &[submitted]);
+            }
+            None if self.is_service_well(name) => {}
+            None => {
+                self.step(Action::Await(key), &[]);
+            }
+        }
+    }
+
+    /// Whether an earlier generation than the one that is asked for was submitted last.
+    fn is_outdated(&self, name: &Name) -> bool {
+        let entry = self.entry(&ResourceKey::Service(name.clone()));
+        let wanted = self.state.services.get(name).map(|service| service.generation);
+        match entry.and_then(|entry| entry.present()).map(|present| &present.facts) {
+            Some(Facts::Service { generation }) => Some(*generation) != wanted,
+            Some(Facts::None | Facts::Machine(_)) | None => false,
+        }
+    }
+
+    /// Whether the service was seen to run as asked for.
+    fn is_service_well(&self, name: &Name) -> bool {
+        self.state.is_service_well(name)
+    }
+
+    pub(super) fn remove_surplus_services(&mut self) {
+        let surplus: Vec<ResourceKey> = self
+            .state
+            .ledger
+            .keys()
+            .filter(|key| matches!(key, ResourceKey::Service(_)) && !self.state.is_desired(key))
+            .cloned()
+            .collect();
+        for key in surplus {
+            self.remove(&key, &[], None);
+        }
+    }
+
+    /// Plans a resource's removal: the last step, or none if nothing of it is there.
+    pub(super) fn remove(
+        &mut self,
+        key: &ResourceKey,
+        after: &[Action],
+        obstacle: Option<super::Gate>,
+    ) -> Option<Action> {
+        match self.entry(key).map(|entry| &entry.state) {
+            None | Some(ResourceState::Wanted) => None,
+            Some(ResourceState::Unknown(_)) => Some(self.step(Action::LookUp(key.clone()), &[])),
+            Some(ResourceState::Present(_) | ResourceState::Removing(_)) => {
+                Some(self.step_if(Action::Remove(key.clone()), after, obstacle))
+            }
+        }
+    }
+}

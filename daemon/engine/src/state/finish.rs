@@ -1,0 +1,152 @@
+//! After a call: what came of it.
+
+use muster_protocol::Timestamp;
+use muster_protocol::model::event::EventKind;
+
+use super::{ClusterState, retry};
+use crate::action::{Action, Outcome};
+use crate::driver::Owned;
+use crate::failure::{Certainty, Failure};
+use crate::ledger::{LedgerEntry, Present, ResourceKey, ResourceState};
+
+impl ClusterState {
+    /// Notes what came of an action that was begun.
+    pub fn finish(&mut self, action: &Action, outcome: Outcome, now: Timestamp) {
+        self.in_flight.remove(&action.key());
+        match &outcome {
+            Outcome::Failed(failure) => {
+                let cause = failure.clone().into_cause(action.to_string(), now);
+                self.announce(now, EventKind::StepFailed, format!("{action}: {}", failure.message), Some(cause));
+            }
+            Outcome::Present(_) | Outcome::Absent | Outcome::Done | Outcome::Swept(_) => {
+                self.announce(now, EventKind::StepDone, action.to_string(), None);
+            }
+        }
+        match action {
+            Action::Sweep => self.finish_sweep(outcome, now),
+            Action::Remove(key) => self.finish_remove(key, action, outcome, now),
+            Action::LookUp(key) => self.finish_look_up(key, action, outcome, now),
+            Action::Create(key) => self.finish_change(key, action, outcome, now),
+            Action::Update(name) => self.finish_change(&ResourceKey::Service(name.clone()), action, outcome, now),
+            Action::Start(name) | Action::Prepare(name) => self.finish_machine(name.clone(), action, outcome, now),
+            Action::Await(_) => {}
+        }
+        self.tidy();
+        self.settle(now);
+    }
+
+    fn finish_change(&mut self, key: &ResourceKey, action: &Action, outcome: Outcome, now: Timestamp) {
+        let salt = self.salt(key);
+        let Some(entry) = self.ledger.get_mut(key) else { return };
+        match outcome {
+            Outcome::Present(present) => set_present(entry, present, now),
+            Outcome::Failed(failure) => {
+                if failure.certainty == Certainty::NotApplied {
+                    entry.state = match std::mem::replace(&mut entry.state, ResourceState::Wanted) {
+                        ResourceState::Unknown(Some(before)) => ResourceState::Present(before),
+                        ResourceState::Unknown(None) | ResourceState::Wanted => ResourceState::Wanted,
+                        state @ (ResourceState::Present(_) | ResourceState::Removing(_)) => state,
+                    };
+                    entry.since = now;
+                    entry.attempt += 1;
+                }
+                retry::note_failure(entry, action, failure, &salt, now);
+            }
+            Outcome::Absent | Outcome::Done | Outcome::Swept(_) => {}
+        }
+    }
+
+    fn finish_look_up(&mut self, key: &ResourceKey, action: &Action, outcome: Outcome, now: Timestamp) {
+        let salt = self.salt(key);
+        let lag = if key.is_infrastructure() { self.deadlines.listing_lag } else { std::time::Duration::ZERO };
+        let Some(entry) = self.ledger.get_mut(key) else { return };
+        match outcome {
+            Outcome::Present(present) => set_present(entry, present, now),
+            Outcome::Absent if now.since(entry.since) < lag => {
+                // It may be there and not be listed yet.
+                entry.next_try = Some(entry.since + lag);
+            }
+            Outcome::Absent => {
+                entry.state = ResourceState::Wanted;
+                entry.since = now;
+                entry.prepared = None;
+                entry.next_try = None;
+            }
+            Outcome::Failed(failure) => retry::note_failure(entry, action, failure, &salt, now),
+            Outcome::Done | Outcome::Swept(_) => {}
+        }
+    }
+
+    fn finish_remove(&mut self, key: &ResourceKey, action: &Action, outcome: Outcome, now: Timestamp) {
+        let salt = self.salt(key);
+        let Some(entry) = self.ledger.get_mut(key) else { return };
+        match outcome {
+            Outcome::Done | Outcome::Absent => {
+                // The next one, if there is one, is another: its token must differ.
+                let attempt = entry.attempt + 1;
+                *entry = LedgerEntry { attempt, ..LedgerEntry::wanted(now) };
+            }
+            Outcome::Failed(failure) => retry::note_failure(entry, action, failure, &salt, now),
+            Outcome::Present(_) | Outcome::Swept(_) => {}
+        }
+    }
+
+    fn finish_machine(&mut self, name: muster_protocol::Name, action: &Action, outcome: Outcome, now: Timestamp) {
+        let key = ResourceKey::Machine(name);
+        let salt = self.salt(&key);
+        let recipe = self.recipe.clone();
+        let Some(entry) = self.ledger.get_mut(&key) else { return };
+        match outcome {
+            Outcome::Done => {
+                entry.prepared = Some(recipe);
+                retry::clear_failure(entry);
+            }
+            Outcome::Present(present) => set_present(entry, present, now),
+            Outcome::Failed(failure) => retry::note_failure(entry, action, failure, &salt, now),
+            Outcome::Absent | Outcome::Swept(_) => {}
+        }
+    }
+
+    fn finish_sweep(&mut self, outcome: Outcome, now: Timestamp) {
+        match outcome {
+            Outcome::Swept(found) => {
+                // What we made and lost track of comes back into the ledger and is removed like the rest.
+                let adopted = found.into_iter().filter_map(|Owned { key, present, .. }| Some((key?, present)));
+                let mut any = false;
+                for (key, present) in adopted.filter(|(key, _)| key.is_infrastructure()) {
+                    any = true;
+                    let entry = self.entry_mut(&key, now);
+                    entry.state = ResourceState::Present(present);
+                }
+                self.record.swept = !any;
+                self.sweep_retry = None;
+            }
+            Outcome::Failed(failure) => self.note_sweep_failure(failure, now),
+            Outcome::Present(_) | Outcome::Absent | Outcome::Done => {}
+        }
+    }
+
+    fn note_sweep_failure(&mut self, failure: Failure, now: Timestamp) {
+        let salt = self.id().to_string();
+        let entry = self.sweep_retry.get_or_insert_with(|| LedgerEntry::wanted(now));
+        retry::note_failure(entry, &Action::Sweep, failure, &salt, now);
+    }
+
+    fn salt(&self, key: &ResourceKey) -> String {
+        format!("{}/{key}", self.id())
+    }
+}
+
+fn set_present(entry: &mut LedgerEntry, present: Present, now: Timestamp) {
+    // A machine that was found again is the same one as before only if its id is.
+    let same = match &entry.state {
+        ResourceState::Present(before) | ResourceState::Unknown(Some(before)) => before.id == present.id,
+        ResourceState::Wanted | ResourceState::Unknown(None) | ResourceState::Removing(_) => false,
+    };
+    if !same {
+        entry.prepared = None;
+    }
+    entry.state = ResourceState::Present(present);
+    entry.since = now;
+    retry::clear_failure(entry);
+}

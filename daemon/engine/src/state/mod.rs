@@ -1,0 +1,172 @@
+//! The state of one cluster, and every way in which it changes.
+//!
+//! The supervisor works on a copy: change the copy, write the difference ([`difference`]) in one store
+//! batch, and only then take the copy for the state. So memory never runs ahead of the disk.
+
+mod admit;
+mod begin;
+mod difference;
+mod finish;
+mod observe;
+mod order;
+mod retry;
+mod service;
+mod settle;
+
+use std::collections::BTreeMap;
+
+use muster_protocol::model::event::EventKind;
+use muster_protocol::{Cause, ClusterId, Name, OperationId, Timestamp};
+
+use crate::action::Action;
+use crate::desired::{ClusterRecord, Desired, ServiceRecord};
+use crate::ledger::{Ledger, LedgerEntry, ResourceKey, ResourceState};
+use crate::observed::Observed;
+use crate::operation::OperationRecord;
+
+pub use admit::{Asked, ServiceChange};
+pub use difference::{RecordChange, difference};
+pub use observe::Observation;
+pub use order::Deadlines;
+
+/// Everything known about one cluster.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ClusterState {
+    /// The head: stored.
+    pub record: ClusterRecord,
+    /// Outside resources: stored.
+    pub ledger: Ledger,
+    /// Services: stored.
+    pub services: BTreeMap<Name, ServiceRecord>,
+    /// Operations that have not ended: stored. Ended ones are stored too, but leave the state.
+    pub operations: BTreeMap<OperationId, OperationRecord>,
+    /// What was last seen: not stored.
+    pub observed: Observed,
+    /// Calls under way, by the resource that they work on; [`None`] is a sweep. Not stored: after a start none is.
+    pub in_flight: BTreeMap<Option<ResourceKey>, InFlight>,
+    /// How often in a row a machine that should be there was not listed. Not stored.
+    pub missing: BTreeMap<Name, u32>,
+    /// How the last sweep failed, if it did. Not stored.
+    pub sweep_retry: Option<LedgerEntry>,
+    /// What is to be announced with the next write. Not stored by itself.
+    pub outbox: Vec<Announcement>,
+    /// Recipe that machines should be prepared with; see [`crate::preparer::Preparer::recipe`]. Not stored.
+    pub recipe: String,
+    /// Limits in time. Not stored.
+    pub deadlines: Deadlines,
+}
+
+/// A call that is under way.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct InFlight {
+    /// What is being done.
+    pub action: Action,
+    /// Since when.
+    pub since: Timestamp,
+    /// Until when; then it is broken off and counts as maybe applied.
+    pub deadline: Timestamp,
+}
+
+/// Something to write to the event log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Announcement {
+    /// What happened.
+    pub kind: EventKind,
+    /// When.
+    pub at: Timestamp,
+    /// The operation it belongs to.
+    pub operation: Option<OperationId>,
+    /// The service it is about.
+    pub service: Option<Name>,
+    /// In words.
+    pub message: String,
+    /// Why, if something failed.
+    pub cause: Option<Cause>,
+}
+
+impl ClusterState {
+    /// The state as it was stored: nothing observed yet, nothing under way.
+    pub fn loaded(record: ClusterRecord, recipe: String, deadlines: Deadlines) -> Self {
+        Self {
+            record,
+            ledger: Ledger::new(),
+            services: BTreeMap::new(),
+            operations: BTreeMap::new(),
+            observed: Observed::default(),
+            in_flight: BTreeMap::new(),
+            missing: BTreeMap::new(),
+            sweep_retry: None,
+            outbox: Vec::new(),
+            recipe,
+            deadlines,
+        }
+    }
+
+    /// The cluster's id.
+    pub fn id(&self) -> ClusterId {
+        self.record.id
+    }
+
+    /// What is asked for of the cluster.
+    pub fn desired(&self) -> &Desired {
+        &self.record.desired
+    }
+
+    /// Whether this resource should be there.
+    pub fn is_desired(&self, key: &ResourceKey) -> bool {
+        let desired = self.desired();
+        match key {
+            ResourceKey::Network | ResourceKey::Orchestrator => !desired.absent,
+            ResourceKey::Machine(name) | ResourceKey::Node(name) => desired.role_of(name).is_some(),
+            ResourceKey::Service(name) => {
+                !desired.absent && self.services.get(name).is_some_and(|service| !service.absent)
+            }
+        }
+    }
+
+    /// The action under way for this resource.
+    pub fn in_flight_for(&self, key: &ResourceKey) -> Option<&Action> {
+        self.in_flight.get(&Some(key.clone())).map(|call| &call.action)
+    }
+
+    /// Whether the orchestrator was formed, as far as the ledger knows.
+    pub(crate) fn is_formed(&self) -> bool {
+        self.ledger.get(&ResourceKey::Orchestrator).is_some_and(|entry| entry.present().is_some())
+    }
+
+    pub(crate) fn announce(&mut self, now: Timestamp, kind: EventKind, message: String, cause: Option<Cause>) {
+        self.outbox.push(Announcement { kind, at: now, operation: None, service: None, message, cause });
+    }
+
+    /// Drops what is neither there nor wanted, and memberships whose machine is gone for good.
+    pub(crate) fn tidy(&mut self) {
+        let unwanted: Vec<ResourceKey> = self
+            .ledger
+            .iter()
+            .filter(|(key, entry)| entry.state == ResourceState::Wanted && !self.is_desired(key))
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in unwanted {
+            self.ledger.remove(&key);
+        }
+        let ledger = &self.ledger;
+        let remains = |name: &Name| ledger.contains_key(&ResourceKey::Service(name.clone()));
+        self.services.retain(|name, service| !service.absent || remains(name));
+        if self.desired().absent {
+            // Nodes and services live on machines and go with them.
+            let ledger = std::mem::take(&mut self.ledger);
+            let any_machine = ledger.keys().any(|key| matches!(key, ResourceKey::Machine(_)));
+            let lives = |key: &ResourceKey| match key {
+                ResourceKey::Network | ResourceKey::Machine(_) => true,
+                ResourceKey::Node(name) => ledger.contains_key(&ResourceKey::Machine(name.clone())),
+                ResourceKey::Orchestrator | ResourceKey::Service(_) => any_machine,
+            };
+            let kept = ledger.iter().filter(|(key, _)| lives(key));
+            self.ledger = kept.map(|(key, entry)| (key.clone(), entry.clone())).collect();
+        }
+    }
+
+    pub(crate) fn entry_mut(&mut self, key: &ResourceKey, now: Timestamp) -> &mut LedgerEntry {
+        self.ledger.entry(key.clone()).or_insert_with(|| LedgerEntry::wanted(now))
+    }
+}

@@ -1,0 +1,93 @@
+//! Whether services are as asked for, and what happens when they are not in time.
+
+use muster_protocol::model::event::EventKind;
+use muster_protocol::model::service::{ServiceMode, ServicePhase};
+use muster_protocol::{Cause, Name, Timestamp};
+
+use super::{Announcement, ClusterState};
+use crate::ledger::{Facts, ResourceKey};
+
+impl ClusterState {
+    /// Whether the service was seen to run as asked for, since it was submitted.
+    pub fn is_service_well(&self, name: &Name) -> bool {
+        let Some(service) = self.services.get(name) else { return false };
+        let Some(entry) = self.ledger.get(&ResourceKey::Service(name.clone())) else { return false };
+        let submitted = match entry.present().map(|present| &present.facts) {
+            Some(Facts::Service { generation }) => *generation,
+            Some(Facts::None | Facts::Machine(_)) | None => return false,
+        };
+        let Some(seen) = self.observed.orchestrator.services.get(name) else { return false };
+        let seen_since = self.observed.orchestrator_at.is_some_and(|at| at >= entry.since);
+        submitted == service.generation
+            && seen.generation == service.generation
+            && seen_since
+            && seen.ready >= seen.wanted
+            && !seen.updating
+    }
+
+    pub(super) fn settle_services(&mut self, now: Timestamp) {
+        let names: Vec<Name> = self.services.keys().cloned().collect();
+        for name in names {
+            let phase = self.phase_of_service(&name);
+            let well = self.is_service_well(&name);
+            let message = self.observed.orchestrator.services.get(&name).and_then(|seen| seen.message.clone());
+            let Some(service) = self.services.get_mut(&name) else { continue };
+            if well && service.last_good.as_ref() != Some(&service.version) {
+                service.last_good = Some(service.version.clone());
+            }
+            if service.phase != phase {
+                service.phase = phase;
+                let why = match (phase, message) {
+                    (ServicePhase::Degraded, Some(message)) => format!(": {message}"),
+                    (_, Some(_) | None) => String::new(),
+                };
+                self.outbox.push(Announcement {
+                    kind: EventKind::ServicePhase,
+                    at: now,
+                    operation: None,
+                    message: format!("service {name} is {phase}{why}"),
+                    service: Some(name),
+                    cause: None,
+                });
+            }
+        }
+    }
+
+    fn phase_of_service(&self, name: &Name) -> ServicePhase {
+        let Some(service) = self.services.get(name) else { return ServicePhase::Removing };
+        if service.absent || self.desired().absent {
+            ServicePhase::Removing
+        } else if self.is_service_well(name) {
+            match service.version.spec.mode {
+                ServiceMode::Job => ServicePhase::Complete,
+                ServiceMode::Replicated | ServiceMode::Global => ServicePhase::Running,
+            }
+        } else if self.has_operation_on(name) {
+            if service.last_good.is_none() { ServicePhase::Deploying } else { ServicePhase::Updating }
+        } else if self.observed.orchestrator_at.is_none() && self.observed.orchestrator_cause.is_none() {
+            // Just started: nothing was looked at yet, so nothing new is known.
+            service.phase
+        } else {
+            ServicePhase::Degraded
+        }
+    }
+
+    fn has_operation_on(&self, name: &Name) -> bool {
+        self.operations.values().any(|operation| operation.info.services.contains(name))
+    }
+
+    /// Puts the last good version back: the change did not become well in its time.
+    pub(super) fn withdraw(&mut self, name: &Name, cause: &Cause, now: Timestamp) -> bool {
+        let Some(service) = self.services.get_mut(name) else { return false };
+        let Some(good) = service.last_good.clone() else { return false };
+        if good == service.version || service.absent {
+            return false;
+        }
+        service.version = good;
+        service.generation += 1;
+        service.updated_at = now;
+        service.withdrawn = Some(cause.clone());
+        self.forget_failure(&ResourceKey::Service(name.clone()));
+        true
+    }
+}

@@ -1,0 +1,281 @@
+//! After every change: which phase the cluster is in now, and which operations have ended.
+
+use muster_protocol::model::cluster::ClusterPhase;
+use muster_protocol::model::event::EventKind;
+use muster_protocol::model::operation::{OperationKind, OperationPhase};
+use muster_protocol::{Cause, ErrorCode, Name, OperationId, Retry, Timestamp};
+
+use super::{Announcement, ClusterState};
+use crate::action::Action;
+use crate::ledger::ResourceKey;
+use crate::operation::{OperationRecord, Target};
+use crate::plan::{Gate, Plan, plan};
+
+impl ClusterState {
+    /// Draws the conclusions from what is known now. Called after every change, and when a deadline passes.
+    pub fn settle(&mut self, now: Timestamp) {
+        self.settle_services(now);
+        let plan = plan(self, now);
+        self.settle_operations(&plan, now);
+        self.settle_phase(&plan, now);
+    }
+
+    fn settle_phase(&mut self, plan: &Plan, now: Timestamp) {
+        let phase = self.phase_now(plan, now);
+        if phase == ClusterPhase::Ready {
+            self.record.was_ready = true;
+        }
+        if phase != self.record.phase {
+            self.record.phase = phase;
+            self.record.phase_since = now;
+            let cause = if phase == ClusterPhase::Degraded { self.causes().into_iter().next() } else { None };
+            self.announce(now, EventKind::ClusterPhase, format!("cluster {} is {phase}", self.name()), cause);
+        }
+    }
+
+    fn phase_now(&self, plan: &Plan, now: Timestamp) -> ClusterPhase {
+        if self.desired().absent {
+            let overdue = self.record.removal_deadline.is_some_and(|deadline| now >= deadline);
+            return match (self.is_gone(), overdue) {
+                (true, _) => ClusterPhase::Deleted,
+                (false, true) => ClusterPhase::Released,
+                (false, false) => ClusterPhase::Deleting,
+            };
+        }
+        if plan.of_cluster().steps.is_empty() {
+            return ClusterPhase::Ready;
+        }
+        let asked = self.operations.values().any(|operation| matches!(operation.target, Target::Cluster { .. }));
+        match (asked, self.record.was_ready) {
+            (true, false) => ClusterPhase::Creating,
+            (true, true) => ClusterPhase::Updating,
+            // Just started: nothing was looked at yet, so nothing new is known.
+            (false, _) if self.observed.orchestrator_at.is_none() && self.observed.orchestrator_cause.is_none() => {
+                self.record.phase
+            }
+            (false, _) => ClusterPhase::Degraded,
+        }
+    }
+
+    /// Whether nothing of the cluster is left, as far as anybody can tell.
+    pub fn is_gone(&self) -> bool {
+        self.desired().absent && self.ledger.is_empty() && self.record.swept
+    }
+
+    fn settle_operations(&mut self, plan: &Plan, now: Timestamp) {
+        let running: Vec<OperationId> = self.operations.keys().copied().collect();
+        for id in running {
+            let Some(operation) = self.operations.get(&id).cloned() else { continue };
+            let verdict = self.verdict(&operation, plan, now);
+            let Some((phase, cause)) = verdict else {
+                self.note_progress(id, plan);
+                continue;
+            };
+            if phase == OperationPhase::Failed
+                && let (Target::Services(targets), Some(cause)) = (&operation.target, &cause)
+                && matches!(operation.info.kind, OperationKind::ServiceUpdate | OperationKind::ServiceScale)
+            {
+                for target in targets {
+                    self.withdraw(&target.name, cause, now);
+                }
+            }
+            self.end_operation(id, phase, cause, now);
+        }
+    }
+
+    /// Whether and how an operation has ended.
+    fn verdict(
+        &self,
+        operation: &OperationRecord,
+        plan: &Plan,
+        now: Timestamp,
+    ) -> Option<(OperationPhase, Option<Cause>)> {
+        if operation.info.kind == OperationKind::ClusterDelete {
+            if self.is_gone() {
+                return Some((OperationPhase::Succeeded, None));
+            }
+            let overdue = self.record.removal_deadline.is_some_and(|deadline| now >= deadline);
+            return overdue.then(|| (OperationPhase::Failed, Some(self.released_cause(now))));
+        }
+        let part = match &operation.target {
+            Target::Cluster { .. } => plan.of_cluster(),
+            Target::Services(targets) => {
+                let parts = targets.iter().flat_map(|target| plan.of_service(&target.name).steps);
+                Plan { steps: parts.collect() }
+            }
+        };
+        if part.steps.is_empty() && self.is_reached(operation) {
+            return Some((OperationPhase::Succeeded, None));
+        }
+        if let Some(cause) = part.stuck() {
+            return Some((OperationPhase::Failed, Some(cause.clone())));
+        }
+        if now >= operation.info.deadline {
+            return Some((OperationPhase::Failed, Some(self.overdue_cause(operation, &part, now))));
+        }
+        None
+    }
+
+    /// Whether what was asked for is still what is asked for. What replaced it ends this operation itself, but a
+    /// service that is gone cannot be well.
+    fn is_reached(&self, operation: &OperationRecord) -> bool {
+        match &operation.target {
+            Target::Cluster { .. } => true,
+            Target::Services(targets) => targets.iter().all(|target| {
+                let service = self.services.get(&target.name);
+                match operation.info.kind {
+                    OperationKind::ServiceDelete => service.is_none_or(|service| !service.absent),
+                    OperationKind::ClusterCreate
+                    | OperationKind::ClusterScale
+                    | OperationKind::ClusterDelete
+                    | OperationKind::ClusterRetry
+                    | OperationKind::ServiceCreate
+                    | OperationKind::ServiceUpdate
+                    | OperationKind::ServiceScale => self.is_service_well(&target.name),
+                }
+            }),
+        }
+    }
+
+    fn overdue_cause(&self, operation: &OperationRecord, part: &Plan, now: Timestamp) -> Cause {
+        let waits = part.steps.iter().find(|step| !matches!(step.gate, Gate::Waiting(None)));
+        let known = match &operation.target {
+            Target::Cluster { .. } => self.causes().into_iter().next(),
+            Target::Services(targets) => targets.iter().find_map(|target| self.service_cause(&target.name)),
+        };
+        if let Some(cause) = known {
+            return cause;
+        }
+        let step = waits.map_or_else(|| operation.info.kind.to_string(), |step| step.action.to_string());
+        Cause {
+            code: ErrorCode::DeadlineExceeded,
+            message: format!("`{step}` did not come to an end in time"),
+            step,
+            provider_code: None,
+            provider_request_id: None,
+            remedy: Some(
+                "see what it waits for with `muster cluster info`, then try again with `muster cluster retry`"
+                    .to_owned(),
+            ),
+            retry: Retry::Never,
+            at: now,
+        }
+    }
+
+    fn released_cause(&self, now: Timestamp) -> Cause {
+        let left: Vec<String> = self.ledger.keys().map(ToString::to_string).collect();
+        let first = self.causes().into_iter().next();
+        let why = first.as_ref().map_or_else(String::new, |cause| format!(": {}", cause.message));
+        Cause {
+            code: first.as_ref().map_or(ErrorCode::DeadlineExceeded, |cause| cause.code),
+            step: "delete".to_owned(),
+            message: if left.is_empty() {
+                format!("could not make sure that nothing is left{why}")
+            } else {
+                format!("{} may be left{why}", left.join(", "))
+            },
+            provider_code: first.as_ref().and_then(|cause| cause.provider_code.clone()),
+            provider_request_id: first.as_ref().and_then(|cause| cause.provider_request_id.clone()),
+            remedy: Some("Muster goes on trying; `muster cluster info` lists what may be left".to_owned()),
+            retry: Retry::Later,
+            at: now,
+        }
+    }
+
+    fn note_progress(&mut self, id: OperationId, plan: &Plan) {
+        let Some(operation) = self.operations.get(&id) else { return };
+        let part = match &operation.target {
+            Target::Cluster { .. } => plan.of_cluster(),
+            Target::Services(targets) => {
+                Plan { steps: targets.iter().flat_map(|target| plan.of_service(&target.name).steps).collect() }
+            }
+        };
+        let running: Vec<String> =
+            part.steps.iter().filter(|step| step.gate == Gate::Running).map(|step| step.action.to_string()).collect();
+        let cause = match &operation.target {
+            Target::Cluster { .. } => self.causes().into_iter().next(),
+            Target::Services(targets) => targets.iter().find_map(|target| self.service_cause(&target.name)),
+        };
+        let left = u32::try_from(part.steps.len()).unwrap_or(u32::MAX);
+        let Some(operation) = self.operations.get_mut(&id) else { return };
+        let info = &mut operation.info;
+        // A plan may grow when something is found to be missing; what was done stays done.
+        info.steps_total = info.steps_total.max(left);
+        info.steps_done = info.steps_total - left;
+        info.message = running.join(", ");
+        info.cause = cause;
+    }
+
+    /// Ends an operation. Its record leaves the state with the next write.
+    pub(super) fn end_operation(
+        &mut self,
+        id: OperationId,
+        phase: OperationPhase,
+        cause: Option<Cause>,
+        now: Timestamp,
+    ) {
+        let Some(operation) = self.operations.get_mut(&id) else { return };
+        let info = &mut operation.info;
+        info.phase = phase;
+        info.ended_at = Some(now);
+        info.message = String::new();
+        info.cause = cause.clone();
+        if phase == OperationPhase::Succeeded {
+            info.steps_total = info.steps_total.max(1);
+            info.steps_done = info.steps_total;
+        }
+        let message = format!("{} {phase}", info.kind);
+        let service = info.services.first().cloned();
+        self.outbox.push(Announcement {
+            kind: EventKind::OperationEnded,
+            at: now,
+            operation: Some(id),
+            service,
+            message,
+            cause,
+        });
+    }
+
+    /// Takes ended operations out of the state: they are history once they are on disk.
+    pub fn forget_ended_operations(&mut self) {
+        self.operations.retain(|_, operation| !operation.info.phase.is_ended());
+    }
+
+    /// Every cause of trouble that holds now: resources first, then what cannot be looked at.
+    pub fn causes(&self) -> Vec<Cause> {
+        let resources = self.ledger.values().filter_map(|entry| entry.cause.clone());
+        let sweep = self.sweep_retry.iter().filter_map(|entry| entry.cause.clone());
+        let unseen = [&self.observed.machines_cause, &self.observed.orchestrator_cause];
+        let mut causes: Vec<Cause> = resources.chain(sweep).chain(unseen.into_iter().flatten().cloned()).collect();
+        causes.sort_by_key(|cause| cause.retry != Retry::Never);
+        causes
+    }
+
+    /// What is wrong with a service: its own call, or what the orchestrator says of its copies.
+    pub fn service_cause(&self, name: &Name) -> Option<Cause> {
+        let entry = self.ledger.get(&ResourceKey::Service(name.clone()));
+        if let Some(cause) = entry.and_then(|entry| entry.cause.clone()) {
+            return Some(cause);
+        }
+        let service = self.services.get(name)?;
+        let seen = self.observed.orchestrator.services.get(name);
+        let message = seen.filter(|seen| seen.ready < seen.wanted).and_then(|seen| seen.message.clone());
+        let Some(message) = message else { return service.withdrawn.clone() };
+        Some(Cause {
+            code: ErrorCode::Unhealthy,
+            step: Action::Await(ResourceKey::Service(name.clone())).to_string(),
+            message,
+            provider_code: None,
+            provider_request_id: None,
+            remedy: Some(format!(
+                "see its output with `muster service logs {name}`, mend it with `muster service update`"
+            )),
+            retry: Retry::Later,
+            at: self.observed.orchestrator_at.unwrap_or(service.updated_at),
+        })
+    }
+
+    fn name(&self) -> &Name {
+        &self.record.desired.spec.name
+    }
+}

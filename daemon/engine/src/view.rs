@@ -1,0 +1,231 @@
+//! What users see of a cluster: pure functions of its state, so that reads never ask a busy actor.
+
+use muster_protocol::model::cluster::{ClusterInfo, ClusterSummary, Leftover, Tally};
+use muster_protocol::model::container::ContainerInfo;
+use muster_protocol::model::host::{HostInfo, HostPhase, Role};
+use muster_protocol::model::plan::{Plan as PlanView, Step as StepView, StepStatus};
+use muster_protocol::model::service::ServiceInfo;
+use muster_protocol::{Name, Timestamp};
+
+use crate::action::Action;
+use crate::desired::{machine_id, role_and_number};
+use crate::ledger::{ResourceKey, ResourceState};
+use crate::plan::{Gate, Plan, Step, plan};
+use crate::state::ClusterState;
+
+/// The cluster's line in the list.
+pub fn summary(state: &ClusterState) -> ClusterSummary {
+    let spec = &state.desired().spec;
+    let ready_of = |role: Role| {
+        let ready = state
+            .observed
+            .orchestrator
+            .nodes
+            .iter()
+            .filter(|(name, node)| node.ready && role_and_number(name).is_some_and(|(of, _)| of == role));
+        u32::try_from(ready.count()).unwrap_or(u32::MAX)
+    };
+    let wanted = |count: u32| if state.desired().absent { 0 } else { count };
+    ClusterSummary {
+        id: state.id(),
+        name: spec.name.clone(),
+        orchestrator: spec.orchestrator,
+        infrastructure: spec.infrastructure,
+        phase: state.record.phase,
+        control_planes: Tally { ready: ready_of(Role::ControlPlane), wanted: wanted(spec.control_planes) },
+        workers: Tally { ready: ready_of(Role::Worker), wanted: wanted(spec.workers) },
+        services: u32::try_from(state.services.len()).unwrap_or(u32::MAX),
+        created_at: state.record.created_at,
+        cause: state.causes().into_iter().next(),
+    }
+}
+
+/// Everything about the cluster that is not in a list of its own.
+pub fn cluster(state: &ClusterState, now: Timestamp) -> ClusterInfo {
+    let steps = plan(state, now).steps.iter().map(|step| step_view(state, step)).collect();
+    let leftovers = if state.desired().absent { leftovers(state) } else { Vec::new() };
+    ClusterInfo {
+        summary: summary(state),
+        spec: state.desired().spec.clone(),
+        generation: state.desired().generation,
+        phase_since: state.record.phase_since,
+        version: state.observed.orchestrator.version.clone(),
+        endpoints: state.observed.orchestrator.endpoints.clone(),
+        steps,
+        causes: state.causes(),
+        operations: state.operations.keys().copied().collect(),
+        leftovers,
+        observed_at: state.observed.orchestrator_at.or(state.observed.machines_at),
+    }
+}
+
+fn leftovers(state: &ClusterState) -> Vec<Leftover> {
+    let infrastructure = state.ledger.iter().filter(|(key, _)| key.is_infrastructure());
+    infrastructure
+        .map(|(key, entry)| Leftover {
+            key: key.to_string(),
+            provider_id: match &entry.state {
+                ResourceState::Present(present) | ResourceState::Removing(present) => Some(present.id.clone()),
+                ResourceState::Unknown(known) => known.as_ref().map(|present| present.id.clone()),
+                ResourceState::Wanted => None,
+            },
+            cause: entry.cause.clone(),
+        })
+        .collect()
+}
+
+/// The plan as users see it.
+pub fn plan_view(state: &ClusterState, plan: &Plan) -> PlanView {
+    let steps = plan.steps.iter().map(|step| step_view(state, step)).collect();
+    PlanView { cluster: state.desired().spec.name.clone(), steps }
+}
+
+fn step_view(state: &ClusterState, step: &Step) -> StepView {
+    let key = step.action.key();
+    let entry = key.as_ref().and_then(|key| state.ledger.get(key));
+    let call = state.in_flight.get(&key).filter(|call| call.action == step.action);
+    let (status, waits_for, next_try) = match &step.gate {
+        Gate::Ready => (StepStatus::Ready, None, None),
+        Gate::Running => (StepStatus::Running, None, None),
+        Gate::Waiting(what) => {
+            let steps: Vec<String> = step.after.iter().map(Action::to_string).collect();
+            (StepStatus::Waiting, what.clone().or_else(|| Some(steps.join(", "))), None)
+        }
+        Gate::Retrying(at) => (StepStatus::Retrying, None, Some(*at)),
+        Gate::Blocked(cause) => (StepStatus::Blocked, Some(cause.message.clone()), None),
+    };
+    let since = call.map(|call| call.since).or(entry.map(|entry| entry.since));
+    let operation_deadline = state.operations.values().map(|operation| operation.info.deadline).max();
+    StepView {
+        name: step.action.to_string(),
+        after: step.after.iter().map(Action::to_string).collect(),
+        status,
+        waits_for,
+        since,
+        deadline: call.map(|call| call.deadline).or(operation_deadline),
+        attempts: entry.map_or(0, |entry| entry.failures),
+        next_try,
+        cause: match &step.gate {
+            Gate::Blocked(cause) => Some(cause.clone()),
+            Gate::Ready | Gate::Running | Gate::Waiting(_) | Gate::Retrying(_) => {
+                entry.and_then(|entry| entry.cause.clone())
+            }
+        },
+    }
+}
+
+/// The cluster's machines: those that should be there, and those that still are. Control planes first.
+pub fn hosts(state: &ClusterState) -> Vec<HostInfo> {
+    let wanted = state.desired().machines().map(|(name, _)| name);
+    let there = state.ledger.keys().filter_map(|key| match key {
+        ResourceKey::Machine(name) => Some(name.clone()),
+        ResourceKey::Network | ResourceKey::Orchestrator | ResourceKey::Node(_) | ResourceKey::Service(_) => None,
+    });
+    let mut names: Vec<Name> = wanted.chain(there).collect();
+    names.sort_by_key(role_and_number);
+    names.dedup();
+    names.iter().filter_map(|name| host(state, name)).collect()
+}
+
+fn host(state: &ClusterState, name: &Name) -> Option<HostInfo> {
+    let (role, _) = role_and_number(name)?;
+    let entry = state.ledger.get(&ResourceKey::Machine(name.clone()));
+    let node_entry = state.ledger.get(&ResourceKey::Node(name.clone()));
+    let node = state.observed.orchestrator.nodes.get(name);
+    let containers = state.observed.orchestrator.containers.iter();
+    let running = containers.filter(|container| {
+        use muster_protocol::model::container::ContainerPhase;
+        container.machine.as_ref() == Some(name) && container.phase == ContainerPhase::Running
+    });
+    let node_cause = node_entry.and_then(|entry| entry.cause.clone());
+    Some(HostInfo {
+        id: machine_id(state.id(), name),
+        name: name.clone(),
+        cluster_id: state.id(),
+        cluster: state.desired().spec.name.clone(),
+        role,
+        phase: host_phase(state, name),
+        address: entry.and_then(|entry| entry.access()).map(|access| access.address.clone()),
+        provider_id: entry.and_then(|entry| entry.present()).map(|present| present.id.clone()),
+        node_id: node.map(|node| node.id.clone()),
+        version: node.and_then(|node| node.version.clone()),
+        cpu: node.and_then(|node| node.cpu),
+        memory: node.and_then(|node| node.memory),
+        labels: node.map(|node| node.labels.clone()).unwrap_or_default(),
+        containers: u32::try_from(running.count()).unwrap_or(u32::MAX),
+        created_at: entry.map(|entry| entry.created_at),
+        cause: entry.and_then(|entry| entry.cause.clone()).or(node_cause),
+    })
+}
+
+fn host_phase(state: &ClusterState, name: &Name) -> HostPhase {
+    let desired = state.desired().role_of(name).is_some();
+    let node = state.observed.orchestrator.nodes.get(name);
+    match state.ledger.get(&ResourceKey::Machine(name.clone())).map(|entry| &entry.state) {
+        Some(ResourceState::Removing(_)) => HostPhase::Removing,
+        Some(_) if !desired => HostPhase::Removing,
+        None | Some(ResourceState::Wanted | ResourceState::Unknown(_)) => {
+            if state.record.was_ready && node.is_some() {
+                HostPhase::Missing
+            } else {
+                HostPhase::Creating
+            }
+        }
+        Some(ResourceState::Present(_)) => match node {
+            Some(node) if node.ready => HostPhase::Ready,
+            Some(_) => HostPhase::NotReady,
+            None => HostPhase::Preparing,
+        },
+    }
+}
+
+/// The cluster's services.
+pub fn services(state: &ClusterState) -> Vec<ServiceInfo> {
+    state.services.keys().filter_map(|name| service(state, name)).collect()
+}
+
+/// One service.
+pub fn service(state: &ClusterState, name: &Name) -> Option<ServiceInfo> {
+    let record = state.services.get(name)?;
+    let seen = state.observed.orchestrator.services.get(name);
+    let current = seen.filter(|seen| seen.generation == record.generation);
+    Some(ServiceInfo {
+        id: record.id,
+        cluster_id: state.id(),
+        cluster: state.desired().spec.name.clone(),
+        spec: record.version.spec.clone(),
+        template: record.template.clone(),
+        generation: record.generation,
+        phase: record.phase,
+        ready: current.map_or(0, |seen| seen.ready),
+        wanted: current.map_or(record.version.spec.replicas, |seen| seen.wanted),
+        endpoints: seen.map(|seen| seen.endpoints.clone()).unwrap_or_default(),
+        created_at: record.created_at,
+        updated_at: record.updated_at,
+        cause: state.service_cause(name),
+    })
+}
+
+/// The containers of the cluster's services.
+pub fn containers(state: &ClusterState) -> Vec<ContainerInfo> {
+    let containers = state.observed.orchestrator.containers.iter().filter_map(|seen| {
+        let service = state.services.get(&seen.service)?;
+        Some(ContainerInfo {
+            id: seen.id.clone(),
+            name: seen.name.clone(),
+            cluster_id: state.id(),
+            cluster: state.desired().spec.name.clone(),
+            service_id: service.id,
+            service: seen.service.clone(),
+            machine: seen.machine.clone(),
+            phase: seen.phase,
+            healthy: seen.healthy,
+            address: seen.address.clone(),
+            image: seen.image.clone(),
+            since: seen.since,
+            exit_code: seen.exit_code,
+            message: seen.message.clone(),
+        })
+    });
+    containers.collect()
+}
