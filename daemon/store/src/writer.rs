@@ -183,12 +183,13 @@ impl Writer {
         counter!("muster_store_groups_total").increment(1);
         counter!("muster_store_batches_total").increment(waiting.len() as u64);
         gauge!("muster_store_queue").set(self.queue.len() as f64);
+        // Before the answers, so that who was told of an event can read it.
+        self.last_event.send_if_modified(|seen| std::mem::replace(seen, last_event) != last_event);
         for (waiting, committed) in waiting.into_iter().zip(committed) {
             histogram!("muster_store_commit_seconds").record(waiting.submitted.elapsed());
             // A caller that no longer waits is fine: its batch is stored.
             let _ = waiting.answer.send(Ok(committed));
         }
-        self.last_event.send_if_modified(|seen| std::mem::replace(seen, last_event) != last_event);
     }
 
     /// Between two groups, so that it is one consistent state.
