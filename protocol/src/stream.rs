@@ -98,6 +98,11 @@ impl<W: AsyncWrite + Unpin> FrameWriter<W> {
     pub async fn flush(&mut self) -> io::Result<()> {
         SinkExt::<Bytes>::flush(&mut self.framed).await
     }
+
+    /// The connection itself; what was fed and not flushed is dropped.
+    pub fn into_inner(self) -> W {
+        self.framed.into_inner()
+    }
 }
 
 fn length_codec() -> LengthDelimitedCodec {

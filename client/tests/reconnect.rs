@@ -1,0 +1,197 @@
+//! What happens to calls and streams when the connection is lost.
+
+mod support;
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::future::poll_immediate;
+use muster_client::protocol::model::operation::OperationPhase;
+use muster_client::protocol::{Error, ErrorCode, Name, OperationId, Request, Response, ServerFrame, StreamItem};
+use muster_client::{ClientError, EventQuery};
+use support::{Server, event_item, operation, soon};
+
+fn demo() -> Name {
+    "demo".parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_read_is_asked_again_on_a_new_connection() {
+    let server = Server::new();
+    let (client, mut peer) = server.connect(server.builder()).await;
+    let serve = async {
+        peer.request().await;
+        drop(peer);
+        let mut peer = server.accept().await;
+        let (id, request) = peer.request().await;
+        assert_eq!(request, Request::AccountList);
+        peer.answer(id, Response::Accounts(Vec::new())).await;
+    };
+    let (accounts, ()) = soon("the answer", async { tokio::join!(client.account_list(), serve) }).await;
+    assert_eq!(accounts.unwrap(), Vec::new());
+}
+
+#[tokio::test]
+async fn a_change_without_a_key_is_asked_again_with_the_key_that_it_got() {
+    let (server, demo) = (Server::new(), demo());
+    let (client, mut peer) = server.connect(server.builder()).await;
+    let started = operation(OperationId::generate(), OperationPhase::Running, 0);
+    let serve = async {
+        let (_, first) = peer.request().await;
+        let Request::ClusterDelete { idempotency_key: Some(_), .. } = &first else { panic!("no key in {first:?}") };
+        drop(peer);
+        let mut peer = server.accept().await;
+        let (id, second) = peer.request().await;
+        assert_eq!(second, first);
+        peer.answer(id, Response::Operation(started.clone())).await;
+    };
+    let (answer, ()) = soon("the answer", async { tokio::join!(client.cluster_delete(&demo, None), serve) }).await;
+    assert_eq!(answer.unwrap(), started);
+}
+
+#[tokio::test]
+async fn a_change_that_cannot_carry_a_key_is_reported_as_maybe_applied_and_not_repeated() {
+    let (server, demo) = (Server::new(), demo());
+    let (client, mut peer) = server.connect(server.builder()).await;
+    let serve = async {
+        peer.request().await;
+        drop(peer);
+    };
+    let error = tokio::join!(client.account_remove(&demo), serve).0.unwrap_err();
+    assert!(matches!(error, ClientError::Lost { maybe_applied: true, .. }), "{error:?}");
+    assert!(error.remedy().is_some_and(|remedy| remedy.contains("may have been made")));
+
+    // The next call connects anew, and is the first that the new connection sees.
+    let serve = async {
+        let mut peer = server.accept().await;
+        let (id, request) = peer.request().await;
+        assert_eq!(request, Request::AccountList);
+        peer.answer(id, Response::Accounts(Vec::new())).await;
+    };
+    tokio::join!(client.account_list(), serve).0.unwrap();
+}
+
+#[tokio::test]
+async fn a_keyed_change_that_finds_no_daemon_again_is_reported_as_maybe_applied() {
+    let (server, demo) = (Server::new(), demo());
+    let (client, mut peer) = server.connect(server.builder().reconnect_for(Duration::from_millis(200))).await;
+    let serve = async {
+        peer.request().await;
+        server.stop();
+        drop(peer);
+    };
+    let error = soon("giving up", async { tokio::join!(client.cluster_delete(&demo, None), serve) }).await.0;
+    let error = error.unwrap_err();
+    assert!(matches!(error, ClientError::Lost { maybe_applied: true, .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_read_that_finds_no_daemon_again_says_where_it_looked() {
+    let server = Server::new();
+    let (client, peer) = server.connect(server.builder().reconnect_for(Duration::from_millis(200))).await;
+    let socket = server.socket.clone();
+    server.stop();
+    drop(peer);
+    let error = soon("giving up", client.whoami()).await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::Unavailable);
+    assert!(error.to_string().contains(socket.to_str().unwrap()), "{error}");
+    assert!(error.remedy().unwrap().contains("start musterd"));
+}
+
+#[tokio::test]
+async fn a_daemon_that_is_stopping_is_asked_again_on_a_new_connection() {
+    let (server, demo) = (Server::new(), demo());
+    let (client, mut peer) = server.connect(server.builder()).await;
+    let serve = async {
+        let (id, first) = peer.request().await;
+        let stopping = Error::new(ErrorCode::Unavailable, "the daemon is stopping").retry_later();
+        peer.send(ServerFrame::answer(id, Err(stopping))).await;
+        let mut next = server.accept().await;
+        let (id, second) = next.request().await;
+        assert_eq!(second, first);
+        next.answer(id, Response::Done).await;
+    };
+    soon("the answer", async { tokio::join!(client.account_remove(&demo), serve) }).await.0.unwrap();
+}
+
+#[tokio::test]
+async fn waiting_for_an_operation_survives_the_daemons_restart() {
+    let server = Server::new();
+    let (client, mut peer) = server.connect(server.builder()).await;
+    let id = OperationId::generate();
+    let state = |phase, steps| StreamItem::Operation(operation(id, phase, steps));
+    let serve = async {
+        let (stream, request, _) = peer.stream_request().await;
+        assert_eq!(request, Request::OperationWatch { id });
+        peer.item(stream, state(OperationPhase::Running, 1)).await;
+        drop(peer);
+        let mut peer = server.accept().await;
+        let (stream, request, _) = peer.stream_request().await;
+        assert_eq!(request, Request::OperationWatch { id });
+        peer.item(stream, state(OperationPhase::Running, 1)).await;
+        peer.item(stream, state(OperationPhase::Running, 2)).await;
+        peer.item(stream, state(OperationPhase::Succeeded, 3)).await;
+        // Gone before it could end the stream: nothing is missing all the same.
+        drop(peer);
+    };
+    let watch = client.operation_watch(id).map(|item| item.unwrap().steps_done).collect::<Vec<_>>();
+    let (steps, ()) = soon("the end of the operation", async { tokio::join!(watch, serve) }).await;
+    assert_eq!(steps, [1, 2, 3], "each state once");
+}
+
+#[tokio::test]
+async fn events_go_on_behind_the_last_one_without_gap_or_repeat() {
+    let server = Server::new();
+    let (client, mut peer) = server.connect(server.builder()).await;
+    let query = EventQuery { since: Some(4), cluster: Some(demo()), follow: false };
+    let serve = async {
+        let (stream, request, _) = peer.stream_request().await;
+        assert_eq!(request, Request::Events { since: Some(4), cluster: Some(demo()), follow: false });
+        peer.item(stream, event_item(5)).await;
+        peer.item(stream, event_item(7)).await;
+        drop(peer);
+        let mut peer = server.accept().await;
+        let (stream, request, _) = peer.stream_request().await;
+        assert_eq!(request, Request::Events { since: Some(7), cluster: Some(demo()), follow: false });
+        // A repeat is not passed on, whoever's mistake it is.
+        peer.item(stream, event_item(7)).await;
+        peer.item(stream, event_item(8)).await;
+        peer.send(ServerFrame::end(stream, Ok(()))).await;
+    };
+    let events = client.events(query).map(|item| item.unwrap().number).collect::<Vec<_>>();
+    let (numbers, ()) = soon("the events", async { tokio::join!(events, serve) }).await;
+    assert_eq!(numbers, [5, 7, 8]);
+}
+
+#[tokio::test]
+async fn a_log_stream_ends_with_the_connection_because_lines_have_no_numbers() {
+    let (server, demo) = (Server::new(), demo());
+    let (client, mut peer) = server.connect(server.builder()).await;
+    let mut lines = client.service_logs(&demo, &demo, true, None);
+    let serve = async {
+        peer.stream_request().await;
+        drop(peer);
+    };
+    let (item, ()) = tokio::join!(lines.next(), serve);
+    let error = item.unwrap().unwrap_err();
+    assert!(matches!(error, ClientError::Lost { maybe_applied: false, .. }), "{error:?}");
+    assert!(lines.next().await.is_none());
+}
+
+#[tokio::test]
+async fn many_calls_on_a_lost_connection_share_one_new_connection() {
+    let server = Server::new();
+    let (client, peer) = server.connect(server.builder()).await;
+    drop(peer);
+    let calls = futures::future::join_all((0..50).map(|_| client.account_list()));
+    let serve = async {
+        let mut peer = server.accept().await;
+        for _ in 0..50 {
+            let (id, _) = peer.request().await;
+            peer.answer(id, Response::Accounts(Vec::new())).await;
+        }
+    };
+    let (answers, ()) = soon("all answers", async { tokio::join!(calls, serve) }).await;
+    assert!(answers.into_iter().all(|answer| answer.is_ok()));
+    assert!(poll_immediate(Box::pin(server.accept_raw())).await.is_none(), "nobody else connected");
+}

@@ -1,0 +1,169 @@
+//! A server that does exactly what a test says, over a real Unix socket.
+
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use muster_client::protocol::hello::{Hello, VERSIONS, VersionRange};
+use muster_client::protocol::model::event::{Event, EventKind};
+use muster_client::protocol::model::operation::{OperationInfo, OperationKind, OperationPhase};
+use muster_client::protocol::stream::{FrameReader, FrameWriter};
+use muster_client::protocol::{
+    ClientBody, ClientFrame, ClusterId, OperationId, Request, RequestId, Response, ServerFrame, StreamItem, Timestamp,
+    codec, handshake,
+};
+use muster_client::{Builder, Client};
+use tempfile::TempDir;
+use tokio::io::AsyncWriteExt;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{UnixListener, UnixStream};
+
+/// Longer than anything here takes; a test that waits so long has failed.
+pub const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Fails the test if the future does not end in time.
+pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(DEADLINE, future).await.unwrap_or_else(|_| panic!("waited too long for {what}"))
+}
+
+/// A socket on which the test accepts connections.
+pub struct Server {
+    pub socket: PathBuf,
+    listener: UnixListener,
+    _folder: TempDir,
+}
+
+impl Server {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("muster.sock");
+        let listener = UnixListener::bind(&socket).unwrap();
+        Self { socket, listener, _folder: folder }
+    }
+
+    /// A connection before the handshake.
+    pub async fn accept_raw(&self) -> UnixStream {
+        soon("a connection", self.listener.accept()).await.unwrap().0
+    }
+
+    /// A connection behind the handshake.
+    pub async fn accept(&self) -> Peer {
+        let mut stream = self.accept_raw().await;
+        handshake::accept(&mut stream, &hello(VERSIONS), DEADLINE).await.unwrap();
+        let (read_half, write_half) = stream.into_split();
+        Peer { reader: FrameReader::new(read_half, DEADLINE), writer: FrameWriter::new(write_half) }
+    }
+
+    pub fn builder(&self) -> Builder {
+        Client::builder().socket(&self.socket)
+    }
+
+    /// A client of this builder and the server's end of its connection.
+    pub async fn connect(&self, builder: Builder) -> (Client, Peer) {
+        let (client, peer) = tokio::join!(builder.connect(), self.accept());
+        (client.unwrap(), peer)
+    }
+
+    /// From now on nobody can connect.
+    pub fn stop(self) {
+        std::fs::remove_file(&self.socket).unwrap();
+    }
+}
+
+pub fn hello(versions: VersionRange) -> Hello {
+    Hello { versions, features: 0, build: "musterd of the test".to_owned() }
+}
+
+/// The server's end of one connection.
+pub struct Peer {
+    reader: FrameReader<OwnedReadHalf>,
+    writer: FrameWriter<OwnedWriteHalf>,
+}
+
+impl Peer {
+    /// The client's next frame; none if it has closed the connection.
+    pub async fn next(&mut self) -> Option<ClientFrame> {
+        soon("a frame of the client", self.reader.next()).await.unwrap()
+    }
+
+    /// The client's next frame, which must be a request.
+    pub async fn request(&mut self) -> (RequestId, Request) {
+        let frame = self.next().await.expect("the client closed the connection");
+        let ClientBody::Request(request) = frame.body else { panic!("expected a request, got {frame:?}") };
+        (frame.id, *request)
+    }
+
+    /// The client's next two frames, which must ask for a stream.
+    pub async fn stream_request(&mut self) -> (RequestId, Request, u32) {
+        let (id, request) = self.request().await;
+        let frame = self.next().await.expect("the client closed the connection");
+        let ClientBody::Credit(credit) = frame.body else { panic!("expected credit, got {frame:?}") };
+        assert_eq!(frame.id, id);
+        (id, request, credit)
+    }
+
+    pub async fn send(&mut self, frame: ServerFrame) {
+        self.send_bytes(codec::encode(&frame).unwrap()).await;
+    }
+
+    pub async fn send_bytes(&mut self, body: bytes::Bytes) {
+        soon("the client to read", async {
+            self.writer.feed(body).await.unwrap();
+            self.writer.flush().await.unwrap();
+        })
+        .await;
+    }
+
+    pub async fn answer(&mut self, id: RequestId, response: Response) {
+        self.send(ServerFrame::answer(id, Ok(response))).await;
+    }
+
+    pub async fn item(&mut self, id: RequestId, item: StreamItem) {
+        self.send(ServerFrame::item(id, item)).await;
+    }
+
+    /// Bytes that are no frame, and then the end of the connection.
+    pub async fn send_raw_and_close(self, bytes: &[u8]) {
+        let mut io = self.writer.into_inner();
+        io.write_all(bytes).await.unwrap();
+    }
+}
+
+pub fn operation(id: OperationId, phase: OperationPhase, steps_done: u32) -> OperationInfo {
+    OperationInfo {
+        id,
+        kind: OperationKind::ClusterCreate,
+        cluster_id: ClusterId::from_u128(1),
+        cluster: "demo".parse().unwrap(),
+        services: Vec::new(),
+        phase,
+        requested_by: 0,
+        created_at: Timestamp::from_millis(1),
+        deadline: Timestamp::from_millis(2),
+        ended_at: phase.is_ended().then_some(Timestamp::from_millis(2)),
+        steps_done,
+        steps_total: 9,
+        message: "working".to_owned(),
+        cause: None,
+    }
+}
+
+pub fn event(number: u64) -> Event {
+    Event {
+        number,
+        at: Timestamp::from_millis(number),
+        kind: EventKind::Daemon,
+        cluster_id: None,
+        cluster: None,
+        operation: None,
+        service: None,
+        message: format!("event {number}"),
+        cause: None,
+    }
+}
+
+pub fn event_item(number: u64) -> StreamItem {
+    StreamItem::Event(event(number))
+}
