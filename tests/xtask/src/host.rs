@@ -66,10 +66,13 @@ pub fn cache_dir() -> Result<PathBuf> {
 }
 
 /// The root of the checkout.
-pub fn checkout() -> &'static Path {
-    // Compiled in: xtask is always built from the checkout that it works on, at <root>/tests/xtask.
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    manifest.ancestors().nth(2).unwrap_or(manifest)
+pub fn checkout() -> PathBuf {
+    // cargo says at run time where this package lies. What was compiled in may be another checkout's path, where several
+    // share a target folder; it serves when the program is started without cargo.
+    let running = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let is_ours = |path: &PathBuf| path.ends_with("tests/xtask");
+    let package = running.filter(is_ours).unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")));
+    package.ancestors().nth(2).unwrap_or(&package).to_owned()
 }
 
 /// The cargo that started us, so that its toolchain is used all the way.

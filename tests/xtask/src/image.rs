@@ -132,16 +132,24 @@ fn id_of<'a>(listing: &'a str, name: &str) -> Option<&'a str> {
     listing.lines().filter_map(|line| line.split_once(' ')).find(|(found, _)| *found == name).map(|(_, id)| id)
 }
 
-/// Removes the images of earlier inputs; one that a container still uses stays until the next build.
+/// Removes the images of earlier builds; one that a container still uses stays until the next build.
 fn remove_older(hash: &str) -> Result<()> {
-    let current = Kind::ALL.map(|kind| kind.tagged(hash));
-    for line in list_images()?.lines() {
-        let Some((name, _)) = line.split_once(' ') else { continue };
-        if name.starts_with("muster/") && name.contains(":bookworm-") && !current.iter().any(|image| image == name) {
-            shell::succeeds(Command::new("docker").args(["image", "rm", name]));
-        }
+    for name in outdated(&list_images()?, hash) {
+        shell::succeeds(Command::new("docker").args(["image", "rm", name]));
     }
     Ok(())
+}
+
+/// What to remove by: the name, or the id where a newer build has taken the name.
+fn outdated<'a>(listing: &'a str, hash: &str) -> Vec<&'a str> {
+    let is_current = |name: &str| Kind::ALL.iter().any(|kind| name == kind.latest() || name == kind.tagged(hash));
+    let lines = listing.lines().filter_map(|line| line.split_once(' '));
+    lines
+        .filter_map(|(name, id)| match name {
+            "<none>:<none>" => Some(id),
+            _ => (name.starts_with("muster/") && !is_current(name)).then_some(name),
+        })
+        .collect()
 }
 
 /// Runs the docker command line and returns its output.
@@ -159,5 +167,12 @@ mod tests {
         assert_eq!(id_of(listing, "muster/machine-plain:bookworm"), Some("sha256:1"));
         assert_eq!(id_of(listing, "muster/machine:bookworm-abc"), Some("sha256:2"));
         assert_eq!(id_of(listing, "muster/machine:bookworm"), None);
+    }
+
+    #[test]
+    fn earlier_builds_go_and_other_peoples_images_stay() {
+        let listing = "muster/machine:bookworm sha256:2\nmuster/machine:bookworm-new sha256:2\n\
+                       muster/machine:bookworm-old sha256:1\n<none>:<none> sha256:0\nexample/derived:1 sha256:3\n";
+        assert_eq!(outdated(listing, "new"), ["muster/machine:bookworm-old", "sha256:0"]);
     }
 }

@@ -33,8 +33,20 @@ enum Task {
     Check(check::Options),
 }
 
-fn main() -> anyhow::Result<ExitCode> {
-    match Xtask::parse().command {
+fn main() -> ExitCode {
+    match run(Xtask::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            // Cause and remedy are in the text; a backtrace of this small program helps nobody.
+            eprintln!("xtask: {error}");
+            error.chain().skip(1).for_each(|cause| eprintln!("because: {cause}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> anyhow::Result<ExitCode> {
+    match task {
         Task::Setup => setup::run()?,
         Task::Image(options) => image::run(&options)?,
         // Its last line is the totals, so a failed test is an exit code and no error message below them.
