@@ -38,14 +38,17 @@ impl Layout {
     pub fn exports(&self) -> PathBuf {
         self.dir.join("exports")
     }
-    /// Where the files of a damaged database are kept. One place a generation, so that a daemon that is restarted
-    /// over and over does not fill the disk with copies.
-    pub fn damaged(&self, generation: u64) -> PathBuf {
-        self.dir.join(format!("damaged-{generation:020}"))
+    /// Our copy of sled's snapshot.
+    pub fn snapshot_copy(&self) -> PathBuf {
+        self.dir.join("snapshot-copy")
     }
-    /// A free place for a healthy database that a restore replaces.
-    pub fn replaced(&self, generation: u64) -> PathBuf {
-        let place = |n: u32| self.dir.join(format!("replaced-{generation:020}-{n}"));
+    /// The files of a damaged database while a repair is tried.
+    pub fn as_found(&self) -> PathBuf {
+        self.dir.join("as-found")
+    }
+    /// A free name for a database that is put aside.
+    pub fn free_place(&self, what: &str, generation: u64) -> PathBuf {
+        let place = |n: u32| self.dir.join(format!("{what}-{generation:020}-{n}"));
         (1..).map(place).find(|path| !path.exists()).unwrap_or_else(|| place(0))
     }
     fn lock(&self) -> PathBuf {

@@ -4,7 +4,7 @@ use std::{io, path::PathBuf};
 
 use crate::CodecError;
 
-/// Why a store was not opened. Nothing was started, and no damaged file was changed without a copy in `damaged-*`.
+/// Why a store was not opened. Nothing was started, and the files are as they were found.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The directory is locked.
@@ -39,7 +39,7 @@ pub enum OpenError {
     /// Damaged beyond what can be repaired without loss.
     #[error(
         "the store in {} is damaged or older than what was committed: {cause}; {}",
-        dir.display(), damage_remedy(export.as_ref(), kept.as_ref())
+        dir.display(), damage_remedy(export.as_ref())
     )]
     Damaged {
         /// The store's directory.
@@ -50,8 +50,6 @@ pub enum OpenError {
         committed: u64,
         /// The newest intact export and its generation.
         export: Option<(PathBuf, u64)>,
-        /// Where a copy of the damaged files is, if a repair was tried on them.
-        kept: Option<PathBuf>,
     },
     /// Exports lie in an otherwise empty store: somebody removed the rest.
     #[error(
@@ -68,19 +66,15 @@ pub enum OpenError {
     Interrupted(String),
 }
 
-fn damage_remedy(export: Option<&(PathBuf, u64)>, kept: Option<&PathBuf>) -> String {
-    let mut remedy = match export {
+fn damage_remedy(export: Option<&(PathBuf, u64)>) -> String {
+    match export {
         Some((path, generation)) => format!(
             "put a good copy of the store back, or open with accept_older_export to restore {} (generation {generation}) \
              and lose what came after it",
             path.display()
         ),
         None => "no intact export exists; put a good copy of the store or an export back".to_owned(),
-    };
-    if let Some(kept) = kept {
-        remedy.push_str(&format!("; a copy of the files as found is in {}", kept.display()));
     }
-    remedy
 }
 
 /// Why something was not put into a batch.

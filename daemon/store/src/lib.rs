@@ -5,11 +5,13 @@
 //! remedy; it never opens empty or silently older.
 //!
 //! ```text
-//! <dir>/lock          held while the store is open; names the process
-//! <dir>/sled/         sled's own files
-//! <dir>/witness       the last committed generation, outside sled, so that an older database is recognised
-//! <dir>/exports/      verified plain-file copies
-//! <dir>/damaged-*/    what was found before a repair touched it
+//! <dir>/lock            held while the store is open; names the process
+//! <dir>/sled/           sled's own files
+//! <dir>/witness         the last committed generation, outside sled, so that an older database is recognised
+//! <dir>/snapshot-copy/  our copy of sled's snapshot
+//! <dir>/exports/        verified plain-file copies
+//! <dir>/damaged-*/      what was found before a repair touched it
+//! <dir>/replaced-*/     what was there before a restore
 //! ```
 //!
 //! sled 0.34.7 is usable if treated with suspicion: its `flush` does not fsync, it does not notice a truncated file, and

@@ -7,7 +7,7 @@ use crate::{
     directory::{DirLock, Layout, create_private_dir},
     engine::Engine,
     export::{self, Snapshot},
-    repair::{Recovered, recover},
+    repair::{Recovered, protect_snapshot, recover},
     restore::{build, from_newest_export},
     root::Root,
     witness::{self, Testimony, Witness},
@@ -26,6 +26,7 @@ pub(crate) fn open_blocking(layout: &Layout, options: &OpenOptions) -> Result<Op
     create_private_dir(&layout.dir).map_err(|source| OpenError::Io { path: layout.dir.clone(), source })?;
     let lock = DirLock::acquire(layout)?;
     let mut found = find(layout, options)?;
+    protect_snapshot(layout).map_err(|source| OpenError::Io { path: layout.snapshot_copy(), source })?;
     let testimony = Testimony::of(&found.root, true);
     let path = layout.witness();
     let in_line = found.witnessed == Some(testimony);

@@ -84,10 +84,10 @@ pub struct OpenReport {
 pub enum Repair {
     /// A half-written snapshot or settings file of sled was removed; sled makes them anew.
     RemovedUnfinishedSnapshot,
+    /// sled's snapshot was damaged and replaced by our copy.
+    RestoredSnapshot,
     /// sled's snapshots were removed; the log was replayed from its start.
     RemovedSnapshots,
-    /// sled's log was damaged behind its snapshot; the database was built anew from its records, all of them checked.
-    RebuiltFromRecords,
     /// The database was rebuilt from an export that holds every committed generation.
     RestoredExport {
         /// The export used.

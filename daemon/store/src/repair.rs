@@ -2,19 +2,23 @@
 //! what was committed.
 //!
 //! ```text
-//! as it is → without unfinished snapshot and settings → without snapshots → newest export → refuse
+//! as it is → without unfinished snapshot and settings → our copy of the snapshot → no snapshot → newest export → refuse
 //! ```
-//! sled's snapshots only speed up its start; its log holds everything, and its settings file holds constants.
+//! sled's settings file holds constants. Its snapshots should only speed up its start, but that is true of a young
+//! database only: once its collector has freed the first segments, a replay without a snapshot may end as an empty
+//! database. Hence our copy.
 //!
-//! The first rung that holds is then proven by a replay of the whole log. A snapshot hides damage in the log from sled:
-//! all records read well, but what is committed next is gone after the next start (seen with one flipped byte in a
-//! segment header). If the replay does not give the same records, the database is built anew from those just read.
+//! Every rung but the first starts from a copy of the files as found, because sled zeroes what it does not understand.
+//! A refusal puts those files back.
 
-use std::{fs, io, path::PathBuf};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use crate::{
     OpenError, OpenOptions, Repair,
-    directory::{Layout, copy_dir, sync_dir},
+    directory::{Layout, copy_dir, create_private_dir, sync_dir},
     engine::{Engine, EngineError, discard},
     export::Snapshot,
     restore::{build, from_newest_export},
@@ -25,6 +29,7 @@ use crate::{
 const SNAPSHOT: &str = "snap.";
 const UNFINISHED: &str = ".generating";
 const SETTINGS: &str = "conf";
+const RUNGS: [Repair; 3] = [Repair::RemovedUnfinishedSnapshot, Repair::RestoredSnapshot, Repair::RemovedSnapshots];
 
 /// A database that passed every check.
 pub(crate) struct Recovered {
@@ -40,29 +45,26 @@ pub(crate) fn recover(
     options: &OpenOptions,
     testimony: Option<&Testimony>,
 ) -> Result<Recovered, OpenError> {
-    let kept = layout.damaged(testimony.map_or(0, |testimony| testimony.generation));
+    let io = |source| OpenError::Io { path: layout.sled(), source };
+    put_back(layout).map_err(io)?;
     let mut causes = Vec::new();
-    let mut repairs = Vec::new();
     if layout.sled_file().exists() {
-        for rung in [None, Some(Repair::RemovedUnfinishedSnapshot), Some(Repair::RemovedSnapshots)] {
-            if let Some(repair) = rung {
-                keep(layout, &kept).map_err(|source| OpenError::Io { path: kept.clone(), source })?;
-                remove(layout, &repair).map_err(|source| OpenError::Io { path: layout.sled(), source })?;
-                repairs.push(repair);
+        match attempt(layout, options, testimony) {
+            Ok((engine, root)) => {
+                let repairs = lost_group(&root, testimony).into_iter().collect();
+                let engine = renew(layout, options, engine, root)?;
+                return Ok(Recovered { engine, root, repairs, kept: None });
             }
+            Err(error) => causes.push(error.to_string()),
+        }
+        copy_aside(layout).map_err(io)?;
+        for rung in RUNGS {
+            climb(layout, &rung).map_err(io)?;
             match attempt(layout, options, testimony) {
                 Ok((engine, root)) => {
-                    let (engine, rebuilt) = prove(layout, options, engine, root)?;
-                    if rebuilt {
-                        repairs.push(Repair::RebuiltFromRecords);
-                    }
-                    if let Some(testimony) = testimony
-                        && root.generation < testimony.generation
-                    {
-                        repairs.push(Repair::UnacknowledgedGroupLost { generation: testimony.generation });
-                    }
-                    let kept = Some(kept).filter(|kept| !repairs.is_empty() && kept.exists());
-                    return Ok(Recovered { engine, root, repairs, kept });
+                    let engine = renew(layout, options, engine, root)?;
+                    let repairs = [rung].into_iter().chain(lost_group(&root, testimony)).collect();
+                    return Ok(Recovered { engine, root, repairs, kept: keep(layout, &root).map_err(io)? });
                 }
                 Err(error) => causes.push(error.to_string()),
             }
@@ -73,8 +75,15 @@ pub(crate) fn recover(
     causes.dedup();
     let cause = causes.join("; then ");
     tracing::error!(%cause, dir = %layout.dir.display(), "the store's database is damaged");
-    let (engine, root, repair) = from_newest_export(layout, options, testimony, &cause)?;
-    Ok(Recovered { engine, root, repairs: vec![repair], kept: Some(kept).filter(|kept| kept.exists()) })
+    match from_newest_export(layout, options, testimony, &cause) {
+        Ok((engine, root, repair)) => {
+            Ok(Recovered { engine, root, repairs: vec![repair], kept: keep(layout, &root).map_err(io)? })
+        }
+        Err(refusal) => {
+            put_back(layout).map_err(io)?;
+            Err(refusal)
+        }
+    }
 }
 
 /// Opens and checks the database as it now is.
@@ -101,48 +110,103 @@ fn accept(root: Option<Root>, testimony: Option<&Testimony>) -> Result<Root, Eng
     Ok(root)
 }
 
-/// Opens once more without snapshots. Returns whether the database had to be built anew.
-fn prove(layout: &Layout, options: &OpenOptions, engine: Engine, root: Root) -> Result<(Engine, bool), OpenError> {
-    let io = |source| OpenError::Io { path: layout.sled(), source };
-    let records = Snapshot::take(&engine, root);
-    discard(engine);
-    let records = records.map_err(|error| io(io::Error::other(error.to_string())))?;
-    remove_files(layout, |name| name.starts_with(SNAPSHOT)).map_err(io)?;
-    match attempt(layout, options, Some(&Testimony::of(&root, true))) {
-        Ok((engine, replayed)) if replayed == root => return Ok((engine, false)),
-        Ok((engine, _)) => discard(engine),
-        Err(error) => tracing::warn!(%error, "sled's log is damaged; the database is built anew from its records"),
-    }
-    Ok((build(layout, options, &records, None)?, true))
+fn lost_group(root: &Root, testimony: Option<&Testimony>) -> Option<Repair> {
+    let witnessed = testimony?.generation;
+    (root.generation < witnessed).then_some(Repair::UnacknowledgedGroupLost { generation: witnessed })
 }
 
-/// Copies the damaged files aside before they are changed, once for each damage.
-fn keep(layout: &Layout, kept: &std::path::Path) -> io::Result<()> {
-    if kept.exists() {
-        return Ok(());
-    }
-    let unfinished = kept.with_extension("tmp");
+/// Builds the database anew from the records just checked. A snapshot hides damage in sled's log from sled: all records
+/// read well, but what is committed next is gone after the next start (seen with one flipped byte in the header of the
+/// last segment). A new file has no such past, and none of the space that sled never gives back.
+fn renew(layout: &Layout, options: &OpenOptions, engine: Engine, root: Root) -> Result<Engine, OpenError> {
+    let snapshot = Snapshot::take(&engine, root);
+    discard(engine);
+    let snapshot =
+        snapshot.map_err(|error| OpenError::Io { path: layout.sled(), source: io::Error::other(error.to_string()) })?;
+    build(layout, options, &snapshot, None)
+}
+
+/// Copies sled's files to where every rung starts from.
+fn copy_aside(layout: &Layout) -> io::Result<()> {
+    let unfinished = layout.as_found().with_extension("tmp");
     if unfinished.exists() {
         fs::remove_dir_all(&unfinished)?;
     }
     copy_dir(&layout.sled(), &unfinished)?;
-    fs::rename(&unfinished, kept)?;
+    fs::rename(&unfinished, layout.as_found())?;
     sync_dir(&layout.dir)
 }
 
-fn remove(layout: &Layout, repair: &Repair) -> io::Result<()> {
-    let all_snapshots = *repair == Repair::RemovedSnapshots;
-    remove_files(layout, |name| {
-        name == SETTINGS || (name.starts_with(SNAPSHOT) && (all_snapshots || name.ends_with(UNFINISHED)))
-    })
+/// Puts the files as found back, also those of a repair that was interrupted.
+fn put_back(layout: &Layout) -> io::Result<()> {
+    if !layout.as_found().exists() {
+        return Ok(());
+    }
+    if layout.sled().exists() {
+        fs::remove_dir_all(layout.sled())?;
+    }
+    fs::rename(layout.as_found(), layout.sled())?;
+    sync_dir(&layout.dir)
 }
 
-fn remove_files(layout: &Layout, chosen: impl Fn(&str) -> bool) -> io::Result<()> {
-    for entry in fs::read_dir(layout.sled())? {
-        let entry = entry?;
-        if chosen(&entry.file_name().to_string_lossy()) {
-            fs::remove_file(entry.path())?;
+/// Keeps the files as found for whoever wants to know what happened.
+fn keep(layout: &Layout, root: &Root) -> io::Result<Option<PathBuf>> {
+    if !layout.as_found().exists() {
+        return Ok(None);
+    }
+    let place = layout.free_place("damaged", root.generation);
+    fs::rename(layout.as_found(), &place)?;
+    sync_dir(&layout.dir)?;
+    Ok(Some(place))
+}
+
+fn climb(layout: &Layout, rung: &Repair) -> io::Result<()> {
+    fs::remove_dir_all(layout.sled())?;
+    copy_dir(&layout.as_found(), &layout.sled())?;
+    let all_snapshots = *rung != Repair::RemovedUnfinishedSnapshot;
+    for path in files(&layout.sled(), |name| {
+        name == SETTINGS || (name.starts_with(SNAPSHOT) && (all_snapshots || name.ends_with(UNFINISHED)))
+    })? {
+        fs::remove_file(path)?;
+    }
+    if *rung == Repair::RestoredSnapshot {
+        copy_snapshots(&layout.snapshot_copy(), &layout.sled())?;
+    }
+    Ok(())
+}
+
+/// Copies sled's snapshot, which is written only when sled starts.
+pub(crate) fn protect_snapshot(layout: &Layout) -> io::Result<()> {
+    let copy = layout.snapshot_copy();
+    create_private_dir(&copy)?;
+    for old in files(&copy, |_| true)? {
+        fs::remove_file(old)?;
+    }
+    copy_snapshots(&layout.sled(), &copy)?;
+    sync_dir(&copy)
+}
+
+fn copy_snapshots(from: &Path, to: &Path) -> io::Result<()> {
+    for path in files(from, |name| name.starts_with(SNAPSHOT))? {
+        if let Some(name) = path.file_name() {
+            fs::copy(&path, to.join(name))?;
+            fs::File::open(to.join(name))?.sync_all()?;
         }
     }
-    sync_dir(&layout.sled())
+    Ok(())
+}
+
+fn files(dir: &Path, chosen: impl Fn(&str) -> bool) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        if chosen(&entry.file_name().to_string_lossy()) {
+            found.push(entry.path());
+        }
+    }
+    Ok(found)
 }

@@ -30,7 +30,7 @@ pub fn restore(dir: &Path, file: &Path, replace: bool) -> Result<OpenReport, Res
     if !replace && (testimony.is_some() || layout.sled().exists()) {
         return Err(RestoreError::StoreExists { dir: dir.to_owned() });
     }
-    let aside = layout.replaced(testimony.map_or(0, |testimony| testimony.generation));
+    let aside = layout.free_place("replaced", testimony.map_or(0, |testimony| testimony.generation));
     let (engine, root) = install(&layout, &OpenOptions::default(), loaded.snapshot, testimony.as_ref(), Some(&aside))?;
     discard(engine);
     Witness::create(&layout.witness(), &Testimony::of(&root, true)).map_err(io)?;
@@ -51,13 +51,7 @@ pub(crate) fn from_newest_export(
     cause: &str,
 ) -> Result<(Engine, Root, Repair), OpenError> {
     let committed = testimony.map_or(0, |testimony| testimony.generation);
-    let refusal = |export| OpenError::Damaged {
-        dir: layout.dir.clone(),
-        cause: cause.to_owned(),
-        committed,
-        export,
-        kept: Some(layout.damaged(committed)).filter(|kept| kept.exists()),
-    };
+    let refusal = |export| OpenError::Damaged { dir: layout.dir.clone(), cause: cause.to_owned(), committed, export };
     let paths = export::list(&layout.exports()).map_err(|source| OpenError::Io { path: layout.exports(), source })?;
     let mut newest = None;
     for path in paths {
