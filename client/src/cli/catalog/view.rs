@@ -1,0 +1,91 @@
+//! How templates look to people.
+
+use muster_protocol::Timestamp;
+use muster_protocol::model::catalog::{CatalogListing, ParameterInfo, TemplateInfo};
+
+use crate::cli::sheet::{Describe, Sheet};
+use crate::cli::table::{Cell, Row};
+
+impl Describe for CatalogListing {
+    fn describe(&self, sheet: &mut Sheet) {
+        sheet.table(&self.templates);
+        let broken = self.broken.iter().map(|broken| format!("{}: {}", broken.file, broken.message));
+        sheet.lines("Skipped, because they are broken", broken);
+    }
+}
+
+impl Row for TemplateInfo {
+    const HEADER: &'static [&'static str] = &["NAME", "VERSION", "SERVICES", "ORIGIN", "TITLE"];
+
+    fn cells(&self, _now: Timestamp) -> Vec<Cell> {
+        vec![
+            Cell::from(&self.name),
+            Cell::from(&self.version),
+            self.services.len().into(),
+            Cell::from(&self.origin),
+            Cell::from(&self.title),
+        ]
+    }
+}
+
+impl Describe for TemplateInfo {
+    fn describe(&self, sheet: &mut Sheet) {
+        sheet.field("Name", &self.name);
+        sheet.field("Version", &self.version);
+        sheet.field("Title", &self.title);
+        sheet.field("Origin", &self.origin);
+        sheet.lines("Description", self.description.trim().lines());
+        sheet
+            .lines("Services", self.services.iter().map(|(suffix, image)| format!("{} {image}", service_name(suffix))));
+        sheet.rows("Parameters", &self.parameters);
+    }
+}
+
+/// A service's name when the template's user gives the name `NAME`.
+fn service_name(suffix: &str) -> String {
+    if suffix.is_empty() { "NAME".to_owned() } else { format!("NAME-{}", suffix.trim_start_matches('-')) }
+}
+
+impl Row for ParameterInfo {
+    const HEADER: &'static [&'static str] = &["PARAMETER", "TYPE", "DEFAULT", "ALLOWED", "DESCRIPTION"];
+
+    fn cells(&self, _now: Timestamp) -> Vec<Cell> {
+        let default = match (&self.default, self.required) {
+            (Some(default), _) if default.is_empty() => "\"\"".to_owned(),
+            (Some(default), _) => default.clone(),
+            (None, true) => "(must be given)".to_owned(),
+            (None, false) => "-".to_owned(),
+        };
+        vec![
+            Cell::from(&self.name),
+            self.kind.into(),
+            default.into(),
+            allowed(self).into(),
+            Cell::from(&self.description),
+        ]
+    }
+}
+
+fn allowed(parameter: &ParameterInfo) -> String {
+    if !parameter.one_of.is_empty() {
+        return parameter.one_of.join("|");
+    }
+    match (parameter.minimum, parameter.maximum) {
+        (Some(minimum), Some(maximum)) => format!("{minimum}..{maximum}"),
+        (Some(minimum), None) => format!("{minimum}.."),
+        (None, Some(maximum)) => format!("..{maximum}"),
+        (None, None) => "-".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::cli::samples;
+
+    #[test]
+    fn templates_look_so() {
+        insta::assert_snapshot!("list", samples::sheet(&samples::catalog()));
+        insta::assert_snapshot!("show", samples::sheet(&samples::template()));
+        insta::assert_json_snapshot!("json", samples::catalog());
+    }
+}

@@ -1,0 +1,34 @@
+//! What every command that changes something shares: its flags, and what is said once the wish is on disk.
+
+use clap::Args;
+use muster_client::Client;
+use muster_protocol::model::operation::OperationInfo;
+use muster_protocol::request::IdempotencyKey;
+
+use super::context::Context;
+use super::failure::Result;
+use super::wait;
+
+/// The flags of every command that changes something.
+#[derive(Debug, Default, Args)]
+pub struct Change {
+    /// Wait until the operation ends, and end with its result. Ctrl-C leaves it running
+    #[arg(long)]
+    pub wait: bool,
+    /// Makes asking twice safe: the same key with the same request is the same operation for a day
+    #[arg(long, value_name = "KEY")]
+    pub idempotency_key: Option<IdempotencyKey>,
+}
+
+impl Change {
+    /// Says what was begun or, with `--wait`, how it ended.
+    pub async fn conclude(&self, context: &mut Context, client: &Client, operation: OperationInfo) -> Result<()> {
+        if self.wait {
+            return wait::until_end(context, client, operation).await;
+        }
+        context.output.said(&operation, || {
+            let OperationInfo { id, kind, cluster, .. } = &operation;
+            format!("{kind} of {cluster} begun as operation {id}\nfollow it with `muster operation watch {id}`")
+        })
+    }
+}

@@ -1,0 +1,29 @@
+//! `muster container list`
+
+use clap::Args;
+use muster_protocol::Name;
+
+use crate::cli::context::Context;
+use crate::cli::failure::Result;
+
+/// The arguments.
+#[derive(Debug, Args)]
+pub struct List {
+    /// Only those of this cluster
+    #[arg(short, long, value_name = "NAME")]
+    pub cluster: Option<Name>,
+    /// Only those of this service
+    #[arg(long, value_name = "NAME")]
+    pub service: Option<Name>,
+    /// At most so many
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+}
+
+impl List {
+    /// Asks page by page and prints.
+    pub async fn run(self, context: &mut Context) -> Result<()> {
+        let client = context.client().await?;
+        context.output.list(client.containers(self.cluster.as_ref(), self.service.as_ref()), self.limit).await
+    }
+}

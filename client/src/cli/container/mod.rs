@@ -1,0 +1,29 @@
+//! Containers: `muster container …`, one file a verb.
+
+mod info;
+mod list;
+mod view;
+
+use clap::Subcommand;
+
+use super::context::Context;
+use super::failure::Result;
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// List containers
+    List(list::List),
+    /// Everything about one container
+    Info(info::Info),
+}
+
+impl Verb {
+    /// Does it.
+    pub async fn run(self, context: &mut Context) -> Result<()> {
+        match self {
+            Self::List(list) => list.run(context).await,
+            Self::Info(info) => info.run(context).await,
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! What users hand in besides flags: YAML files, `key=value` pairs, values from files.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::Path;
+
+use muster_protocol::{Error, SecretString};
+use serde::de::DeserializeOwned;
+
+use super::failure::{Failure, Result};
+
+/// The path that means standard input.
+const STDIN: &str = "-";
+
+/// Reads a file, or standard input for `-`.
+pub fn read_text(path: &Path) -> Result<String> {
+    let read = if path.as_os_str() == STDIN {
+        let mut text = String::new();
+        io::stdin().read_to_string(&mut text).map(|_length| text)
+    } else {
+        fs::read_to_string(path)
+    };
+    read.map_err(|problem| {
+        Error::invalid("file", format!("cannot read {}", name_of(path)))
+            .with_detail("cause", problem)
+            .with_remedy("check the path and its permissions; `-` reads standard input")
+            .into()
+    })
+}
+
+/// Reads a YAML (or JSON) file, or standard input for `-`.
+pub fn read_yaml<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = read_text(path)?;
+    parse_yaml(&text, &name_of(path))
+}
+
+fn name_of(path: &Path) -> String {
+    if path.as_os_str() == STDIN { "standard input".to_owned() } else { path.display().to_string() }
+}
+
+fn parse_yaml<T: DeserializeOwned>(text: &str, origin: &str) -> Result<T> {
+    use serde_saphyr::{Error as Yaml, MessageFormatter};
+
+    serde_saphyr::from_str(text).map_err(|problem| {
+        let problem = problem.without_snippet();
+        let place = match problem.location() {
+            Some(location) if location.line() > 0 => format!("{origin}:{}:{}", location.line(), location.column()),
+            Some(_) | None => origin.to_owned(),
+        };
+        match problem {
+            Yaml::SerdeUnknownField { field, expected, .. } => {
+                Error::invalid(field, format!("{place}: there is no key `{field}` here"))
+                    .with_remedy(suggestion(field, expected))
+            }
+            Yaml::SerdeUnknownVariant { variant, expected, .. } => {
+                Error::invalid(variant, format!("{place}: `{variant}` is not one of the words allowed here"))
+                    .with_remedy(suggestion(variant, expected))
+            }
+            Yaml::SerdeMissingField { field, .. } => {
+                Error::invalid(field, format!("{place}: the key `{field}` is missing"))
+                    .with_remedy(format!("add `{field}: …`"))
+            }
+            other => {
+                let message = serde_saphyr::UserMessageFormatter.format_message(other);
+                Error::invalid("file", format!("{place}: {message}"))
+                    .with_remedy("mend the file at this line; `-o yaml` of an `info` command shows the form")
+            }
+        }
+        .into()
+    })
+}
+
+/// What may have been meant, and everything that could be.
+fn suggestion(given: &str, known: &[&'static str]) -> String {
+    let similar = |word: &&&str| strsim::damerau_levenshtein(&given.to_lowercase(), &word.to_lowercase());
+    let nearest = known.iter().min_by_key(similar).filter(|word| similar(word) <= 1 + given.len() / 3);
+    let all = known.join(", ");
+    match nearest {
+        Some(word) => format!("did you mean `{word}`? known here: {all}"),
+        None => format!("known here: {all}"),
+    }
+}
+
+/// `KEY=VALUE`, for clap.
+pub fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        Some(_) | None => Err("write KEY=VALUE".to_owned()),
+    }
+}
+
+/// Adds pairs to a map; a key that is given twice is a mistake.
+pub fn collect<V, M>(map: &mut M, pairs: impl IntoIterator<Item = (String, V)>, flag: &str) -> Result<()>
+where
+    M: Extend<(String, V)>,
+{
+    let mut seen = std::collections::BTreeSet::new();
+    for (key, value) in pairs {
+        if !seen.insert(key.clone()) {
+            return Err(Failure::usage(format!("`{key}` is given twice with {flag}"), "give each key once"));
+        }
+        map.extend([(key, value)]);
+    }
+    Ok(())
+}
+
+/// The value of `--set`: as written, from a file for `@PATH`, from standard input for `@-`; `@@` is a plain `@`.
+pub fn value(text: &str) -> Result<SecretString> {
+    match text.strip_prefix('@') {
+        None => Ok(SecretString::new(text)),
+        Some(plain) if plain.starts_with('@') => Ok(SecretString::new(plain)),
+        Some(path) => value_of_file(Path::new(path)),
+    }
+}
+
+/// A file's text as a value. The end of the last line is not part of it: editors and `echo` add one,
+/// and a password with a line's end is nobody's password.
+pub fn value_of_file(path: &Path) -> Result<SecretString> {
+    let text = SecretString::new(read_text(path)?);
+    let line = text.expose();
+    let value = line.strip_suffix("\r\n").or_else(|| line.strip_suffix('\n')).unwrap_or(line);
+    Ok(SecretString::new(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use muster_protocol::model::cluster::ClusterSpec;
+
+    use super::*;
+
+    fn refused(yaml: &str) -> String {
+        let failure = parse_yaml::<ClusterSpec>(yaml, "cluster.yaml").unwrap_err();
+        let mut text = Vec::new();
+        failure.show(crate::cli::output::Format::Table, false, &mut text);
+        String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn mistakes_in_a_file_are_named_with_place_and_remedy() {
+        let head = "name: demo\norchestrator: swarm\ninfrastructure: local\n";
+        let mistakes = [
+            refused(&format!("{head}worker: 2\n")),
+            refused(&format!("{head}machine:\n  memmory: 2Gi\n")),
+            refused(&format!("{head}machine:\n  memory: lots\n")),
+            refused("name: demo\norchestrator: swarn\ninfrastructure: local\n"),
+            refused("name: demo\norchestrator: swarm\n"),
+            refused("name: Demo\norchestrator: swarm\ninfrastructure: local\n"),
+            refused(&format!("{head}workers: -1\n")),
+            refused(&format!("{head}name: twice\n")),
+            refused(&format!("{head}labels: [\n")),
+            refused(""),
+        ];
+        insta::assert_snapshot!(mistakes.join("\n"));
+    }
+
+    #[test]
+    fn values_come_from_the_argument_or_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("password");
+        fs::write(&path, "s3cret\n").unwrap();
+        let from_file = value(&format!("@{}", path.display())).unwrap();
+        assert_eq!(from_file.expose(), "s3cret");
+        assert_eq!(value("plain").unwrap().expose(), "plain");
+        assert_eq!(value("@@name").unwrap().expose(), "@name");
+        assert!(value("@/nowhere/at/all").is_err());
+    }
+
+    #[test]
+    fn a_pair_needs_a_key() {
+        assert_eq!(pair("a=b=c"), Ok(("a".to_owned(), "b=c".to_owned())));
+        assert_eq!(pair("a="), Ok(("a".to_owned(), String::new())));
+        assert!(pair("=b").is_err());
+        assert!(pair("a").is_err());
+    }
+
+    #[test]
+    fn a_key_is_given_once() {
+        let mut map = std::collections::BTreeMap::new();
+        let pairs = [("a".to_owned(), 1), ("a".to_owned(), 2)];
+        assert!(collect(&mut map, pairs, "--set").is_err());
+    }
+}

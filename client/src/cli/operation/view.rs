@@ -1,0 +1,75 @@
+//! How operations look to people.
+
+use muster_protocol::Timestamp;
+use muster_protocol::model::operation::{OperationInfo, OperationPhase};
+
+use crate::cli::sheet::{Describe, Sheet};
+use crate::cli::table::{Cell, Row, Tone, age, duration, joined};
+
+impl Row for OperationInfo {
+    const HEADER: &'static [&'static str] = &["ID", "KIND", "CLUSTER", "PHASE", "STEPS", "AGE", "MESSAGE"];
+
+    fn cells(&self, now: Timestamp) -> Vec<Cell> {
+        vec![
+            self.id.into(),
+            self.kind.into(),
+            Cell::from(&self.cluster),
+            phase(self.phase),
+            format!("{}/{}", self.steps_done, self.steps_total).into(),
+            age(self.created_at, now).into(),
+            Cell::from(&self.message),
+        ]
+    }
+}
+
+fn phase(phase: OperationPhase) -> Cell {
+    let tone = match phase {
+        OperationPhase::Running => Tone::Busy,
+        OperationPhase::Succeeded => Tone::Good,
+        OperationPhase::Failed => Tone::Bad,
+        OperationPhase::Cancelled | OperationPhase::Superseded => Tone::Plain,
+    };
+    Cell::toned(phase, tone)
+}
+
+impl Describe for OperationInfo {
+    fn describe(&self, sheet: &mut Sheet) {
+        sheet.field("Id", self.id);
+        sheet.field("Kind", self.kind);
+        sheet.field("Cluster", &self.cluster);
+        if !self.services.is_empty() {
+            sheet.field("Services", joined(&self.services));
+        }
+        sheet.field("Phase", phase(self.phase));
+        sheet.field("Steps", format!("{} of {} done", self.steps_done, self.steps_total));
+        if !self.message.is_empty() {
+            sheet.field("Message", &self.message);
+        }
+        sheet.field("Requested by", format!("user {}", self.requested_by));
+        sheet.moment("Created", self.created_at);
+        match self.ended_at {
+            Some(ended_at) => {
+                sheet.moment("Ended", ended_at);
+                sheet.field("Took", duration(ended_at.since(self.created_at)));
+            }
+            None => sheet.field("Deadline", self.deadline),
+        }
+        sheet.causes(&self.cause);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use muster_protocol::ErrorCode;
+
+    use crate::cli::samples;
+
+    #[test]
+    fn operations_look_so() {
+        let mut operation = samples::operation();
+        insta::assert_snapshot!("list", samples::table(&[operation.clone()]));
+        operation.cause = Some(samples::cause(ErrorCode::Preparation));
+        insta::assert_snapshot!("info", samples::sheet(&operation));
+        insta::assert_json_snapshot!("json", operation);
+    }
+}

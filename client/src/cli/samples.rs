@@ -1,0 +1,313 @@
+//! One of each thing, for the tests of how they look.
+
+use muster_protocol::model::account::{AccountInfo, Finding};
+use muster_protocol::model::catalog::{BrokenTemplate, CatalogListing, ParameterInfo, ParameterKind, TemplateInfo};
+use muster_protocol::model::cluster::{
+    ClusterInfo, ClusterPhase, ClusterSpec, ClusterSummary, Infrastructure, Leftover, MachineShape, Orchestrator, Tally,
+};
+use muster_protocol::model::container::{ContainerInfo, ContainerPhase};
+use muster_protocol::model::event::{Event, EventKind};
+use muster_protocol::model::host::{HostInfo, HostPhase, Role};
+use muster_protocol::model::operation::{OperationInfo, OperationKind, OperationPhase};
+use muster_protocol::model::plan::{Plan, Step, StepStatus};
+use muster_protocol::model::service::{
+    Endpoint, Exposure, LogLine, LogSource, Mount, MountKind, Port, SecretFile, ServiceInfo, ServiceMode, ServicePhase,
+    ServiceSpec, Transport,
+};
+use muster_protocol::quantity::{Bytes, CpuMillis};
+use muster_protocol::{Cause, ClusterId, ErrorCode, MachineId, Name, OperationId, Retry, ServiceId, Timestamp};
+use serde::Serialize;
+
+use super::sheet::{Describe, Sheet};
+use super::table::{self, Row};
+
+/// The present of all samples; everything else was before it.
+pub const NOW: Timestamp = Timestamp::from_millis(1_763_900_000_123);
+
+fn before(seconds: u64) -> Timestamp {
+    Timestamp::from_millis(NOW.as_millis() - seconds * 1000)
+}
+
+fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+pub fn table<T: Row + Serialize>(rows: &[T]) -> String {
+    table::of_rows(rows, NOW, false)
+}
+
+pub fn sheet<T: Describe>(thing: &T) -> String {
+    let mut sheet = Sheet::new(NOW, false);
+    thing.describe(&mut sheet);
+    sheet.into_text()
+}
+
+pub fn cause(code: ErrorCode) -> Cause {
+    Cause {
+        code,
+        step: "prepare machine/worker-1".to_owned(),
+        message: "apt-get ended with 100".to_owned(),
+        provider_code: None,
+        provider_request_id: Some("req-7".to_owned()),
+        remedy: Some("check that the machine reaches its package mirror".to_owned()),
+        retry: Retry::Later,
+        at: before(61),
+    }
+}
+
+pub fn operation() -> OperationInfo {
+    OperationInfo {
+        id: OperationId::from_u128(7),
+        kind: OperationKind::ClusterCreate,
+        cluster_id: ClusterId::from_u128(1),
+        cluster: name("demo"),
+        services: Vec::new(),
+        phase: OperationPhase::Running,
+        requested_by: 1000,
+        created_at: before(125),
+        deadline: NOW,
+        ended_at: None,
+        steps_done: 3,
+        steps_total: 12,
+        message: "preparing machines".to_owned(),
+        cause: None,
+    }
+}
+
+pub fn cluster_summary() -> ClusterSummary {
+    ClusterSummary {
+        id: ClusterId::from_u128(1),
+        name: name("demo"),
+        orchestrator: Orchestrator::Swarm,
+        infrastructure: Infrastructure::Local,
+        phase: ClusterPhase::Degraded,
+        control_planes: Tally { ready: 1, wanted: 1 },
+        workers: Tally { ready: 1, wanted: 2 },
+        services: 2,
+        created_at: before(3_700),
+        cause: Some(cause(ErrorCode::Preparation)),
+    }
+}
+
+pub fn cluster_info() -> ClusterInfo {
+    ClusterInfo {
+        summary: cluster_summary(),
+        spec: ClusterSpec {
+            name: name("demo"),
+            orchestrator: Orchestrator::Swarm,
+            infrastructure: Infrastructure::Local,
+            account: None,
+            version: None,
+            control_planes: 1,
+            workers: 2,
+            machine: MachineShape { memory: Some(Bytes(2 << 30)), ..MachineShape::default() },
+            labels: [("team".to_owned(), "web".to_owned())].into(),
+        },
+        generation: 2,
+        phase_since: before(60),
+        version: Some("20.10.24".to_owned()),
+        endpoints: vec!["https://172.18.0.2:2376".to_owned()],
+        steps: plan().steps,
+        causes: vec![cause(ErrorCode::Preparation)],
+        operations: vec![OperationId::from_u128(7)],
+        leftovers: vec![Leftover { key: "machine/worker-9".to_owned(), provider_id: None, cause: None }],
+        observed_at: Some(before(2)),
+    }
+}
+
+pub fn plan() -> Plan {
+    let step = |name: &str, after: &[&str], status| Step {
+        name: name.to_owned(),
+        after: after.iter().map(|name| (*name).to_owned()).collect(),
+        status,
+        waits_for: None,
+        since: None,
+        deadline: None,
+        attempts: 0,
+        next_try: None,
+        cause: None,
+    };
+    let mut failing = step("prepare machine/worker-1", &["create machine/worker-1"], StepStatus::Retrying);
+    failing.attempts = 2;
+    failing.since = Some(before(30));
+    failing.waits_for = Some("its next try".to_owned());
+    failing.cause = Some(cause(ErrorCode::Preparation));
+    Plan {
+        cluster: name("demo"),
+        steps: vec![
+            step("create machine/worker-2", &[], StepStatus::Ready),
+            failing,
+            step("join node/worker-1", &["form cluster", "prepare machine/worker-1"], StepStatus::Waiting),
+        ],
+    }
+}
+
+pub fn empty_plan() -> Plan {
+    Plan { cluster: name("demo"), steps: Vec::new() }
+}
+
+pub fn service() -> ServiceInfo {
+    let endpoint =
+        |address: &str| Endpoint { address: address.to_owned(), published: 30080, port: 80, protocol: Transport::Tcp };
+    ServiceInfo {
+        id: ServiceId::from_u128(3),
+        cluster_id: ClusterId::from_u128(1),
+        cluster: name("demo"),
+        spec: ServiceSpec {
+            name: name("web"),
+            image: "nginx:1.26".to_owned(),
+            command: Vec::new(),
+            args: vec!["-g".to_owned(), "daemon off;".to_owned()],
+            env: [("A".to_owned(), "1".to_owned())].into(),
+            secrets: vec![SecretFile { name: name("token"), value: None, path: None }],
+            files: Vec::new(),
+            mode: ServiceMode::Replicated,
+            replicas: 3,
+            resources: Default::default(),
+            ports: vec![Port {
+                port: 80,
+                protocol: Transport::Tcp,
+                exposure: Exposure::Ingress,
+                published: Some(30080),
+            }],
+            mounts: vec![Mount {
+                kind: MountKind::Volume,
+                source: Some("content".to_owned()),
+                target: "/srv".to_owned(),
+                read_only: true,
+            }],
+            health: None,
+            constraints: vec!["role==worker".parse().unwrap()],
+            update: Default::default(),
+            labels: Default::default(),
+        },
+        template: Some("nginx@1".to_owned()),
+        generation: 1,
+        phase: ServicePhase::Running,
+        ready: 3,
+        wanted: 3,
+        endpoints: vec![endpoint("172.18.0.2"), endpoint("172.18.0.3")],
+        created_at: before(600),
+        updated_at: before(600),
+        cause: None,
+    }
+}
+
+pub fn host() -> HostInfo {
+    HostInfo {
+        id: MachineId::from_u128(2),
+        name: name("worker-1"),
+        cluster_id: ClusterId::from_u128(1),
+        cluster: name("demo"),
+        role: Role::Worker,
+        phase: HostPhase::Ready,
+        address: Some("172.18.0.3".to_owned()),
+        provider_id: Some("f00f".to_owned()),
+        node_id: None,
+        version: Some("20.10.24".to_owned()),
+        cpu: Some(CpuMillis(2000)),
+        memory: Some(Bytes(2 << 30)),
+        labels: Default::default(),
+        containers: 2,
+        created_at: Some(before(3_600)),
+        cause: None,
+    }
+}
+
+pub fn container() -> ContainerInfo {
+    ContainerInfo {
+        id: "x7k2v9".to_owned(),
+        name: "web.1".to_owned(),
+        cluster_id: ClusterId::from_u128(1),
+        cluster: name("demo"),
+        service_id: ServiceId::from_u128(3),
+        service: name("web"),
+        machine: Some(name("worker-1")),
+        phase: ContainerPhase::Running,
+        healthy: Some(true),
+        address: Some("10.0.1.4".to_owned()),
+        image: "nginx:1.26".to_owned(),
+        since: Some(before(599)),
+        exit_code: None,
+        message: None,
+    }
+}
+
+pub fn template() -> TemplateInfo {
+    let parameter = |name: &str, kind| ParameterInfo {
+        name: name.to_owned(),
+        kind,
+        description: format!("the {name}"),
+        default: None,
+        minimum: None,
+        maximum: None,
+        one_of: Vec::new(),
+        required: false,
+    };
+    let mut replicas = parameter("replicas", ParameterKind::Integer);
+    replicas.default = Some("1".to_owned());
+    (replicas.minimum, replicas.maximum) = (Some(1), Some(9));
+    let mut title = parameter("title", ParameterKind::String);
+    title.required = true;
+    TemplateInfo {
+        name: name("wordpress"),
+        version: "1".to_owned(),
+        title: "a WordPress site".to_owned(),
+        description: "WordPress\nwith its database".to_owned(),
+        origin: "built-in".to_owned(),
+        parameters: vec![replicas, title, parameter("password", ParameterKind::Secret)],
+        services: [(String::new(), "wordpress:6".to_owned()), ("db".to_owned(), "mariadb:11".to_owned())].into(),
+    }
+}
+
+pub fn catalog() -> CatalogListing {
+    let broken = BrokenTemplate { file: "mine.yaml".to_owned(), message: "line 3: there is no key `imag`".to_owned() };
+    CatalogListing { templates: vec![template()], broken: vec![broken] }
+}
+
+pub fn account() -> AccountInfo {
+    AccountInfo {
+        name: name("aws"),
+        infrastructure: Infrastructure::Ec2,
+        endpoint: None,
+        credentials: vec!["accessKey".to_owned(), "secretKey".to_owned()],
+        defaults: [("image".to_owned(), "ami-1".to_owned())].into(),
+        clusters: 1,
+        created_at: before(90_000),
+    }
+}
+
+pub fn findings() -> Vec<Finding> {
+    let good = Finding { subject: "store".to_owned(), ok: true, message: "writes in 2 ms".to_owned(), cause: None };
+    let wrong = Finding {
+        subject: "docker engine".to_owned(),
+        ok: false,
+        message: "does not answer".to_owned(),
+        cause: Some(cause(ErrorCode::Unreachable)),
+    };
+    vec![good, wrong]
+}
+
+pub fn event() -> Event {
+    Event {
+        number: 41,
+        at: before(10),
+        kind: EventKind::StepFailed,
+        cluster_id: Some(ClusterId::from_u128(1)),
+        cluster: Some(name("demo")),
+        operation: Some(OperationId::from_u128(7)),
+        service: None,
+        message: "prepare machine/worker-1 failed".to_owned(),
+        cause: Some(cause(ErrorCode::Preparation)),
+    }
+}
+
+pub fn log_line() -> LogLine {
+    LogLine {
+        container: "x7k2v9".to_owned(),
+        name: "web.1".to_owned(),
+        source: LogSource::Stdout,
+        at: Some(before(60)),
+        text: "GET / 200".to_owned(),
+    }
+}

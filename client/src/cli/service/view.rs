@@ -1,0 +1,127 @@
+//! How services look to people.
+
+use muster_protocol::Timestamp;
+use muster_protocol::model::service::{Endpoint, Exposure, MountKind, Port, ServiceInfo, ServicePhase};
+
+use crate::cli::sheet::{Describe, Sheet};
+use crate::cli::table::{Cell, Row, Tone, age, joined};
+
+impl Row for ServiceInfo {
+    const HEADER: &'static [&'static str] = &["CLUSTER", "NAME", "MODE", "PHASE", "READY", "IMAGE", "ENDPOINTS", "AGE"];
+
+    fn cells(&self, now: Timestamp) -> Vec<Cell> {
+        vec![
+            Cell::from(&self.cluster),
+            Cell::from(&self.spec.name),
+            self.spec.mode.into(),
+            phase(self.phase),
+            format!("{}/{}", self.ready, self.wanted).into(),
+            Cell::from(&self.spec.image),
+            endpoints(&self.endpoints).into(),
+            age(self.created_at, now).into(),
+        ]
+    }
+}
+
+fn phase(phase: ServicePhase) -> Cell {
+    let tone = match phase {
+        ServicePhase::Running | ServicePhase::Complete => Tone::Good,
+        ServicePhase::Deploying | ServicePhase::Updating | ServicePhase::Removing => Tone::Busy,
+        ServicePhase::Degraded => Tone::Bad,
+    };
+    Cell::toned(phase, tone)
+}
+
+/// A list has room for one address a port: every machine answers, so the first is as good as the others.
+fn endpoints(endpoints: &[Endpoint]) -> String {
+    let mut shown: Vec<&Endpoint> = Vec::new();
+    for endpoint in endpoints {
+        let is_new = |other: &&Endpoint| other.published != endpoint.published || other.protocol != endpoint.protocol;
+        if shown.iter().all(is_new) {
+            shown.push(endpoint);
+        }
+    }
+    joined(shown.into_iter().map(address))
+}
+
+fn address(endpoint: &Endpoint) -> String {
+    format!("{}:{}", endpoint.address, endpoint.published)
+}
+
+impl Describe for ServiceInfo {
+    fn describe(&self, sheet: &mut Sheet) {
+        let spec = &self.spec;
+        sheet.field("Name", &spec.name);
+        sheet.field("Id", self.id);
+        sheet.field("Cluster", &self.cluster);
+        sheet.maybe("Template", self.template.as_ref());
+        sheet.field("Phase", phase(self.phase));
+        sheet.field("Mode", spec.mode);
+        sheet.field("Ready", format!("{} of {}", self.ready, self.wanted));
+        sheet.field("Image", &spec.image);
+        list(sheet, "Command", &spec.command);
+        list(sheet, "Args", &spec.args);
+        sheet.pairs("Env", &spec.env);
+        sheet.maybe("Cpu limit", spec.resources.cpu_limit);
+        sheet.maybe("Memory limit", spec.resources.memory_limit);
+        sheet.maybe("Cpu reservation", spec.resources.cpu_reservation);
+        sheet.maybe("Memory reservation", spec.resources.memory_reservation);
+        list(sheet, "Constraints", &spec.constraints);
+        sheet.pairs("Labels", &spec.labels);
+        sheet.field("Generation", self.generation);
+        sheet.moment("Created", self.created_at);
+        sheet.moment("Updated", self.updated_at);
+        sheet.lines("Ports", spec.ports.iter().map(port));
+        sheet.lines(
+            "Endpoints",
+            self.endpoints
+                .iter()
+                .map(|endpoint| format!("{}/{} to port {}", address(endpoint), endpoint.protocol, endpoint.port)),
+        );
+        sheet.lines("Secrets", spec.secrets.iter().map(|secret| format!("{} at {}", secret.name, secret.target())));
+        sheet.lines("Files", spec.files.iter().map(|file| &file.path));
+        sheet.lines(
+            "Mounts",
+            spec.mounts.iter().map(|mount| {
+                let kind = match mount.kind {
+                    MountKind::Volume => "volume",
+                    MountKind::Bind => "bind",
+                    MountKind::Tmpfs => "tmpfs",
+                };
+                let source = mount.source.as_ref().map(|source| format!(" {source}")).unwrap_or_default();
+                let mode = if mount.read_only { ", read-only" } else { "" };
+                format!("{kind}{source} at {}{mode}", mount.target)
+            }),
+        );
+        sheet.causes(&self.cause);
+    }
+}
+
+fn list<T: ToString>(sheet: &mut Sheet, name: &str, words: &[T]) {
+    if !words.is_empty() {
+        let words: Vec<String> = words.iter().map(|word| word.to_string()).collect();
+        sheet.field(name, words.join(" "));
+    }
+}
+
+fn port(port: &Port) -> String {
+    let exposure = match port.exposure {
+        Exposure::Cluster => "within the cluster",
+        Exposure::Host => "on the machines with copies",
+        Exposure::Ingress => "on every machine",
+    };
+    let published = port.published.map(|published| format!(" as {published}")).unwrap_or_default();
+    format!("{}/{} {exposure}{published}", port.port, port.protocol)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::cli::samples;
+
+    #[test]
+    fn services_look_so() {
+        insta::assert_snapshot!("list", samples::table(&[samples::service()]));
+        insta::assert_snapshot!("info", samples::sheet(&samples::service()));
+        insta::assert_json_snapshot!("json", samples::service());
+    }
+}
