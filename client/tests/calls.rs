@@ -10,14 +10,8 @@ use muster_client::protocol::model::account::AccountSpec;
 use muster_client::protocol::model::cluster::Infrastructure;
 use muster_client::protocol::model::operation::OperationPhase;
 use muster_client::protocol::request::Page;
-use muster_client::protocol::{
-    ClientBody, ClientFrame, Error, ErrorCode, Name, OperationId, Request, Response, ServerFrame,
-};
-use support::{Server, soon};
-
-fn name(text: &str) -> Name {
-    text.parse().unwrap()
-}
+use muster_client::protocol::{ClientBody, ClientFrame, Error, ErrorCode, OperationId, Request, Response, ServerFrame};
+use support::{Server, name, soon};
 
 fn account(note: String) -> AccountSpec {
     let defaults = [("note".to_owned(), note)].into();

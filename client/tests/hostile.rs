@@ -6,14 +6,10 @@ use std::time::Duration;
 
 use muster_client::protocol::codec::MAX_FRAME_BYTES;
 use muster_client::protocol::hello::{Refusal, VERSIONS, VersionRange};
-use muster_client::protocol::{ErrorCode, Name, handshake};
+use muster_client::protocol::{ErrorCode, handshake};
 use muster_client::{Client, ClientError};
-use support::{DEADLINE, Server, hello, soon};
+use support::{DEADLINE, Server, hello, name, soon};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
-fn demo() -> Name {
-    "demo".parse().unwrap()
-}
 
 #[tokio::test]
 async fn no_socket_and_nobody_behind_it_are_told_apart() {
@@ -100,7 +96,7 @@ async fn a_silent_peer_is_given_up_after_the_time_to_connect() {
 
 #[tokio::test]
 async fn half_a_frame_and_a_closed_connection_is_a_lost_connection() {
-    let (server, demo) = (Server::new(), demo());
+    let (server, demo) = (Server::new(), name("demo"));
     let (client, mut peer) = server.connect(server.builder()).await;
     let serve = async {
         peer.request().await;

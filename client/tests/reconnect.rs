@@ -7,13 +7,9 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::future::poll_immediate;
 use muster_client::protocol::model::operation::OperationPhase;
-use muster_client::protocol::{Error, ErrorCode, Name, OperationId, Request, Response, ServerFrame, StreamItem};
+use muster_client::protocol::{Error, ErrorCode, OperationId, Request, Response, ServerFrame, StreamItem};
 use muster_client::{ClientError, EventQuery};
-use support::{Server, event_item, operation, soon};
-
-fn demo() -> Name {
-    "demo".parse().unwrap()
-}
+use support::{Server, event_item, name, operation, soon};
 
 #[tokio::test]
 async fn a_read_is_asked_again_on_a_new_connection() {
@@ -33,7 +29,7 @@ async fn a_read_is_asked_again_on_a_new_connection() {
 
 #[tokio::test]
 async fn a_change_without_a_key_is_asked_again_with_the_key_that_it_got() {
-    let (server, demo) = (Server::new(), demo());
+    let (server, demo) = (Server::new(), name("demo"));
     let (client, mut peer) = server.connect(server.builder()).await;
     let started = operation(OperationId::generate(), OperationPhase::Running, 0);
     let serve = async {
@@ -51,7 +47,7 @@ async fn a_change_without_a_key_is_asked_again_with_the_key_that_it_got() {
 
 #[tokio::test]
 async fn a_change_that_cannot_carry_a_key_is_reported_as_maybe_applied_and_not_repeated() {
-    let (server, demo) = (Server::new(), demo());
+    let (server, demo) = (Server::new(), name("demo"));
     let (client, mut peer) = server.connect(server.builder()).await;
     let serve = async {
         peer.request().await;
@@ -73,7 +69,7 @@ async fn a_change_that_cannot_carry_a_key_is_reported_as_maybe_applied_and_not_r
 
 #[tokio::test]
 async fn a_keyed_change_that_finds_no_daemon_again_is_reported_as_maybe_applied() {
-    let (server, demo) = (Server::new(), demo());
+    let (server, demo) = (Server::new(), name("demo"));
     let (client, mut peer) = server.connect(server.builder().reconnect_for(Duration::from_millis(200))).await;
     let serve = async {
         peer.request().await;
@@ -100,7 +96,7 @@ async fn a_read_that_finds_no_daemon_again_says_where_it_looked() {
 
 #[tokio::test]
 async fn a_daemon_that_is_stopping_is_asked_again_on_a_new_connection() {
-    let (server, demo) = (Server::new(), demo());
+    let (server, demo) = (Server::new(), name("demo"));
     let (client, mut peer) = server.connect(server.builder()).await;
     let serve = async {
         let (id, first) = peer.request().await;
@@ -143,16 +139,16 @@ async fn waiting_for_an_operation_survives_the_daemons_restart() {
 async fn events_go_on_behind_the_last_one_without_gap_or_repeat() {
     let server = Server::new();
     let (client, mut peer) = server.connect(server.builder()).await;
-    let query = EventQuery { since: Some(4), cluster: Some(demo()), follow: false };
+    let query = EventQuery { since: Some(4), cluster: Some(name("demo")), follow: false };
     let serve = async {
         let (stream, request, _) = peer.stream_request().await;
-        assert_eq!(request, Request::Events { since: Some(4), cluster: Some(demo()), follow: false });
+        assert_eq!(request, Request::Events { since: Some(4), cluster: Some(name("demo")), follow: false });
         peer.item(stream, event_item(5)).await;
         peer.item(stream, event_item(7)).await;
         drop(peer);
         let mut peer = server.accept().await;
         let (stream, request, _) = peer.stream_request().await;
-        assert_eq!(request, Request::Events { since: Some(7), cluster: Some(demo()), follow: false });
+        assert_eq!(request, Request::Events { since: Some(7), cluster: Some(name("demo")), follow: false });
         // A repeat is not passed on, whoever's mistake it is.
         peer.item(stream, event_item(7)).await;
         peer.item(stream, event_item(8)).await;
@@ -165,7 +161,7 @@ async fn events_go_on_behind_the_last_one_without_gap_or_repeat() {
 
 #[tokio::test]
 async fn a_log_stream_ends_with_the_connection_because_lines_have_no_numbers() {
-    let (server, demo) = (Server::new(), demo());
+    let (server, demo) = (Server::new(), name("demo"));
     let (client, mut peer) = server.connect(server.builder()).await;
     let mut lines = client.service_logs(&demo, &demo, true, None);
     let serve = async {

@@ -1,6 +1,7 @@
 //! A server that does exactly what a test says, over a real Unix socket.
 
 #![allow(dead_code, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "test code, though not in a test function")]
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -11,8 +12,8 @@ use muster_client::protocol::model::event::{Event, EventKind};
 use muster_client::protocol::model::operation::{OperationInfo, OperationKind, OperationPhase};
 use muster_client::protocol::stream::{FrameReader, FrameWriter};
 use muster_client::protocol::{
-    ClientBody, ClientFrame, ClusterId, OperationId, Request, RequestId, Response, ServerFrame, StreamItem, Timestamp,
-    codec, handshake,
+    ClientBody, ClientFrame, ClusterId, Name, OperationId, Request, RequestId, Response, ServerFrame, StreamItem,
+    Timestamp, codec, handshake,
 };
 use muster_client::{Builder, Client};
 use tempfile::TempDir;
@@ -129,6 +130,10 @@ impl Peer {
         let mut io = self.writer.into_inner();
         io.write_all(bytes).await.unwrap();
     }
+}
+
+pub fn name(text: &str) -> Name {
+    text.parse().unwrap()
 }
 
 pub fn operation(id: OperationId, phase: OperationPhase, steps_done: u32) -> OperationInfo {
