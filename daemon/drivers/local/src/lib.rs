@@ -1,1 +1,155 @@
-//! Machines on the local Docker Engine.
+//! Machines on the local Docker Engine: systemd containers that behave like small cloud VMs.
+//!
+//! Every cluster has a bridge network with a subnet of its own; every machine has a fixed address in it, so that it comes
+//! back where it was after a stop. Networks, containers and volumes carry the owner marks from the call that makes them,
+//! and everything that is listed or removed is found by those marks.
+
+mod address;
+mod capabilities;
+mod check;
+mod docker_error;
+mod machine;
+mod mark;
+mod network;
+mod owned;
+mod parameters;
+mod power;
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bollard::{API_DEFAULT_VERSION, Docker};
+use muster_engine::context::ClusterContext;
+use muster_engine::driver::{Driver, MachineOrder, Owned};
+use muster_engine::failure::Failure;
+use muster_engine::ledger::{Present, ResourceKey};
+use muster_engine::observed::ObservedMachine;
+use muster_protocol::model::account::Finding;
+use muster_protocol::model::cluster::ClusterSpec;
+use muster_protocol::{ClusterId, ErrorCode, InstanceId};
+
+use crate::address::Reservations;
+use crate::docker_error::failure;
+
+/// The image of a machine that has its Docker Engine installed already.
+pub const MACHINE_IMAGE: &str = "muster/machine:bookworm";
+/// The image of a plain machine, as a cloud would give it: the recipes install everything.
+pub const PLAIN_IMAGE: &str = "muster/machine-plain:bookworm";
+
+/// Where the Docker Engine is and what machines are made from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LocalOptions {
+    /// The Docker Engine's Unix socket.
+    pub docker_socket: PathBuf,
+    /// The image of machines whose shape names none; without it, Muster's own.
+    pub image: Option<String>,
+    /// Whether Muster's own image is the plain one, so that recipes really install.
+    pub plain: bool,
+    /// How long the Docker Engine may take to answer one request.
+    pub request_limit: Duration,
+}
+
+impl Default for LocalOptions {
+    fn default() -> Self {
+        Self {
+            docker_socket: PathBuf::from("/var/run/docker.sock"),
+            image: None,
+            plain: false,
+            request_limit: Duration::from_secs(120),
+        }
+    }
+}
+
+/// The driver for machines on the local Docker Engine.
+pub struct LocalDriver {
+    options: LocalOptions,
+    docker: OnceLock<Docker>,
+    reservations: Reservations,
+}
+
+impl LocalDriver {
+    /// A driver with these options. Nothing is asked yet: the engine may not even run.
+    pub fn new(options: LocalOptions) -> Self {
+        Self { options, docker: OnceLock::new(), reservations: Reservations::default() }
+    }
+
+    /// The client; made at the first use, because that fails as long as the socket is not there.
+    fn docker(&self) -> Result<&Docker, Failure> {
+        if let Some(docker) = self.docker.get() {
+            return Ok(docker);
+        }
+        let socket = self.options.docker_socket.to_string_lossy();
+        let docker = Docker::connect_with_unix(&socket, self.options.request_limit.as_secs(), API_DEFAULT_VERSION)
+            .map_err(|error| failure("connect to the Docker Engine", error))?;
+        Ok(self.docker.get_or_init(|| docker))
+    }
+
+    fn image<'a>(&'a self, asked: Option<&'a str>) -> &'a str {
+        let own = if self.options.plain { PLAIN_IMAGE } else { MACHINE_IMAGE };
+        asked.or(self.options.image.as_deref()).unwrap_or(own)
+    }
+}
+
+#[async_trait]
+impl Driver for LocalDriver {
+    /// The engine lists what it has, at once.
+    fn listing_lag(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    async fn check(&self) -> Vec<Finding> {
+        self.findings().await
+    }
+
+    async fn preflight(&self, spec: &ClusterSpec) -> Result<(), Failure> {
+        self.refuse_what_cannot_be(spec).await
+    }
+
+    async fn create(&self, cluster: &ClusterContext, order: &MachineOrder) -> Result<Present, Failure> {
+        match &order.key {
+            ResourceKey::Network => self.create_network(cluster).await,
+            ResourceKey::Machine(name) => self.create_machine(cluster, name, &order.shape).await,
+            ResourceKey::Orchestrator | ResourceKey::Node(_) | ResourceKey::Service(_) => Err(not_ours(&order.key)),
+        }
+    }
+
+    async fn look_up(&self, cluster: &ClusterContext, key: &ResourceKey) -> Result<Option<Present>, Failure> {
+        match key {
+            ResourceKey::Network => self.look_up_network(cluster).await,
+            ResourceKey::Machine(name) => self.look_up_machine(cluster, name).await,
+            ResourceKey::Orchestrator | ResourceKey::Node(_) | ResourceKey::Service(_) => Err(not_ours(key)),
+        }
+    }
+
+    async fn start(&self, cluster: &ClusterContext, key: &ResourceKey, _id: &str) -> Result<Present, Failure> {
+        match key {
+            ResourceKey::Machine(name) => self.start_machine(cluster, name).await,
+            ResourceKey::Network | ResourceKey::Orchestrator | ResourceKey::Node(_) | ResourceKey::Service(_) => {
+                Err(not_ours(key))
+            }
+        }
+    }
+
+    /// Removes by marks, not by id: whatever carries the key's marks goes, also what a broken-off creation left.
+    async fn remove(&self, cluster: &ClusterContext, key: &ResourceKey, _id: &str) -> Result<(), Failure> {
+        match key {
+            ResourceKey::Network => self.remove_network(cluster).await,
+            ResourceKey::Machine(_) => self.remove_machine(cluster, key).await,
+            ResourceKey::Orchestrator | ResourceKey::Node(_) | ResourceKey::Service(_) => Err(not_ours(key)),
+        }
+    }
+
+    async fn observe(&self, cluster: &ClusterContext) -> Result<Vec<ObservedMachine>, Failure> {
+        self.observe_machines(cluster).await
+    }
+
+    async fn list_owned(&self, instance: InstanceId, cluster: Option<ClusterId>) -> Result<Vec<Owned>, Failure> {
+        self.everything_owned(instance, cluster).await
+    }
+}
+
+fn not_ours(key: &ResourceKey) -> Failure {
+    Failure::not_applied(ErrorCode::Internal, format!("`{key}` is no resource of an infrastructure")).permanent()
+}

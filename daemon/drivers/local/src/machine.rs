@@ -1,0 +1,262 @@
+//! Machines: made, completed, started, looked at, removed.
+//!
+//! A machine comes to be in three calls: create the container, put the keys into it, start it. A crash between them leaves
+//! a container that never ran. [`LocalDriver::look_up_machine`] finds it and [`LocalDriver::observe_machines`] shows it as
+//! stopped; starting it (or creating it again) puts the keys there first. So every way on leads to a whole machine.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs;
+use std::io;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use bollard::models::ContainerSummary;
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
+    UploadToContainerOptionsBuilder,
+};
+use muster_engine::context::ClusterContext;
+use muster_engine::failure::Failure;
+use muster_engine::ledger::{Facts, MachineAccess, Present, ResourceKey};
+use muster_engine::observed::ObservedMachine;
+use muster_protocol::model::cluster::MachineShape;
+use muster_protocol::{ErrorCode, Name};
+use muster_provision::material::{self, MaterialError};
+use muster_provision::ssh_key::HostKey;
+use tokio::time::{Instant, sleep};
+
+use crate::docker_error::{failure, status};
+use crate::power::Stage;
+use crate::{LocalDriver, capabilities, mark, parameters};
+
+/// The engine's parent, so that its bounding set bounds the engine's too. Our own may be narrowed by our unit.
+const HOST_STATUS: &str = "/proc/1/status";
+/// How long a removal that is under way may take.
+const REMOVAL_LIMIT: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(100);
+
+/// A machine's container, found by its marks.
+pub(crate) struct Found {
+    id: String,
+    stage: Stage,
+    address: Option<Ipv4Addr>,
+}
+
+impl Found {
+    fn read(container: &ContainerSummary) -> Option<Self> {
+        let labels = container.labels.as_ref()?;
+        Some(Self {
+            id: container.id.clone()?,
+            stage: Stage::of(container.state),
+            address: labels.get(mark::ADDRESS).and_then(|address| address.parse().ok()),
+        })
+    }
+}
+
+impl LocalDriver {
+    pub(crate) async fn create_machine(
+        &self,
+        cluster: &ClusterContext,
+        machine: &Name,
+        shape: &MachineShape,
+    ) -> Result<Present, Failure> {
+        let found = match self.find(cluster, machine).await? {
+            Some(found) if found.stage == Stage::Leaving => {
+                self.remove_machine(cluster, &ResourceKey::Machine(machine.clone())).await?;
+                self.create_container(cluster, machine, shape).await?
+            }
+            Some(found) => found,
+            None => self.create_container(cluster, machine, shape).await?,
+        };
+        self.bring_up(cluster, machine, &found).await
+    }
+
+    pub(crate) async fn look_up_machine(
+        &self,
+        cluster: &ClusterContext,
+        machine: &Name,
+    ) -> Result<Option<Present>, Failure> {
+        let found = self.find(cluster, machine).await?;
+        found.map(|found| present(cluster, machine, &found)).transpose()
+    }
+
+    pub(crate) async fn start_machine(&self, cluster: &ClusterContext, machine: &Name) -> Result<Present, Failure> {
+        match self.find(cluster, machine).await? {
+            Some(found) => self.bring_up(cluster, machine, &found).await,
+            None => Err(Failure::not_applied(ErrorCode::NotFound, format!("the container of {machine} is gone"))),
+        }
+    }
+
+    pub(crate) async fn observe_machines(&self, cluster: &ClusterContext) -> Result<Vec<ObservedMachine>, Failure> {
+        let observe = |container: ContainerSummary| {
+            let name = mark::machine(container.labels.as_ref()?)?;
+            let found = Found::read(&container)?;
+            Some(ObservedMachine { name, id: found.id, power: found.stage.power()? })
+        };
+        Ok(self.containers_of(cluster, None).await?.into_iter().filter_map(observe).collect())
+    }
+
+    pub(crate) async fn remove_machine(&self, cluster: &ClusterContext, key: &ResourceKey) -> Result<(), Failure> {
+        let options = || RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+        let deadline = Instant::now() + REMOVAL_LIMIT;
+        loop {
+            let containers = self.containers_of(cluster, Some(key)).await?;
+            if containers.is_empty() {
+                break;
+            }
+            for id in containers.into_iter().filter_map(|container| container.id) {
+                match self.docker()?.remove_container(&id, Some(options())).await {
+                    Ok(()) => {}
+                    // Gone, or going: the next list tells.
+                    Err(error) if matches!(status(&error), Some(404 | 409)) && Instant::now() < deadline => {
+                        sleep(POLL).await;
+                    }
+                    Err(error) => return Err(failure("remove the machine", error)),
+                }
+            }
+        }
+        self.remove_volumes(cluster, key).await
+    }
+
+    async fn create_container(
+        &self,
+        cluster: &ClusterContext,
+        machine: &Name,
+        shape: &MachineShape,
+    ) -> Result<Found, Failure> {
+        let subnet = self.subnet_of(cluster).await?;
+        let reservation = {
+            let _choosing = self.reservations.choosing.lock().await;
+            let machines = self.containers_of(cluster, None).await?;
+            let taken: BTreeSet<Ipv4Addr> =
+                machines.iter().filter_map(Found::read).filter_map(|found| found.address).collect();
+            self.reservations.reserve(cluster.cluster, subnet, taken).ok_or_else(|| {
+                Failure::not_applied(ErrorCode::Quota, format!("no address is left in {subnet}")).permanent()
+            })?
+        };
+
+        let name = mark::container_name(cluster, machine);
+        let image = self.image(shape.image.as_deref());
+        let host_capabilities = host_capabilities()?;
+        let body = parameters::container(cluster, machine, image, shape, reservation.address, &host_capabilities)?;
+        let options = CreateContainerOptionsBuilder::new().name(&name).build();
+        match self.docker()?.create_container(Some(options), body).await {
+            Ok(created) => {
+                for warning in created.warnings {
+                    tracing::warn!(container = %name, "{warning}");
+                }
+                Ok(Found { id: created.id, stage: Stage::New, address: Some(reservation.address) })
+            }
+            // The name is taken: by a creation of ours whose answer was lost, or by somebody else.
+            Err(error) if status(&error) == Some(409) => self.find(cluster, machine).await?.ok_or_else(|| {
+                let message = format!("a container {name} exists that is not Muster's");
+                Failure::not_applied(ErrorCode::AlreadyExists, message)
+                    .permanent()
+                    .with_provider_code("409")
+                    .with_remedy(format!("see what it is; rename or remove it (`docker rm {name}`)"))
+            }),
+            Err(error) => Err(failure("create the machine", error)),
+        }
+    }
+
+    /// From any stage to a running machine.
+    async fn bring_up(&self, cluster: &ClusterContext, machine: &Name, found: &Found) -> Result<Present, Failure> {
+        let present = present(cluster, machine, found)?;
+        match found.stage {
+            Stage::Running => return Ok(present),
+            Stage::Paused => {
+                let thawed = self.docker()?.unpause_container(&found.id).await;
+                thawed.map_err(|error| failure("resume the machine", error))?;
+                return Ok(present);
+            }
+            Stage::New => self.put_keys(cluster, machine, &found.id).await?,
+            Stage::Stopped => {}
+            Stage::Leaving => {
+                return Err(Failure::not_applied(ErrorCode::Conflict, format!("{machine} is being removed")));
+            }
+        }
+        let started = self.docker()?.start_container(&found.id, None::<StartContainerOptions>).await;
+        match started {
+            Ok(()) => Ok(present),
+            // Somebody started it since we looked.
+            Err(error) if status(&error) == Some(304) => Ok(present),
+            Err(error) => Err(failure("start the machine", error)),
+        }
+    }
+
+    async fn put_keys(&self, cluster: &ClusterContext, machine: &Name, id: &str) -> Result<(), Failure> {
+        let archive = keys_archive(cluster, machine)?;
+        let options = UploadToContainerOptionsBuilder::new().path("/").build();
+        let put = self.docker()?.upload_to_container(id, Some(options), bollard::body_full(archive.into())).await;
+        put.map_err(|error| failure("put the machine's keys in place", error))
+    }
+
+    async fn find(&self, cluster: &ClusterContext, machine: &Name) -> Result<Option<Found>, Failure> {
+        let key = ResourceKey::Machine(machine.clone());
+        Ok(self.containers_of(cluster, Some(&key)).await?.iter().find_map(Found::read))
+    }
+
+    pub(crate) async fn containers_of(
+        &self,
+        cluster: &ClusterContext,
+        key: Option<&ResourceKey>,
+    ) -> Result<Vec<ContainerSummary>, Failure> {
+        self.list_containers(&mark::filter(cluster.instance, Some(cluster.cluster), key)).await
+    }
+
+    pub(crate) async fn list_containers(
+        &self,
+        filter: &HashMap<String, Vec<String>>,
+    ) -> Result<Vec<ContainerSummary>, Failure> {
+        let options = ListContainersOptionsBuilder::new().all(true).filters(filter).build();
+        let listed = self.docker()?.list_containers(Some(options)).await;
+        listed.map_err(|error| failure("list machines", error))
+    }
+}
+
+/// The capabilities that machines on this host get.
+pub(crate) fn host_capabilities() -> Result<Vec<&'static str>, Failure> {
+    let status = fs::read_to_string(HOST_STATUS).unwrap_or_default();
+    capabilities::of_host(&status).ok_or_else(|| {
+        let message = format!("the host's capabilities cannot be read from {HOST_STATUS}");
+        Failure::not_applied(ErrorCode::Provider, message)
+    })
+}
+
+fn present(cluster: &ClusterContext, machine: &Name, found: &Found) -> Result<Present, Failure> {
+    let address = found.address.ok_or_else(|| {
+        let message = format!("the container of {machine} has no mark {}", mark::ADDRESS);
+        Failure::not_applied(ErrorCode::Provider, message).permanent().with_remedy("delete the machine, or the cluster")
+    })?;
+    let host_key =
+        HostKey::derive(&cluster.material, machine).and_then(|key| Ok(key.public_text()?)).map_err(broken_material)?;
+    let access = MachineAccess { address: address.to_string(), ssh_port: 22, ssh_user: "root".to_owned(), host_key };
+    Ok(Present { id: found.id.clone(), facts: Facts::Machine(access) })
+}
+
+/// What a machine needs before its first start: the host key that we pin, and the key that lets us in.
+fn keys_archive(cluster: &ClusterContext, machine: &Name) -> Result<Vec<u8>, Failure> {
+    let host_key = HostKey::derive(&cluster.material, machine).map_err(broken_material)?;
+    let private = host_key.private_text().map_err(MaterialError::from).map_err(broken_material)?;
+    let authorized = material::entry(&cluster.material, material::SSH_PUBLIC_KEY).map_err(broken_material)?;
+    let files = [
+        ("etc/ssh/ssh_host_ed25519_key", private.expose().to_owned()),
+        ("root/.ssh/authorized_keys", format!("{authorized}\n")),
+    ];
+    let mut archive = tar::Builder::new(Vec::new());
+    for (path, content) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_mode(0o600);
+        header.set_size(content.len() as u64);
+        archive.append_data(&mut header, path, content.as_bytes()).map_err(no_archive)?;
+    }
+    archive.into_inner().map_err(no_archive)
+}
+
+fn no_archive(error: io::Error) -> Failure {
+    Failure::not_applied(ErrorCode::Internal, format!("the machine's keys cannot be packed: {error}"))
+}
+
+fn broken_material(error: MaterialError) -> Failure {
+    Failure::not_applied(ErrorCode::Internal, error.to_string()).permanent()
+}

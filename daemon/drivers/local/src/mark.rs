@@ -1,0 +1,68 @@
+//! Names and owner marks of what this driver makes.
+
+use std::collections::HashMap;
+
+use muster_engine::context::{ClusterContext, mark};
+use muster_engine::ledger::ResourceKey;
+use muster_protocol::{ClusterId, InstanceId, Name};
+
+/// A machine's fixed address: also a stopped machine's, which the engine itself does not keep apart.
+pub(crate) const ADDRESS: &str = "io.muster.local.address";
+
+/// The labels that a resource carries.
+pub(crate) fn labels(cluster: &ClusterContext, key: &ResourceKey) -> HashMap<String, String> {
+    HashMap::from([
+        (mark::INSTANCE.to_owned(), cluster.instance.to_string()),
+        (mark::CLUSTER.to_owned(), cluster.cluster.to_string()),
+        (mark::CLUSTER_NAME.to_owned(), cluster.name().to_string()),
+        (mark::KEY.to_owned(), key.to_string()),
+    ])
+}
+
+/// A filter for lists: only what carries these marks.
+pub(crate) fn filter(
+    instance: InstanceId,
+    cluster: Option<ClusterId>,
+    key: Option<&ResourceKey>,
+) -> HashMap<String, Vec<String>> {
+    let mut wanted = vec![format!("{}={instance}", mark::INSTANCE)];
+    wanted.extend(cluster.map(|cluster| format!("{}={cluster}", mark::CLUSTER)));
+    wanted.extend(key.map(|key| format!("{}={key}", mark::KEY)));
+    HashMap::from([("label".to_owned(), wanted)])
+}
+
+/// The cluster and key that a resource is marked with; none without a cluster mark.
+pub(crate) fn read(labels: &HashMap<String, String>) -> Option<(ClusterId, Option<ResourceKey>)> {
+    let cluster = labels.get(mark::CLUSTER)?.parse().ok()?;
+    let key = labels.get(mark::KEY).and_then(|key| key.parse().ok());
+    Some((cluster, key))
+}
+
+/// The machine's name, if these are a machine's labels.
+pub(crate) fn machine(labels: &HashMap<String, String>) -> Option<Name> {
+    match read(labels)?.1? {
+        ResourceKey::Machine(name) => Some(name),
+        ResourceKey::Network | ResourceKey::Orchestrator | ResourceKey::Node(_) | ResourceKey::Service(_) => None,
+    }
+}
+
+/// The name of the cluster's network.
+pub(crate) fn network_name(cluster: &ClusterContext) -> String {
+    format!("muster-{}-{}", cluster.instance.short(), cluster.cluster.short())
+}
+
+/// The name of the network's bridge on the host. The engine allows several networks of one name but never two
+/// on one bridge, so it is this name that makes a second creation fail. 15 characters are all that Linux takes.
+pub(crate) fn bridge_name(cluster: &ClusterContext) -> String {
+    format!("mu-{}", cluster.cluster.short())
+}
+
+/// The name of a machine's container.
+pub(crate) fn container_name(cluster: &ClusterContext, machine: &Name) -> String {
+    format!("{}-{machine}", network_name(cluster))
+}
+
+/// The name that a machine has for itself.
+pub(crate) fn host_name(cluster: &Name, machine: &Name) -> String {
+    format!("{cluster}-{machine}")
+}
