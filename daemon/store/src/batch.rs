@@ -38,6 +38,15 @@ impl Batch {
         self.ops.is_empty() && self.events.is_empty()
     }
 
+    /// Bytes of keys and values, for the limit on a group.
+    pub(crate) fn size(&self) -> usize {
+        let changes = self.ops.iter().map(|op| match op {
+            Op::Put { key, payload, .. } => key.len() + payload.len(),
+            Op::Delete { key } => key.len(),
+        });
+        changes.chain(self.events.iter().map(|(_, payload)| payload.len())).sum()
+    }
+
     /// Stores a record under its own key.
     pub fn put<R: Record>(&mut self, record: &R) -> Result<&mut Self, BatchError> {
         refuse_reserved(R::TABLE)?;

@@ -82,8 +82,10 @@ pub struct OpenReport {
 /// One repair.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Repair {
-    /// A half-written snapshot or settings file of sled was removed; sled makes them anew.
+    /// A half-written snapshot of sled was removed, as a kill during a start leaves it.
     RemovedUnfinishedSnapshot,
+    /// sled's settings file was damaged and removed; sled makes it anew.
+    RemovedSettings,
     /// sled's snapshot was damaged and replaced by our copy.
     RestoredSnapshot,
     /// sled's snapshots were removed; the log was replayed from its start.

@@ -2,9 +2,10 @@
 //! what was committed.
 //!
 //! ```text
-//! as it is → without unfinished snapshot and settings → our copy of the snapshot → no snapshot → newest export → refuse
+//! as it is → without settings → our copy of the snapshot → no snapshot → newest export → refuse
 //! ```
-//! sled's settings file holds constants. Its snapshots should only speed up its start, but that is true of a young
+//! An unfinished snapshot, which a kill during the start leaves and sled then stumbles over, is removed first of all: it
+//! is never needed. sled's settings file holds constants. Its snapshots should only speed up its start, but that is true of a young
 //! database only: once its collector has freed the first segments, a replay without a snapshot may end as an empty
 //! database. Hence our copy.
 //!
@@ -29,7 +30,7 @@ use crate::{
 const SNAPSHOT: &str = "snap.";
 const UNFINISHED: &str = ".generating";
 const SETTINGS: &str = "conf";
-const RUNGS: [Repair; 3] = [Repair::RemovedUnfinishedSnapshot, Repair::RestoredSnapshot, Repair::RemovedSnapshots];
+const RUNGS: [Repair; 3] = [Repair::RemovedSettings, Repair::RestoredSnapshot, Repair::RemovedSnapshots];
 
 /// A database that passed every check.
 pub(crate) struct Recovered {
@@ -48,10 +49,11 @@ pub(crate) fn recover(
     let io = |source| OpenError::Io { path: layout.sled(), source };
     put_back(layout).map_err(io)?;
     let mut causes = Vec::new();
+    let mut repairs = remove_unfinished(layout).map_err(io)?;
     if layout.sled_file().exists() {
         match attempt(layout, options, testimony) {
             Ok((engine, root)) => {
-                let repairs = lost_group(&root, testimony).into_iter().collect();
+                repairs.extend(lost_group(&root, testimony));
                 let engine = renew(layout, options, engine, root)?;
                 return Ok(Recovered { engine, root, repairs, kept: None });
             }
@@ -63,7 +65,8 @@ pub(crate) fn recover(
             match attempt(layout, options, testimony) {
                 Ok((engine, root)) => {
                     let engine = renew(layout, options, engine, root)?;
-                    let repairs = [rung].into_iter().chain(lost_group(&root, testimony)).collect();
+                    repairs.push(rung);
+                    repairs.extend(lost_group(&root, testimony));
                     return Ok(Recovered { engine, root, repairs, kept: keep(layout, &root).map_err(io)? });
                 }
                 Err(error) => causes.push(error.to_string()),
@@ -126,6 +129,14 @@ fn renew(layout: &Layout, options: &OpenOptions, engine: Engine, root: Root) -> 
     build(layout, options, &snapshot, None)
 }
 
+fn remove_unfinished(layout: &Layout) -> io::Result<Vec<Repair>> {
+    let unfinished = files(&layout.sled(), |name| name.starts_with(SNAPSHOT) && name.ends_with(UNFINISHED))?;
+    for path in &unfinished {
+        fs::remove_file(path)?;
+    }
+    Ok(if unfinished.is_empty() { Vec::new() } else { vec![Repair::RemovedUnfinishedSnapshot] })
+}
+
 /// Copies sled's files to where every rung starts from.
 fn copy_aside(layout: &Layout) -> io::Result<()> {
     let unfinished = layout.as_found().with_extension("tmp");
@@ -163,10 +174,8 @@ fn keep(layout: &Layout, root: &Root) -> io::Result<Option<PathBuf>> {
 fn climb(layout: &Layout, rung: &Repair) -> io::Result<()> {
     fs::remove_dir_all(layout.sled())?;
     copy_dir(&layout.as_found(), &layout.sled())?;
-    let all_snapshots = *rung != Repair::RemovedUnfinishedSnapshot;
-    for path in files(&layout.sled(), |name| {
-        name == SETTINGS || (name.starts_with(SNAPSHOT) && (all_snapshots || name.ends_with(UNFINISHED)))
-    })? {
+    let snapshots = *rung != Repair::RemovedSettings;
+    for path in files(&layout.sled(), |name| name == SETTINGS || (snapshots && name.starts_with(SNAPSHOT)))? {
         fs::remove_file(path)?;
     }
     if *rung == Repair::RestoredSnapshot {

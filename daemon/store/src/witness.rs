@@ -179,3 +179,49 @@ fn slots(file: &fs::File) -> io::Result<[Option<Testimony>; 2]> {
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn root(generation: u64) -> Root {
+        Root { generation, digest: u128::from(generation), ..Root::new([1; 16]) }
+    }
+
+    #[test]
+    fn only_the_witnessed_generation_and_its_neighbours_across_a_crash_are_accepted() {
+        let verdicts = |confirmed| {
+            let testimony = Testimony::of(&root(10), confirmed);
+            [7, 8, 9, 10, 11, 12].map(|found| testimony.judge(&root(found)).ok())
+        };
+        assert_eq!(verdicts(true), [None, None, None, Some(true), Some(true), None]);
+        assert_eq!(verdicts(false), [None, None, Some(false), Some(true), Some(true), None]);
+    }
+
+    #[test]
+    fn another_history_with_the_same_generation_is_refused() {
+        let testimony = Testimony::of(&root(10), true);
+        assert!(testimony.judge(&Root { digest: 77, ..root(10) }).is_err());
+        assert!(testimony.judge(&Root { store_id: [2; 16], ..root(10) }).is_err());
+    }
+
+    #[test]
+    fn a_torn_write_leaves_the_testimony_before_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("witness");
+        let mut witness = Witness::create(&path, &Testimony::of(&root(0), true)).unwrap();
+        for generation in 1..10 {
+            let before = read(&path).unwrap().unwrap();
+            witness.propose(&root(generation)).unwrap();
+            assert_eq!(read(&path).unwrap(), Some(Testimony::of(&root(generation), false)));
+            let torn_slot = (1 - witness.next_slot) * SLOT_STRIDE;
+            let whole = fs::read(&path).unwrap();
+            witness.file.write_all_at(&[0xEE; 9], torn_slot + 20).unwrap();
+            assert_eq!(read(&path).unwrap(), Some(before));
+            fs::write(&path, whole).unwrap();
+            witness.confirm(&root(generation)).unwrap();
+            assert_eq!(read(&path).unwrap(), Some(Testimony::of(&root(generation), true)));
+            witness = Witness::open(&path).unwrap();
+        }
+    }
+}

@@ -23,6 +23,8 @@ use crate::{
 
 /// Batches in one group. Larger groups gain nothing and make the first wait for the last.
 const MAX_GROUP: usize = 512;
+/// No batch is added to a group that has reached this many bytes; about what a disk takes in the time of one fsync.
+const MAX_GROUP_BYTES: usize = 4 * 1024 * 1024;
 
 /// The outcome of one batch.
 pub(crate) type Answer = Result<Committed, CommitError>;
@@ -81,10 +83,12 @@ struct Waiting {
 struct Group {
     batches: Vec<Batch>,
     waiting: Vec<Waiting>,
+    bytes: usize,
 }
 
 impl Group {
     fn push(&mut self, batch: Batch, answer: oneshot::Sender<Answer>, submitted: Instant) {
+        self.bytes += batch.size();
         self.batches.push(batch);
         self.waiting.push(Waiting { answer, submitted });
     }
@@ -131,7 +135,7 @@ impl Writer {
 
     /// Adds what already waits. Returns the message that ended the group, if it was of another kind.
     fn fill(&mut self, group: &mut Group) -> Option<Message> {
-        while group.batches.len() < MAX_GROUP {
+        while group.batches.len() < MAX_GROUP && group.bytes < MAX_GROUP_BYTES {
             match self.queue.try_recv() {
                 Ok(Message::Commit { batch, answer, submitted }) => group.push(batch, answer, submitted),
                 Ok(other @ (Message::Snapshot(_) | Message::Close(_))) => return Some(other),
@@ -142,7 +146,7 @@ impl Writer {
     }
 
     /// Commits a group and answers all of it; `Err` if the store cannot go on.
-    async fn commit(&self, Group { batches, waiting }: Group) -> Result<(), NotApplied> {
+    async fn commit(&self, Group { batches, waiting, .. }: Group) -> Result<(), NotApplied> {
         let (shared, committer) = (self.shared.clone(), self.committer.clone());
         let work = spawn_blocking(move || {
             let mut committer = committer.lock().unwrap_or_else(PoisonError::into_inner);

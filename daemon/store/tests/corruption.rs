@@ -13,6 +13,9 @@ use common::{Note, all, open, put, tempdir, try_open};
 use muster_store::{OpenError, OpenOptions, Repair, Store};
 use tempfile::TempDir;
 
+/// A damage and its name.
+type Case<F> = (&'static str, F);
+
 /// A closed store with a history of commits, overwrites and deletes, and what it holds.
 struct Original {
     dir: TempDir,
@@ -152,6 +155,53 @@ async fn damaged_snapshots_are_repaired_at_every_length_and_byte() {
 }
 
 #[tokio::test]
+async fn a_damaged_snapshot_is_repaired_also_when_sled_has_long_collected_its_first_segments() {
+    let dir = tempdir();
+    let (store, _) = open(dir.path()).await;
+    for round in 0..400 {
+        let notes: Vec<_> = (0..40).map(|n| Note::new(format!("{n}"), format!("{round} ").repeat(200))).collect();
+        put(&store, &notes).await;
+    }
+    let notes = all(&store).await;
+    // As a kill leaves it: the log has grown far beyond the snapshot.
+    let killed = tempdir();
+    copy_dir(dir.path(), killed.path());
+    store.close().await;
+    for path in snapshots(killed.path()) {
+        cut(&path, 30);
+    }
+    let (store, report) = open(killed.path()).await;
+    assert_eq!(report.repairs, [Repair::RestoredSnapshot]);
+    assert_eq!(all(&store).await, notes);
+}
+
+#[tokio::test]
+async fn a_repair_that_was_interrupted_starts_again_from_the_files_as_found() {
+    let original = Original::new().await;
+    let copy = original.copy();
+    fs::rename(copy.path().join("sled"), copy.path().join("as-found")).unwrap();
+    fs::create_dir(copy.path().join("sled")).unwrap();
+    fs::write(copy.path().join("sled/db"), b"half a copy").unwrap();
+    let (store, report) = open(copy.path()).await;
+    assert_eq!(report.repairs, []);
+    assert_eq!(all(&store).await, original.notes);
+}
+
+#[tokio::test]
+async fn a_refusal_leaves_no_copies_behind() {
+    let original = Original::new().await;
+    let copy = original.copy();
+    cut(&copy.path().join("sled/db"), 100_000);
+    for _ in 0..3 {
+        try_open(copy.path()).await.unwrap_err();
+    }
+    let mut names: Vec<_> =
+        fs::read_dir(copy.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names, ["lock", "sled", "snapshot-copy", "witness"]);
+}
+
+#[tokio::test]
 async fn a_cut_database_is_never_opened_short() {
     let original = Original::new().await;
     let length = fs::metadata(original.dir.path().join("sled/db")).unwrap().len();
@@ -201,7 +251,7 @@ async fn damaged_settings_of_sled_are_repaired() {
 #[tokio::test]
 async fn records_changed_behind_the_stores_back_are_refused() {
     let original = Original::new().await;
-    let changes: [(&str, fn(&sled::Db)); 6] = [
+    let changes: [Case<fn(&sled::Db)>; 6] = [
         ("two values swapped", |db| {
             let (first, second) =
                 (db.get(b"\x02note-00003").unwrap().unwrap(), db.get(b"\x02note-00150").unwrap().unwrap());
@@ -274,7 +324,7 @@ async fn a_missing_database_beside_a_witness_is_refused() {
 #[tokio::test]
 async fn a_missing_or_ruined_witness_is_refused_unless_the_caller_vouches() {
     let original = Original::new().await;
-    let damages: [(&str, fn(&Path)); 3] = [
+    let damages: [Case<fn(&Path)>; 3] = [
         ("deleted", |path| fs::remove_file(path).unwrap()),
         ("emptied", |path| cut(path, 0)),
         ("overwritten", |path| fs::write(path, [7; 5000]).unwrap()),
@@ -312,7 +362,7 @@ async fn an_export_of_the_last_generation_repairs_anything() {
     let export = store.export().await.unwrap();
     assert_eq!((export.generation, export.records), (original.generation, 300));
     store.close().await;
-    let damages: [(&str, fn(&Path)); 3] = [
+    let damages: [Case<fn(&Path)>; 3] = [
         ("half the db", |dir| cut(&dir.join("sled/db"), 200_000)),
         ("no sled files", |dir| fs::remove_dir_all(dir.join("sled")).unwrap()),
         ("a record removed", |dir| with_sled(dir, |db| drop(db.remove(b"\x02note-00003").unwrap().unwrap()))),

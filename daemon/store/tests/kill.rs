@@ -9,12 +9,67 @@ use std::{
     time::Duration,
 };
 
-use common::{Note, all, open, tempdir};
-use muster_store::Batch;
+use common::{Note, all, open, put, tempdir};
+use muster_store::{Batch, OpenReport, Repair};
 
 const ROUNDS: usize = 25;
 const DIR: &str = "MUSTER_STORE_KILL_TEST_DIR";
 const START: &str = "MUSTER_STORE_KILL_TEST_START";
+
+const OPENS: &str = "MUSTER_STORE_KILL_TEST_OPENS";
+
+/// The child's part of the second test; does nothing when run as a test.
+#[tokio::test]
+async fn child_that_opens_until_killed() {
+    let Ok(dir) = std::env::var(OPENS) else { return };
+    loop {
+        std::io::stdout().write_all(b"opening\n").unwrap();
+        let (store, report) = open(dir.as_ref()).await;
+        assert!(at_most_an_unfinished_snapshot(&report), "{report:?}");
+        store.close().await;
+    }
+}
+
+/// What a kill during an open may leave, and what costs nothing to remove.
+fn at_most_an_unfinished_snapshot(report: &OpenReport) -> bool {
+    report.kept.is_none() && report.repairs.iter().all(|repair| *repair == Repair::RemovedUnfinishedSnapshot)
+}
+
+#[test]
+fn no_record_is_lost_by_kill_9_while_the_store_is_being_opened_or_created() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let dir = tempdir();
+    let path = dir.path().join("store");
+    let mut stored = 0;
+    for round in 0..120_u64 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "child_that_opens_until_killed", "--nocapture"])
+            .env(OPENS, &path)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        lines.find(|line| line.as_ref().unwrap().contains("opening")).unwrap().unwrap();
+        // Another moment of the open each round.
+        std::thread::park_timeout(Duration::from_micros(round % 60 * 150));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        runtime.block_on(async {
+            let (store, report) = open(&path).await;
+            assert!(at_most_an_unfinished_snapshot(&report), "round {round}: {report:?}");
+            assert_eq!(report.records, stored, "round {round}");
+            // The first rounds are about the creation of a store.
+            if round >= 40 {
+                put(&store, &[Note::numbered(round as usize)]).await;
+                stored += 1;
+            }
+            store.close().await;
+        });
+        if round < 39 {
+            std::fs::remove_dir_all(&path).unwrap();
+        }
+    }
+}
 
 /// The child's part; does nothing when run as a test.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -72,7 +127,7 @@ fn no_acknowledged_commit_is_lost_by_kill_9() {
             }
         }
         child.wait().unwrap();
-        assert_eq!(remaining > usize::MAX / 2, true, "round {round}: the child ended by itself");
+        assert!(remaining > usize::MAX / 2, "round {round}: the child ended by itself");
         start = acknowledged.iter().map(|(n, _)| n + 1).max().unwrap() + 4;
 
         runtime.block_on(async {
