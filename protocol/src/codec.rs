@@ -1,8 +1,9 @@
 //! Values to bytes and back: the only place that calls bincode.
 //!
 //! The form is bincode 2 `standard` (little-endian, variable-length integers). A decoder fed by a stranger
-//! never panics, reads at most [`MAX_FRAME_BYTES`], and accepts a value only if it uses up its input: bytes
-//! behind it mean that the sender meant something else.
+//! never panics, reads at most [`MAX_FRAME_BYTES`], allocates at most [`MAX_DECODE_BYTES`] for what the stranger
+//! merely claims, and accepts a value only if it uses up its input: bytes behind it mean that the sender meant
+//! something else.
 
 use bincode::config::{self, Config};
 use bytes::Bytes;
@@ -11,6 +12,10 @@ use serde::de::DeserializeOwned;
 
 /// The most bytes that one value, and so one frame's body, may have.
 pub const MAX_FRAME_BYTES: usize = 4 << 20;
+
+/// bincode's own limit while decoding. It charges an integer at its full width, up to eight bytes, where one may be
+/// written: with a smaller limit, frames that were rightly sent could not be read.
+pub const MAX_DECODE_BYTES: usize = 8 * MAX_FRAME_BYTES;
 
 /// Why a value cannot be put into a frame.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +52,7 @@ pub enum DecodeError {
 }
 
 fn bincode_config() -> impl Config {
-    config::standard().with_limit::<MAX_FRAME_BYTES>()
+    config::standard().with_limit::<MAX_DECODE_BYTES>()
 }
 
 /// The value's bytes.

@@ -15,7 +15,9 @@ use muster_protocol::hello::Hello;
 use muster_protocol::{ClientFrame, ServerFrame};
 use proptest::prelude::*;
 
-const TARGETS: [(&str, fn(&[u8])); 5] = [
+type Check = fn(&[u8]);
+
+const TARGETS: [(&str, Check); 5] = [
     ("client_frame", checks::client_frame),
     ("server_frame", checks::server_frame),
     ("hello", checks::hello),

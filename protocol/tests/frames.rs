@@ -1,0 +1,181 @@
+//! Frames between two ends of a connection, and from strangers.
+
+#![allow(clippy::unwrap_used, reason = "test code, though not in test functions")]
+
+mod samples;
+
+use std::time::Duration;
+
+use futures::future::poll_immediate;
+use muster_protocol::codec::{self, DecodeError, EncodeError, MAX_FRAME_BYTES};
+use muster_protocol::model::service::ServiceSpec;
+use muster_protocol::stream::{FrameReader, FrameWriter, ReadError};
+use muster_protocol::{ClientFrame, Request};
+use samples::service::service_spec;
+use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
+
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+fn whoami(id: u64) -> ClientFrame {
+    ClientFrame::request(id, Request::Whoami)
+}
+
+fn framed(frame: &ClientFrame) -> Vec<u8> {
+    let body = codec::encode(frame).unwrap();
+    let mut bytes = u32::try_from(body.len()).unwrap().to_be_bytes().to_vec();
+    bytes.extend(body);
+    bytes
+}
+
+/// A peer that has sent these bytes and keeps the connection open.
+async fn after(bytes: &[u8]) -> (FrameReader<DuplexStream>, DuplexStream) {
+    let (mut peer, end) = duplex(1 << 16);
+    peer.write_all(bytes).await.unwrap();
+    (FrameReader::new(end, TIMEOUT), peer)
+}
+
+#[tokio::test]
+async fn frames_arrive_as_they_were_sent_however_they_are_cut() {
+    let (peer, end) = duplex(3);
+    let mut reader = FrameReader::new(end, TIMEOUT);
+    let mut writer = FrameWriter::new(peer);
+    let write = async move {
+        for id in 0..100 {
+            writer.feed(codec::encode(&whoami(id)).unwrap()).await.unwrap();
+        }
+        writer.flush().await.unwrap();
+    };
+    let read = async {
+        let mut id = 0;
+        while let Some(frame) = reader.next::<ClientFrame>().await.unwrap() {
+            assert_eq!(frame, whoami(id));
+            id += 1;
+        }
+        id
+    };
+    assert_eq!(tokio::join!(write, read).1, 100);
+}
+
+#[tokio::test]
+async fn a_dropped_read_loses_nothing() {
+    let bytes = framed(&whoami(1));
+    let (mut reader, mut peer) = after(&bytes[..5]).await;
+    assert!(poll_immediate(Box::pin(reader.next::<ClientFrame>())).await.is_none());
+    peer.write_all(&bytes[5..]).await.unwrap();
+    assert_eq!(reader.next().await.unwrap(), Some(whoami(1)));
+}
+
+#[tokio::test]
+async fn an_announced_length_above_the_limit_is_refused_at_once() {
+    for length in [u32::try_from(MAX_FRAME_BYTES).unwrap() + 1, u32::MAX] {
+        let (mut reader, _peer) = after(&length.to_be_bytes()).await;
+        let error = reader.next::<ClientFrame>().await.unwrap_err();
+        assert!(matches!(error, ReadError::TooLarge), "{error:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frame_that_is_begun_and_not_ended_is_given_up_in_time() {
+    let whole = framed(&whoami(1));
+    // Within the length, right behind it, and within the body.
+    for length in [1, 4, 5] {
+        let (mut reader, _peer) = after(&whole[..length]).await;
+        let began = tokio::time::Instant::now();
+        let error = reader.next::<ClientFrame>().await.unwrap_err();
+        assert!(matches!(error, ReadError::Stalled(TIMEOUT)), "{length} bytes: {error:?}");
+        assert_eq!(began.elapsed(), TIMEOUT);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_sends_a_byte_at_a_time_has_no_more_time_for_the_frame() {
+    let (mut peer, end) = duplex(64);
+    let mut reader = FrameReader::new(end, TIMEOUT);
+    let trickle = async {
+        loop {
+            if peer.write_all(&[0]).await.is_err() {
+                return;
+            }
+            tokio::time::sleep(TIMEOUT / 3).await;
+        }
+    };
+    let began = tokio::time::Instant::now();
+    let error = tokio::select! {
+        frame = reader.next::<ClientFrame>() => frame.unwrap_err(),
+        () = trickle => panic!("the reader closed"),
+    };
+    // Four zeros are an empty frame, which makes no sense; what counts is that it ends.
+    assert!(matches!(error, ReadError::Stalled(_) | ReadError::Malformed(_)), "{error:?}");
+    assert!(began.elapsed() <= TIMEOUT);
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_between_frames_may_last() {
+    let (mut reader, mut peer) = after(&framed(&whoami(1))).await;
+    assert_eq!(reader.next().await.unwrap(), Some(whoami(1)));
+    let later = async {
+        tokio::time::sleep(TIMEOUT * 100).await;
+        peer.write_all(&framed(&whoami(2))).await.unwrap();
+    };
+    assert_eq!(tokio::join!(reader.next(), later).0.unwrap(), Some(whoami(2)));
+}
+
+#[tokio::test]
+async fn the_end_between_frames_is_told_from_the_end_within_one() {
+    let whole = framed(&whoami(1));
+    let (mut reader, peer) = after(&whole).await;
+    drop(peer);
+    assert_eq!(reader.next().await.unwrap(), Some(whoami(1)));
+    assert_eq!(reader.next::<ClientFrame>().await.unwrap(), None);
+
+    for length in 1..whole.len() {
+        let (mut reader, peer) = after(&whole[..length]).await;
+        drop(peer);
+        let error = reader.next::<ClientFrame>().await.unwrap_err();
+        assert!(matches!(error, ReadError::Truncated), "{length} bytes: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_frame_with_bytes_behind_its_value_is_refused() {
+    let mut body = codec::encode(&whoami(1)).unwrap().to_vec();
+    body.push(0);
+    let mut bytes = u32::try_from(body.len()).unwrap().to_be_bytes().to_vec();
+    bytes.extend(body);
+    let (mut reader, _peer) = after(&bytes).await;
+    let error = reader.next::<ClientFrame>().await.unwrap_err();
+    assert!(matches!(error, ReadError::Malformed(DecodeError::Trailing { extra: 1 })), "{error:?}");
+}
+
+#[test]
+fn an_unknown_variant_is_refused() {
+    for bytes in [&[7, 3][..], &[7, 0, 31], &[7, 0, 250]] {
+        let error = codec::decode::<ClientFrame>(bytes).unwrap_err();
+        assert!(error.to_string().contains("variant index"), "{bytes:?}: {error}");
+    }
+}
+
+#[test]
+fn a_value_that_does_not_fit_is_refused_before_it_is_sent() {
+    let fits = |length| codec::encode(&ClientFrame::request(1, Request::ContainerInfo { id: "x".repeat(length) }));
+    let overhead = 3 + 5;
+    assert_eq!(fits(MAX_FRAME_BYTES - overhead).unwrap().len(), MAX_FRAME_BYTES);
+    let error = fits(MAX_FRAME_BYTES - overhead + 1).unwrap_err();
+    assert!(matches!(error, EncodeError::TooLarge { bytes } if bytes == MAX_FRAME_BYTES + 1), "{error:?}");
+}
+
+#[test]
+fn whatever_fits_into_a_frame_can_be_read_again() {
+    let one_long_text = Request::ContainerInfo { id: "x".repeat(MAX_FRAME_BYTES - 8) };
+    // bincode charges the length of each of these at eight bytes.
+    let many_short_texts = Request::ServiceUpdate {
+        cluster: samples::model::name("demo"),
+        spec: Box::new(ServiceSpec { args: vec![String::new(); MAX_FRAME_BYTES - 1000], ..service_spec() }),
+        idempotency_key: None,
+    };
+    for request in [one_long_text, many_short_texts] {
+        let frame = ClientFrame::request(1, request);
+        let read = codec::decode::<ClientFrame>(&codec::encode(&frame).unwrap()).unwrap();
+        assert!(read == frame, "it reads back as something else");
+    }
+}
