@@ -16,7 +16,7 @@ use muster_client::protocol::{
     Timestamp,
 };
 use support::{Peer, Server, event, event_item, name, operation, soon};
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::Command;
 
 const ID: OperationId = OperationId::from_u128(7);
@@ -111,6 +111,57 @@ async fn a_wait_shows_a_line_a_change_and_ends_with_success() {
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
     assert_eq!(out(&output), "cluster-create of demo succeeded in 42s\n");
     assert_eq!(err(&output), "demo: 0/9 step 0\ndemo: 2/9 step 2\n");
+}
+
+/// The same command with a terminal for its output, which `script` (of Debian's essential bsdutils) makes.
+fn on_a_terminal(server: &Server, line: &str) -> Command {
+    let muster = env!("CARGO_BIN_EXE_muster");
+    let mut command = Command::new("script");
+    command.args(["--quiet", "--return", "--flush", "--command", &format!("{muster} {line}"), "/dev/null"]);
+    command.env("MUSTER_SOCKET", &server.socket).env("TERM", "xterm").env_remove("NO_COLOR");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command
+}
+
+#[tokio::test]
+async fn a_wait_on_a_terminal_is_one_living_line_that_goes_when_it_ends() {
+    let server = Server::new();
+    let mut child = on_a_terminal(&server, &format!("{CREATE} --wait")).spawn().unwrap();
+    let mut peer = server.accept().await;
+    begin(&mut peer).await;
+    let (id, _, _) = peer.stream_request().await;
+    peer.item(id, StreamItem::Operation(at(OperationPhase::Running, 2))).await;
+    let mut stdout = child.stdout.take().unwrap();
+    let mut shown = String::new();
+    while !shown.contains("step 2") {
+        let mut bytes = [0; 4096];
+        let length = soon("the line", stdout.read(&mut bytes)).await.unwrap();
+        assert_ne!(length, 0, "{shown:?}");
+        shown.push_str(&String::from_utf8_lossy(&bytes[..length]));
+    }
+    assert!(shown.contains("2/9"), "{shown:?}");
+    assert!(!shown.contains('\n'), "one line: {shown:?}");
+    peer.item(id, StreamItem::Operation(at(OperationPhase::Succeeded, 9))).await;
+    let mut rest = String::new();
+    soon("the rest", stdout.read_to_string(&mut rest)).await.unwrap();
+    assert!(rest.ends_with("cluster-create of demo succeeded in 42s\r\n"), "{rest:?}");
+    assert_eq!(soon("the end", child.wait()).await.unwrap().code(), Some(0));
+}
+
+#[tokio::test]
+async fn colours_are_for_terminals_that_want_them() {
+    for (flags, coloured) in [("", true), ("--no-color", false), ("-o json", false)] {
+        let server = Server::new();
+        let serve = async {
+            let mut peer = server.accept().await;
+            let (id, _) = peer.request().await;
+            peer.answer(id, Response::Clusters(Page { items: vec![cluster("a")], next: None })).await;
+        };
+        let mut command = on_a_terminal(&server, &format!("cluster list {flags}"));
+        let (output, ()) = soon("the command", async { tokio::join!(command.output(), serve) }).await;
+        let output = output.unwrap();
+        assert_eq!(out(&output).contains("\u{1b}["), coloured, "{:?}", out(&output));
+    }
 }
 
 #[tokio::test]

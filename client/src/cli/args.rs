@@ -35,10 +35,10 @@ pub struct Cli {
 #[command(next_help_heading = "Global options")]
 pub struct Globals {
     /// The daemon's socket [default: /run/muster/muster.sock for root, else in the user's runtime directory]
-    #[arg(long, global = true, env = "MUSTER_SOCKET", value_name = "PATH")]
+    #[arg(long, global = true, env = "MUSTER_SOCKET", hide_env_values = true, value_name = "PATH")]
     pub socket: Option<PathBuf>,
-    /// The form of the output
-    #[arg(short, long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    /// The form of the output: table, json or yaml
+    #[arg(short, long, global = true, value_enum, default_value_t, hide_possible_values = true, value_name = "FORMAT")]
     pub output: Format,
     /// No colours [env: NO_COLOR]
     #[arg(long, global = true)]

@@ -108,7 +108,12 @@ impl From<Error> for Failure {
 
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
-        error.to_error().into()
+        let mut shown = error.to_error();
+        if let ClientError::Connect { socket, source } = error {
+            shown.message = format!("cannot connect to musterd at {}", socket.display());
+            shown = shown.with_detail("cause", source);
+        }
+        shown.into()
     }
 }
 

@@ -60,14 +60,30 @@ fn parse_yaml<T: DeserializeOwned>(text: &str, origin: &str) -> Result<T> {
                 Error::invalid(field, format!("{place}: the key `{field}` is missing"))
                     .with_remedy(format!("add `{field}: …`"))
             }
+            Yaml::InvalidScalar { ty, .. } => {
+                Error::invalid("file", format!("{place}: the value here is not {}", kind_of_value(ty)))
+                    .with_remedy("write another value at this place")
+            }
+            #[expect(
+                clippy::wildcard_enum_match_arm,
+                reason = "not ours; what is not better said by us it says itself"
+            )]
             other => {
                 let message = serde_saphyr::UserMessageFormatter.format_message(other);
-                Error::invalid("file", format!("{place}: {message}"))
-                    .with_remedy("mend the file at this line; `-o yaml` of an `info` command shows the form")
+                Error::invalid("file", format!("{place}: {message}")).with_remedy("mend the file at this place")
             }
         }
         .into()
     })
+}
+
+/// A Rust type's name in words.
+fn kind_of_value(ty: &str) -> &str {
+    match ty {
+        "bool" => "`true` or `false`",
+        "u8" | "u16" | "u32" | "u64" => "a whole number from 0",
+        other => other,
+    }
 }
 
 /// What may have been meant, and everything that could be.

@@ -120,7 +120,7 @@ fn meaning(argument: &Arg) -> String {
     if let Some(variable) = argument.get_env() {
         meaning.push_str(&format!(" [env: {}]", variable.to_string_lossy()));
     }
-    if argument.get_action().takes_values() {
+    if argument.get_action().takes_values() && !argument.is_hide_possible_values_set() {
         let words: Vec<String> =
             argument.get_possible_values().iter().map(|word| format!("`{}`", word.get_name())).collect();
         if !words.is_empty() {

@@ -34,7 +34,7 @@ pub async fn until_end(context: &mut Context, client: &Client, begun: OperationI
 pub async fn watch(context: &mut Context, id: OperationId, changes: ItemStream<OperationInfo>) -> Result<()> {
     let mut progress = Progress::new(io::stderr().is_terminal(), context.styled_errors());
     let ended = tokio::select! {
-        ended = last_of(changes, &mut progress) => ended,
+        biased; // so that Ctrl-C is heard before anything is shown
         signal = tokio::signal::ctrl_c() => {
             progress.finish();
             if let Err(problem) = signal {
@@ -47,6 +47,7 @@ pub async fn watch(context: &mut Context, id: OperationId, changes: ItemStream<O
             );
             return Err(Failure::Said(Exit::Interrupted));
         }
+        ended = last_of(changes, &mut progress) => ended,
     };
     progress.finish();
     conclude(context, ended.map_err(|failure| come_back(failure, id))?)
