@@ -1,1 +1,12 @@
 //! The Muster daemon.
+//!
+//! A request's way: socket → [`gateway`] → [`cluster::supervisor`] → planner (`muster-engine`) →
+//! [`cluster::driver`] or [`cluster::handler`] → [`journal`]. And back: journal → event → gateway → client.
+
+pub mod board;
+pub mod clock;
+pub mod cluster;
+pub mod fleet;
+pub mod journal;
+pub mod kinds;
+pub mod provisioner;

@@ -1,0 +1,210 @@
+//! The board: what readers see. Supervisors pin up immutable snapshots; the gateway reads them and never waits for a busy actor.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use muster_engine::state::ClusterState;
+use muster_protocol::model::cluster::ClusterPhase;
+use muster_protocol::model::operation::OperationInfo;
+use muster_protocol::{ClusterId, Error, ErrorCode, Name, OperationId};
+use ractor::ActorRef;
+use tokio::sync::watch;
+
+use crate::cluster::supervisor::SupervisorMessage;
+
+/// What is pinned up of one cluster.
+#[derive(Clone)]
+pub struct Pinned {
+    /// Its state as of its last write.
+    pub state: Arc<ClusterState>,
+    /// Its supervisor; none while that is starting (again).
+    pub supervisor: Option<ActorRef<SupervisorMessage>>,
+}
+
+/// All snapshots. Locks are held for moments only, and never across an await.
+#[derive(Default)]
+pub struct Board {
+    clusters: RwLock<Clusters>,
+    operations: RwLock<BTreeMap<OperationId, OperationInfo>>,
+    watched: Mutex<HashMap<OperationId, watch::Sender<OperationInfo>>>,
+}
+
+#[derive(Default)]
+struct Clusters {
+    by_id: BTreeMap<ClusterId, Pinned>,
+    /// The living cluster of each name. A released cluster gives its name back.
+    by_name: BTreeMap<Name, ClusterId>,
+    /// Names of clusters that are just being written.
+    reserved: HashSet<Name>,
+}
+
+/// Keeps a name for a cluster that is being written; gives it back when dropped.
+pub struct Reservation<'a> {
+    board: &'a Board,
+    name: Name,
+}
+
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        self.board.write_clusters().reserved.remove(&self.name);
+    }
+}
+
+impl Board {
+    /// Keeps a name for a new cluster, if it is free.
+    pub fn reserve(&self, name: &Name) -> Result<Reservation<'_>, Error> {
+        let mut clusters = self.write_clusters();
+        if clusters.by_name.contains_key(name) || !clusters.reserved.insert(name.clone()) {
+            return Err(Error::new(ErrorCode::AlreadyExists, format!("cluster `{name}` exists already"))
+                .with_remedy("choose another name, or see it with `muster cluster info`"));
+        }
+        Ok(Reservation { board: self, name: name.clone() })
+    }
+
+    /// Pins up a cluster's state and the operations in it.
+    pub fn publish(&self, state: Arc<ClusterState>) {
+        for operation in state.operations.values() {
+            self.publish_operation(&operation.info);
+        }
+        let mut clusters = self.write_clusters();
+        let (id, name) = (state.id(), state.desired().spec.name.clone());
+        match state.record.phase {
+            ClusterPhase::Released => {
+                if clusters.by_name.get(&name) == Some(&id) {
+                    clusters.by_name.remove(&name);
+                }
+            }
+            ClusterPhase::Creating
+            | ClusterPhase::Ready
+            | ClusterPhase::Updating
+            | ClusterPhase::Degraded
+            | ClusterPhase::Deleting
+            | ClusterPhase::Deleted => {
+                clusters.by_name.entry(name).or_insert(id);
+            }
+        }
+        let supervisor = clusters.by_id.get(&id).and_then(|pinned| pinned.supervisor.clone());
+        clusters.by_id.insert(id, Pinned { state, supervisor });
+    }
+
+    /// Says who supervises a cluster now.
+    pub fn set_supervisor(&self, cluster: ClusterId, supervisor: Option<ActorRef<SupervisorMessage>>) {
+        if let Some(pinned) = self.write_clusters().by_id.get_mut(&cluster) {
+            pinned.supervisor = supervisor;
+        }
+    }
+
+    /// Takes a cluster down that is gone.
+    pub fn remove(&self, cluster: ClusterId) {
+        let mut clusters = self.write_clusters();
+        clusters.by_id.remove(&cluster);
+        clusters.by_name.retain(|_, id| *id != cluster);
+    }
+
+    /// The cluster of this name; a released one only if no living one has it.
+    pub fn cluster(&self, name: &Name) -> Result<Pinned, Error> {
+        let clusters = self.read_clusters();
+        let living = clusters.by_name.get(name).and_then(|id| clusters.by_id.get(id));
+        let released = || clusters.by_id.values().rev().find(|pinned| pinned.state.desired().spec.name == *name);
+        living.or_else(released).cloned().ok_or_else(|| Error::not_found("cluster", name))
+    }
+
+    /// The cluster of this id.
+    pub fn cluster_by_id(&self, id: ClusterId) -> Option<Pinned> {
+        self.read_clusters().by_id.get(&id).cloned()
+    }
+
+    /// Clusters behind this name and id, in the order of names; at most `limit`.
+    pub fn page(&self, after: Option<&(Name, ClusterId)>, limit: usize) -> Vec<Arc<ClusterState>> {
+        let clusters = self.read_clusters();
+        let released = clusters.by_id.values().filter(|pinned| pinned.state.record.phase == ClusterPhase::Released);
+        let mut released: Vec<&Pinned> = released.collect();
+        released.sort_by(|one, other| order(one).cmp(&order(other)));
+        let living = clusters.by_name.values().filter_map(|id| clusters.by_id.get(id));
+        // Both are in order already, and nearly always the second is empty.
+        let mut merged: Vec<&Pinned> = Vec::new();
+        let behind = |pinned: &&Pinned| after.is_none_or(|(name, id)| order(pinned) > (name, *id));
+        merged.extend(living.filter(behind).take(limit));
+        merged.extend(released.into_iter().filter(behind).take(limit));
+        merged.sort_by(|one, other| order(one).cmp(&order(other)));
+        merged.into_iter().take(limit).map(|pinned| pinned.state.clone()).collect()
+    }
+
+    /// All clusters, in the order of their ids.
+    pub fn all(&self) -> Vec<Pinned> {
+        self.read_clusters().by_id.values().cloned().collect()
+    }
+
+    /// Pins up an operation, and tells those who watch it.
+    pub fn publish_operation(&self, info: &OperationInfo) {
+        {
+            let mut operations = self.operations.write().unwrap_or_else(PoisonError::into_inner);
+            if operations.get(&info.id) == Some(info) {
+                return;
+            }
+            operations.insert(info.id, info.clone());
+        }
+        let mut watched = self.lock_watched();
+        if let Some(sender) = watched.get(&info.id) {
+            // Without receivers nobody watches any more.
+            if sender.send(info.clone()).is_err() || info.phase.is_ended() {
+                watched.remove(&info.id);
+            }
+        }
+    }
+
+    /// One operation.
+    pub fn operation(&self, id: OperationId) -> Result<OperationInfo, Error> {
+        let operations = self.operations.read().unwrap_or_else(PoisonError::into_inner);
+        operations.get(&id).cloned().ok_or_else(|| Error::not_found("operation", id))
+    }
+
+    /// Operations before this one, newest first.
+    pub fn operations(&self, cluster: Option<&Name>, before: Option<OperationId>, limit: usize) -> Vec<OperationInfo> {
+        let operations = self.operations.read().unwrap_or_else(PoisonError::into_inner);
+        let newest_first = operations.values().rev();
+        let wanted = newest_first.filter(|info| {
+            before.is_none_or(|before| info.id < before) && cluster.is_none_or(|cluster| info.cluster == *cluster)
+        });
+        wanted.take(limit).cloned().collect()
+    }
+
+    /// Ended operations that ended before `before`, oldest first: what the collector forgets.
+    pub fn forget_operations(&self, forgotten: &[OperationId]) {
+        let mut operations = self.operations.write().unwrap_or_else(PoisonError::into_inner);
+        for id in forgotten {
+            operations.remove(id);
+        }
+    }
+
+    /// The operation now, and a receiver that has every later state of it but those that were overtaken.
+    pub fn watch(&self, id: OperationId) -> Result<watch::Receiver<OperationInfo>, Error> {
+        let mut watched = self.lock_watched();
+        // Read while nobody can publish to watchers, so that nothing is missed between.
+        let info = self.operation(id)?;
+        if let Some(sender) = watched.get(&id) {
+            return Ok(sender.subscribe());
+        }
+        let (sender, receiver) = watch::channel(info.clone());
+        if !info.phase.is_ended() {
+            watched.insert(id, sender);
+        }
+        Ok(receiver)
+    }
+
+    fn read_clusters(&self) -> std::sync::RwLockReadGuard<'_, Clusters> {
+        self.clusters.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write_clusters(&self) -> std::sync::RwLockWriteGuard<'_, Clusters> {
+        self.clusters.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_watched(&self) -> MutexGuard<'_, HashMap<OperationId, watch::Sender<OperationInfo>>> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn order(pinned: &Pinned) -> (&Name, ClusterId) {
+    (&pinned.state.desired().spec.name, pinned.state.id())
+}

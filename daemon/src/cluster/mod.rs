@@ -1,0 +1,12 @@
+//! One cluster's actors: the supervisor with its state and loop, and its two children that make the outside calls.
+
+pub mod calls;
+mod dispatch;
+pub mod driver;
+pub mod handler;
+pub mod intent;
+pub mod supervisor;
+pub mod workshop;
+
+/// Why a supervisor stops whose cluster is gone.
+pub const RETIRED: &str = "retired";

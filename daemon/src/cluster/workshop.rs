@@ -1,0 +1,77 @@
+//! What a cluster's actors work with.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use muster_engine::context::ClusterContext;
+use muster_engine::driver::Driver;
+use muster_engine::handler::Handler;
+use muster_engine::preparer::Preparer;
+use muster_engine::state::Deadlines;
+use tokio::sync::Semaphore;
+
+use crate::board::Board;
+use crate::clock::Clock;
+use crate::journal::Journal;
+use crate::journal::vault::Vault;
+
+/// Things that all clusters share.
+#[derive(Clone)]
+pub struct Shared {
+    /// The time.
+    pub clock: Clock,
+    /// Where changes are written.
+    pub journal: Arc<dyn Journal>,
+    /// Sealed things.
+    pub vault: Vault,
+    /// What readers see.
+    pub board: Arc<Board>,
+    /// How much may be done at once, and how often is looked.
+    pub pace: Pace,
+}
+
+/// How much may be done at once, and how often is looked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Pace {
+    /// Calls under way at once for one cluster.
+    pub calls_per_cluster: usize,
+    /// Calls under way at once for one account.
+    pub calls_per_account: usize,
+    /// Between two looks at a cluster in which something is awaited.
+    pub look_when_busy: Duration,
+    /// Between two looks at a cluster in which all is well.
+    pub look_when_idle: Duration,
+    /// How long a shutdown waits for calls under way.
+    pub drain: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            calls_per_cluster: 16,
+            calls_per_account: 64,
+            look_when_busy: Duration::from_millis(500),
+            look_when_idle: Duration::from_secs(30),
+            drain: Duration::from_secs(10),
+        }
+    }
+}
+
+/// The tools for one cluster.
+#[derive(Clone)]
+pub struct Workshop {
+    /// What all clusters share.
+    pub shared: Shared,
+    /// What never changes of this cluster.
+    pub context: Arc<ClusterContext>,
+    /// Talks to the infrastructure.
+    pub driver: Arc<dyn Driver>,
+    /// Prepares machines.
+    pub preparer: Arc<dyn Preparer>,
+    /// Talks to the orchestrator.
+    pub handler: Arc<dyn Handler>,
+    /// One permit for each call that the account may have under way.
+    pub account_permits: Arc<Semaphore>,
+    /// Limits in time.
+    pub deadlines: Deadlines,
+}

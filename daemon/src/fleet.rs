@@ -1,0 +1,158 @@
+//! The fleet: one supervisor per cluster, started again with growing delays when it fails.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use muster_engine::state::ClusterState;
+use muster_protocol::ClusterId;
+use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
+use tracing::{error, info};
+
+use crate::cluster::supervisor::{Supervisor, SupervisorMessage};
+use crate::provisioner::Provisioner;
+
+/// What the fleet is told.
+pub enum FleetMessage {
+    /// Supervise this cluster: it is on disk.
+    Start(Arc<ClusterState>),
+    /// Supervise it again, from what is on disk.
+    Restart(ClusterId),
+    /// Have all supervisors finish what they do; answer when that is so.
+    Drain(RpcReplyPort<()>),
+}
+
+/// The actor.
+pub struct Fleet;
+
+/// Its state.
+pub struct FleetState {
+    provisioner: Arc<Provisioner>,
+    supervised: HashMap<ActorId, (ClusterId, ActorRef<SupervisorMessage>)>,
+    failures: HashMap<ClusterId, u32>,
+    is_draining: bool,
+}
+
+/// The delay before the first restart; it doubles with each failure in a row.
+const FIRST_DELAY: Duration = Duration::from_millis(100);
+const LONGEST_DELAY: Duration = Duration::from_secs(30);
+
+impl Actor for Fleet {
+    type Msg = FleetMessage;
+    type State = FleetState;
+    type Arguments = Arc<Provisioner>;
+
+    async fn pre_start(
+        &self,
+        _myself: ActorRef<Self::Msg>,
+        provisioner: Self::Arguments,
+    ) -> Result<Self::State, ActorProcessingErr> {
+        let (supervised, failures) = (HashMap::new(), HashMap::new());
+        Ok(FleetState { provisioner, supervised, failures, is_draining: false })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Self::Msg>,
+        message: Self::Msg,
+        state: &mut Self::State,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            FleetMessage::Start(cluster) => state.start(&myself, cluster).await,
+            FleetMessage::Restart(cluster) => state.restart(&myself, cluster).await,
+            FleetMessage::Drain(reply) => {
+                state.is_draining = true;
+                let limit = state.provisioner.shared.pace.drain;
+                let supervisors: Vec<_> = state.supervised.values().map(|(_, supervisor)| supervisor.clone()).collect();
+                tokio::spawn(async move {
+                    let drained =
+                        supervisors.iter().map(|supervisor| supervisor.call(SupervisorMessage::Drain, Some(limit)));
+                    // One that does not end its calls in time is no worse than a crash: its ledger says what to look up.
+                    futures::future::join_all(drained).await;
+                    let _ = reply.send(());
+                });
+            }
+        }
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        myself: ActorRef<Self::Msg>,
+        event: SupervisionEvent,
+        state: &mut Self::State,
+    ) -> Result<(), ActorProcessingErr> {
+        match event {
+            SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {}
+            SupervisionEvent::ActorTerminated(cell, _, reason) => {
+                if let Some((cluster, _)) = state.supervised.remove(&cell.get_id())
+                    && reason.as_deref() != Some(crate::cluster::RETIRED)
+                {
+                    state.schedule_restart(&myself, cluster);
+                }
+            }
+            SupervisionEvent::ActorFailed(cell, cause) => {
+                if let Some((cluster, _)) = state.supervised.remove(&cell.get_id()) {
+                    error!(%cluster, %cause, "supervisor failed");
+                    metrics::counter!("muster_supervisor_failures_total").increment(1);
+                    state.schedule_restart(&myself, cluster);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl FleetState {
+    async fn start(&mut self, myself: &ActorRef<FleetMessage>, state: Arc<ClusterState>) {
+        let cluster = state.id();
+        let started = match self.provisioner.workshop(&state.record).await {
+            Ok(workshop) => {
+                let spawned = Actor::spawn_linked(None, Supervisor, (workshop, state), myself.get_cell()).await;
+                spawned.map_err(|error| error.to_string())
+            }
+            Err(error) => Err(error.to_string()),
+        };
+        match started {
+            Ok((supervisor, _)) => {
+                self.provisioner.shared.board.set_supervisor(cluster, Some(supervisor.clone()));
+                self.supervised.insert(supervisor.get_id(), (cluster, supervisor));
+            }
+            Err(cause) => {
+                error!(%cluster, %cause, "cannot start a supervisor");
+                self.schedule_restart(myself, cluster);
+            }
+        }
+    }
+
+    async fn restart(&mut self, myself: &ActorRef<FleetMessage>, cluster: ClusterId) {
+        match self.provisioner.load(cluster).await {
+            Ok(Some(state)) => {
+                info!(%cluster, "supervisor starts again");
+                let state = Arc::new(state);
+                self.provisioner.shared.board.publish(state.clone());
+                self.start(myself, state).await;
+            }
+            Ok(None) => {
+                // It was gone, and its record too: only the last word was lost.
+                self.failures.remove(&cluster);
+                self.provisioner.shared.board.remove(cluster);
+            }
+            Err(cause) => {
+                error!(%cluster, %cause, "cannot read a cluster");
+                self.schedule_restart(myself, cluster);
+            }
+        }
+    }
+
+    fn schedule_restart(&mut self, myself: &ActorRef<FleetMessage>, cluster: ClusterId) {
+        self.provisioner.shared.board.set_supervisor(cluster, None);
+        if self.is_draining {
+            return;
+        }
+        let failures = self.failures.entry(cluster).or_default();
+        let delay = FIRST_DELAY.saturating_mul(1 << (*failures).min(10)).min(LONGEST_DELAY);
+        *failures += 1;
+        myself.send_after(delay, move || FleetMessage::Restart(cluster));
+    }
+}

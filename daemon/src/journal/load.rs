@@ -1,0 +1,80 @@
+//! Everything about the clusters, read at start or when a supervisor starts again.
+
+use std::collections::BTreeMap;
+
+use muster_engine::desired::{ClusterRecord, ServiceRecord};
+use muster_engine::ledger::Ledger;
+use muster_engine::operation::OperationRecord;
+use muster_protocol::{ClusterId, Name, OperationId};
+use muster_store::{ReadError, Store};
+
+use super::records::{StoredCluster, StoredEntry, StoredOperation, StoredService};
+
+/// What is stored of one cluster.
+#[derive(Debug)]
+pub struct StoredParts {
+    /// The head.
+    pub record: ClusterRecord,
+    /// Outside resources.
+    pub ledger: Ledger,
+    /// Services.
+    pub services: BTreeMap<Name, ServiceRecord>,
+    /// Operations that have not ended.
+    pub operations: BTreeMap<OperationId, OperationRecord>,
+}
+
+/// What is stored of all clusters.
+#[derive(Debug)]
+pub struct Stored {
+    /// Each cluster.
+    pub clusters: Vec<StoredParts>,
+    /// Every operation, running or ended.
+    pub operations: Vec<OperationRecord>,
+}
+
+/// Reads all clusters, in a handful of scans rather than one a cluster.
+pub async fn load_all(store: &Store) -> Result<Stored, ReadError> {
+    let records = store.scan::<StoredCluster>(&[]).await?;
+    let mut parts: BTreeMap<ClusterId, StoredParts> = BTreeMap::new();
+    for StoredCluster(record) in records {
+        let (ledger, services, operations) = (Ledger::new(), BTreeMap::new(), BTreeMap::new());
+        parts.insert(record.id, StoredParts { record, ledger, services, operations });
+    }
+    for stored in store.scan::<StoredEntry>(&[]).await? {
+        if let Some(cluster) = parts.get_mut(&stored.cluster) {
+            cluster.ledger.insert(stored.key, stored.entry);
+        }
+    }
+    for stored in store.scan::<StoredService>(&[]).await? {
+        if let Some(cluster) = parts.get_mut(&stored.cluster) {
+            cluster.services.insert(stored.name, stored.service);
+        }
+    }
+    let mut operations = Vec::new();
+    for StoredOperation(operation) in store.scan::<StoredOperation>(&[]).await? {
+        if let Some(cluster) = parts.get_mut(&operation.info.cluster_id)
+            && !operation.info.phase.is_ended()
+        {
+            cluster.operations.insert(operation.info.id, operation.clone());
+        }
+        operations.push(operation);
+    }
+    Ok(Stored { clusters: parts.into_values().collect(), operations })
+}
+
+/// Reads one cluster again. Its operations are looked for among all of them: one that was just asked for may be on disk
+/// without anybody having been told.
+pub async fn load_one(store: &Store, cluster: ClusterId) -> Result<Option<StoredParts>, ReadError> {
+    let Some(StoredCluster(record)) = store.get::<StoredCluster>(cluster.as_bytes()).await? else { return Ok(None) };
+    let entries = store.scan::<StoredEntry>(cluster.as_bytes()).await?;
+    let services = store.scan::<StoredService>(cluster.as_bytes()).await?;
+    let operations = store.scan::<StoredOperation>(&[]).await?.into_iter().map(|stored| stored.0);
+    let running =
+        operations.filter(|operation| operation.info.cluster_id == cluster && !operation.info.phase.is_ended());
+    Ok(Some(StoredParts {
+        record,
+        ledger: entries.into_iter().map(|stored| (stored.key, stored.entry)).collect(),
+        services: services.into_iter().map(|stored| (stored.name, stored.service)).collect(),
+        operations: running.map(|operation| (operation.info.id, operation)).collect(),
+    }))
+}

@@ -1,0 +1,36 @@
+//! Which orchestrators and infrastructures there are, as far as the rest of the daemon knows: something that makes
+//! drivers, preparers and handlers. Only `built_in` lists them by name.
+
+// pub mod built_in;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use muster_engine::context::ClusterContext;
+use muster_engine::driver::Driver;
+use muster_engine::handler::Handler;
+use muster_engine::preparer::Preparer;
+use muster_protocol::model::account::AccountInfo;
+use muster_protocol::model::cluster::{Infrastructure, Orchestrator};
+use muster_protocol::{Error, SecretString};
+
+/// An account with its credentials, as a driver needs it.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// What is shown of it.
+    pub info: AccountInfo,
+    /// Its credentials.
+    pub credentials: BTreeMap<String, SecretString>,
+}
+
+/// Makes drivers, preparers and handlers. Tests put their own in place of [`BuiltIn`].
+pub trait Kinds: Send + Sync {
+    /// The driver of an infrastructure; without an account, with its defaults.
+    fn driver(&self, infrastructure: Infrastructure, account: Option<&Account>) -> Result<Arc<dyn Driver>, Error>;
+
+    /// The preparer for an orchestrator's machines on an infrastructure.
+    fn preparer(&self, orchestrator: Orchestrator, infrastructure: Infrastructure) -> Result<Arc<dyn Preparer>, Error>;
+
+    /// The handler of one cluster.
+    fn handler(&self, context: Arc<ClusterContext>) -> Result<Arc<dyn Handler>, Error>;
+}

@@ -1,0 +1,172 @@
+//! The provisioner: checks accounts and resources, and gives each cluster its driver, preparer and handler.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use muster_engine::context::{ClusterContext, Material};
+use muster_engine::desired::ClusterRecord;
+use muster_engine::driver::Driver;
+use muster_engine::failure::Failure;
+use muster_engine::state::{ClusterState, Deadlines};
+use muster_protocol::model::account::Finding;
+use muster_protocol::model::cluster::{ClusterSpec, Infrastructure};
+use muster_protocol::{ClusterId, Error, ErrorCode, InstanceId, Name, Retry};
+use muster_store::Store;
+use tokio::sync::Semaphore;
+
+use crate::cluster::workshop::{Shared, Workshop};
+use crate::journal::load::{self, StoredParts};
+use crate::journal::records::StoredAccount;
+use crate::kinds::{Account, Kinds};
+
+/// How long an infrastructure may take to say whether a cluster could be made.
+const PREFLIGHT_LIMIT: Duration = Duration::from_secs(20);
+
+/// An infrastructure with an account's name, or with its defaults.
+type AccountKey = (Infrastructure, Option<Name>);
+
+/// Checks accounts and resources, and equips clusters.
+pub struct Provisioner {
+    /// What all clusters share.
+    pub shared: Shared,
+    /// This installation.
+    pub instance: InstanceId,
+    /// Limits in time.
+    pub deadlines: Deadlines,
+    kinds: Arc<dyn Kinds>,
+    store: Store,
+    permits: Mutex<HashMap<AccountKey, Arc<Semaphore>>>,
+}
+
+impl Provisioner {
+    /// A provisioner of these kinds.
+    pub fn new(
+        shared: Shared,
+        instance: InstanceId,
+        deadlines: Deadlines,
+        kinds: Arc<dyn Kinds>,
+        store: Store,
+    ) -> Self {
+        Self { shared, instance, deadlines, kinds, store, permits: Mutex::default() }
+    }
+
+    /// The driver of an infrastructure, with the account of this name or its defaults.
+    pub async fn driver(
+        &self,
+        infrastructure: Infrastructure,
+        account: Option<&Name>,
+    ) -> Result<Arc<dyn Driver>, Error> {
+        let account = match account {
+            Some(name) => Some(self.account(name).await?),
+            None => None,
+        };
+        if let Some(account) = account.as_ref().filter(|account| account.info.infrastructure != infrastructure) {
+            let (name, of) = (&account.info.name, account.info.infrastructure);
+            return Err(Error::invalid(
+                "account",
+                format!("account `{name}` is for `{of}`, not for `{infrastructure}`"),
+            ));
+        }
+        self.kinds.driver(infrastructure, account.as_ref())
+    }
+
+    /// Whether a new cluster could be made as it is asked for: kinds, account, image, capacity. Changes nothing.
+    pub async fn preflight(&self, spec: &ClusterSpec) -> Result<(), Error> {
+        self.kinds.preparer(spec.orchestrator, spec.infrastructure)?;
+        let driver = self.driver(spec.infrastructure, spec.account.as_ref()).await?;
+        let checked = tokio::time::timeout(PREFLIGHT_LIMIT, driver.preflight(spec)).await;
+        let checked = checked.unwrap_or_else(|_| {
+            Err(Failure::not_applied(ErrorCode::Unreachable, format!("`{}` does not answer", spec.infrastructure)))
+        });
+        checked.map_err(as_error)
+    }
+
+    /// What looks at everything that an account needs finds.
+    pub async fn check(&self, infrastructure: Infrastructure, account: Option<&Name>) -> Result<Vec<Finding>, Error> {
+        let driver = self.driver(infrastructure, account).await?;
+        tokio::time::timeout(PREFLIGHT_LIMIT, driver.check()).await.map_err(|_| {
+            Error::new(ErrorCode::Unreachable, format!("`{infrastructure}` does not answer")).retry_later()
+        })
+    }
+
+    /// Keys and certificates for a new cluster.
+    pub fn material(&self, spec: &ClusterSpec) -> Result<Material, Error> {
+        self.kinds.preparer(spec.orchestrator, spec.infrastructure)?.material(spec).map_err(as_error)
+    }
+
+    /// What a prepared machine of this cluster has.
+    pub fn recipe(&self, spec: &ClusterSpec) -> Result<String, Error> {
+        Ok(self.kinds.preparer(spec.orchestrator, spec.infrastructure)?.recipe(spec))
+    }
+
+    /// The limits in time for clusters on the infrastructure of this driver.
+    pub fn deadlines_with(&self, driver: &dyn Driver) -> Deadlines {
+        Deadlines { listing_lag: driver.listing_lag(), ..self.deadlines }
+    }
+
+    /// Everything that a cluster's actors need.
+    pub async fn workshop(&self, record: &ClusterRecord) -> Result<Workshop, Error> {
+        let spec = &record.desired.spec;
+        let driver = self.driver(spec.infrastructure, spec.account.as_ref()).await?;
+        let preparer = self.kinds.preparer(spec.orchestrator, spec.infrastructure)?;
+        let material = self.shared.vault.material(record.id).await;
+        let material = material.map_err(|error| Error::new(ErrorCode::Store, error.to_string()))?.unwrap_or_default();
+        let context = ClusterContext { instance: self.instance, cluster: record.id, spec: spec.clone(), material };
+        let context = Arc::new(context);
+        let handler = self.kinds.handler(context.clone())?;
+        let account_permits = self.permits(spec.infrastructure, spec.account.as_ref());
+        let deadlines = self.deadlines_with(driver.as_ref());
+        Ok(Workshop { shared: self.shared.clone(), context, driver, preparer, handler, account_permits, deadlines })
+    }
+
+    /// A cluster as it is on disk.
+    pub async fn load(&self, cluster: ClusterId) -> Result<Option<ClusterState>, Error> {
+        let parts = load::load_one(&self.store, cluster).await;
+        let parts = parts.map_err(|error| Error::new(ErrorCode::Store, error.to_string()))?;
+        match parts {
+            Some(parts) => Ok(Some(self.assemble(parts).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// The state that stored parts make.
+    pub async fn assemble(&self, parts: StoredParts) -> Result<ClusterState, Error> {
+        let spec = &parts.record.desired.spec;
+        let driver = self.driver(spec.infrastructure, spec.account.as_ref()).await?;
+        let (recipe, deadlines) = (self.recipe(spec)?, self.deadlines_with(driver.as_ref()));
+        let mut state = ClusterState::loaded(parts.record, recipe, deadlines);
+        state.ledger = parts.ledger;
+        state.services = parts.services;
+        state.operations = parts.operations;
+        Ok(state)
+    }
+
+    async fn account(&self, name: &Name) -> Result<Account, Error> {
+        let stored = self.store.get::<StoredAccount>(name.as_str().as_bytes()).await;
+        let stored = stored.map_err(|error| Error::new(ErrorCode::Store, error.to_string()))?;
+        let Some(StoredAccount(info)) = stored else { return Err(Error::not_found("account", name)) };
+        let credentials = self.shared.vault.credentials(name).await;
+        let credentials = credentials.map_err(|error| Error::new(ErrorCode::Store, error.to_string()))?;
+        Ok(Account { info, credentials })
+    }
+
+    fn permits(&self, infrastructure: Infrastructure, account: Option<&Name>) -> Arc<Semaphore> {
+        let mut permits = self.permits.lock().unwrap_or_else(PoisonError::into_inner);
+        let limit = self.shared.pace.calls_per_account;
+        permits.entry((infrastructure, account.cloned())).or_insert_with(|| Arc::new(Semaphore::new(limit))).clone()
+    }
+}
+
+/// A failed look or check as the answer to a request.
+pub fn as_error(failure: Failure) -> Error {
+    let mut error = Error::new(failure.code, failure.message);
+    error.remedy = failure.remedy;
+    if failure.retry == Retry::Later {
+        error = error.retry_later();
+    }
+    if let Some(code) = failure.provider_code {
+        error = error.with_detail("providerCode", code);
+    }
+    error
+}
