@@ -1,6 +1,7 @@
 //! The `muster` command against a scripted server: what it asks, what it prints, how it ends.
 
 #![cfg(feature = "cli")]
+#![allow(clippy::unwrap_used, reason = "test code, though not always in a test function")]
 
 mod support;
 

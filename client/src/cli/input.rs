@@ -6,6 +6,7 @@ use std::path::Path;
 
 use muster_protocol::{Error, SecretString};
 use serde::de::DeserializeOwned;
+use serde_saphyr::{Error as Yaml, MessageFormatter, UserMessageFormatter};
 
 use super::failure::{Failure, Result};
 
@@ -39,42 +40,38 @@ fn name_of(path: &Path) -> String {
 }
 
 fn parse_yaml<T: DeserializeOwned>(text: &str, origin: &str) -> Result<T> {
-    use serde_saphyr::{Error as Yaml, MessageFormatter};
+    serde_saphyr::from_str(text).map_err(|problem| mistake(problem.without_snippet(), origin).into())
+}
 
-    serde_saphyr::from_str(text).map_err(|problem| {
-        let problem = problem.without_snippet();
-        let place = match problem.location() {
-            Some(location) if location.line() > 0 => format!("{origin}:{}:{}", location.line(), location.column()),
-            Some(_) | None => origin.to_owned(),
-        };
-        match problem {
-            Yaml::SerdeUnknownField { field, expected, .. } => {
-                Error::invalid(field, format!("{place}: there is no key `{field}` here"))
-                    .with_remedy(suggestion(field, expected))
-            }
-            Yaml::SerdeUnknownVariant { variant, expected, .. } => {
-                Error::invalid(variant, format!("{place}: `{variant}` is not one of the words allowed here"))
-                    .with_remedy(suggestion(variant, expected))
-            }
-            Yaml::SerdeMissingField { field, .. } => {
-                Error::invalid(field, format!("{place}: the key `{field}` is missing"))
-                    .with_remedy(format!("add `{field}: …`"))
-            }
-            Yaml::InvalidScalar { ty, .. } => {
-                Error::invalid("file", format!("{place}: the value here is not {}", kind_of_value(ty)))
-                    .with_remedy("write another value at this place")
-            }
-            #[expect(
-                clippy::wildcard_enum_match_arm,
-                reason = "not ours; what is not better said by us it says itself"
-            )]
-            other => {
-                let message = serde_saphyr::UserMessageFormatter.format_message(other);
-                Error::invalid("file", format!("{place}: {message}")).with_remedy("mend the file at this place")
-            }
+/// A mistake in a file, with its place and what may have been meant.
+#[expect(clippy::wildcard_enum_match_arm, reason = "not our enum; what is not said better here it says itself")]
+fn mistake(problem: &Yaml, origin: &str) -> Error {
+    let place = match problem.location() {
+        Some(location) if location.line() > 0 => format!("{origin}:{}:{}", location.line(), location.column()),
+        Some(_) | None => origin.to_owned(),
+    };
+    match problem {
+        Yaml::SerdeUnknownField { field, expected, .. } => {
+            Error::invalid(field, format!("{place}: there is no key `{field}` here"))
+                .with_remedy(suggestion(field, expected))
         }
-        .into()
-    })
+        Yaml::SerdeUnknownVariant { variant, expected, .. } => {
+            Error::invalid(variant, format!("{place}: `{variant}` is not one of the words allowed here"))
+                .with_remedy(suggestion(variant, expected))
+        }
+        Yaml::SerdeMissingField { field, .. } => {
+            Error::invalid(field, format!("{place}: the key `{field}` is missing"))
+                .with_remedy(format!("add `{field}: …`"))
+        }
+        Yaml::InvalidScalar { ty, .. } => {
+            Error::invalid("file", format!("{place}: the value here is not {}", kind_of_value(ty)))
+                .with_remedy("write another value at this place")
+        }
+        other => {
+            let message = UserMessageFormatter.format_message(other);
+            Error::invalid("file", format!("{place}: {message}")).with_remedy("mend the file at this place")
+        }
+    }
 }
 
 /// A Rust type's name in words.
