@@ -20,6 +20,7 @@ pub mod observed;
 pub mod operation;
 pub mod plan;
 pub mod preparer;
+pub mod sim;
 pub mod state;
 pub mod validate;
 pub mod view;

@@ -1,0 +1,59 @@
+//! The world on disk: one change a line. It survives the daemon's death, not the host's: nothing is synced.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::path::Path;
+
+use super::state::{Change, State};
+
+/// An open journal.
+pub(super) struct Journal {
+    file: File,
+}
+
+impl Journal {
+    /// Reads the journal, writes it anew without what is gone since, and opens it for more.
+    pub(super) fn open(path: &Path) -> io::Result<(Self, State)> {
+        let state = read(path)?;
+        let fresh = path.with_extension("new");
+        let mut writer = BufWriter::new(File::create(&fresh)?);
+        for change in state.as_changes() {
+            writer.write_all(&line(&change)?)?;
+        }
+        writer.flush()?;
+        std::fs::rename(&fresh, path)?;
+        let file = OpenOptions::new().append(true).open(path)?;
+        Ok((Self { file }, state))
+    }
+
+    /// Adds a change, in one write: a killed process leaves the whole line or none of it.
+    pub(super) fn append(&mut self, change: &Change) -> io::Result<()> {
+        self.file.write_all(&line(change)?)
+    }
+}
+
+fn line(change: &Change) -> io::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(change)?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+fn read(path: &Path) -> io::Result<State> {
+    let mut state = State::default();
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(state),
+        Err(error) => return Err(error),
+    };
+    let mut reader = BufReader::new(file);
+    let mut text = String::new();
+    while reader.read_line(&mut text)? > 0 {
+        if !text.ends_with('\n') {
+            // The disk was full: the call that wrote this was answered with a failure.
+            break;
+        }
+        state.apply(serde_json::from_str(&text)?);
+        text.clear();
+    }
+    Ok(state)
+}

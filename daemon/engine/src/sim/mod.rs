@@ -1,0 +1,31 @@
+//! The simulated twins: an infrastructure and an orchestrator that exist only in memory.
+//!
+//! They ship (`infrastructure = "sim"`, `orchestrator = "sim"`) for trying Muster out, and they are what the
+//! tests prove the daemon against. So they are strict where real ones are strict, remember what nobody should
+//! ever have done ([`Audit`]), and misbehave on demand ([`Fault`]).
+//!
+//! - `world`: [`SimWorld`], what is shared and outlives the daemon; every call goes through its one door
+//! - `state`: networks, machines and formed clusters, as plain data with one way to change them
+//! - `journal`: the same on disk, so that a killed daemon finds its world again
+//! - `cluster`: an orchestrator's rules: quorum, membership, services
+//! - `view`: what an orchestrator shows: nodes, rollouts, containers
+//! - `driver`, `preparer`, `handler`: the traits on top of it
+//! - `faults`, `audit`: how it misbehaves, and what it noticed
+
+mod audit;
+mod cluster;
+mod driver;
+mod faults;
+mod handler;
+mod journal;
+mod preparer;
+mod state;
+mod view;
+mod world;
+
+#[cfg(test)]
+mod tests;
+
+pub use audit::Audit;
+pub use faults::{Call, CallKind, Fault, Hook, Moment, every, nth};
+pub use world::{SimOptions, SimWorld};

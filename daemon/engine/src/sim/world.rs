@@ -1,0 +1,334 @@
+//! The one world that all twins of a daemon share. It outlives the daemon: in memory for as long as a test
+//! holds it, and on disk if it was opened there.
+
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use muster_protocol::{ClusterId, ErrorCode, InstanceId};
+use tokio::time::Instant;
+
+use super::audit::{Audit, Violation};
+use super::driver::SimDriver;
+use super::faults::{Call, CallKind, Decide, Fault, Hook, Moment};
+use super::handler::SimHandler;
+use super::journal::Journal;
+use super::preparer::SimPreparer;
+use super::state::{Bucket, Change, Marks, Resource, State, number_of, resource_id};
+use crate::context::ClusterContext;
+use crate::driver::Driver;
+use crate::failure::Failure;
+use crate::handler::Handler;
+use crate::ledger::ResourceKey;
+use crate::preparer::Preparer;
+
+/// How the world behaves when nothing goes wrong.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SimOptions {
+    /// How long listings may lag behind, as the driver declares it. They do only by [`Fault::LateListing`].
+    pub listing_lag: Duration,
+    /// How long it takes until all copies of a service are up.
+    pub rollout: Duration,
+}
+
+impl Default for SimOptions {
+    fn default() -> Self {
+        Self { listing_lag: Duration::ZERO, rollout: Duration::from_millis(200) }
+    }
+}
+
+/// A handle to the world. Clones are handles to the same one.
+#[derive(Clone)]
+pub struct SimWorld {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    options: SimOptions,
+    things: Mutex<Things>,
+    control: Mutex<Control>,
+}
+
+/// What there is.
+pub(super) struct Things {
+    pub(super) state: State,
+    journal: Option<Journal>,
+    /// Why the journal could not be written, if so.
+    broken: Option<String>,
+}
+
+/// What tests have set up.
+#[derive(Default)]
+struct Control {
+    calls: u64,
+    decides: Vec<Decide>,
+    hook: Option<Arc<dyn Hook>>,
+    history: Option<Vec<Call>>,
+}
+
+impl SimWorld {
+    /// A new, empty world in memory.
+    pub fn new(options: SimOptions) -> Self {
+        Self::with(options, State::default(), None)
+    }
+
+    /// The world that is kept in this file; a new one if there is no such file.
+    pub fn open(path: &Path, options: SimOptions) -> io::Result<Self> {
+        let (journal, state) = Journal::open(path)?;
+        Ok(Self::with(options, state, Some(journal)))
+    }
+
+    fn with(options: SimOptions, state: State, journal: Option<Journal>) -> Self {
+        let things = Mutex::new(Things { state, journal, broken: None });
+        Self { shared: Arc::new(Shared { options, things, control: Mutex::default() }) }
+    }
+
+    /// The infrastructure.
+    pub fn driver(&self) -> Arc<dyn Driver> {
+        Arc::new(SimDriver::new(self.clone()))
+    }
+
+    /// The preparer of its machines.
+    pub fn preparer(&self) -> Arc<dyn Preparer> {
+        Arc::new(SimPreparer::new(self.clone()))
+    }
+
+    /// The orchestrator of one cluster.
+    pub fn handler(&self, cluster: Arc<ClusterContext>) -> Arc<dyn Handler> {
+        Arc::new(SimHandler::new(self.clone(), cluster))
+    }
+
+    /// Lets calls go wrong as `decide` says. Of several, the one set first that says something counts.
+    pub fn inject(&self, decide: impl FnMut(&Call) -> Option<Fault> + Send + 'static) {
+        self.control().decides.push(Box::new(decide));
+    }
+
+    /// Nothing goes wrong from now on.
+    pub fn clear_faults(&self) {
+        self.control().decides.clear();
+    }
+
+    /// Tells this hook of every call from now on.
+    pub fn set_hook(&self, hook: Option<Arc<dyn Hook>>) {
+        self.control().hook = hook;
+    }
+
+    /// Keeps the calls from now on, for [`SimWorld::history`].
+    pub fn keep_history(&self) {
+        self.control().history.get_or_insert_default();
+    }
+
+    /// The calls since [`SimWorld::keep_history`], in the order in which they were made.
+    pub fn history(&self) -> Vec<Call> {
+        self.control().history.clone().unwrap_or_default()
+    }
+
+    /// How many calls there were.
+    pub fn calls(&self) -> u64 {
+        self.control().calls
+    }
+
+    /// What went wrong so far, if only clusters of `live` should have anything left.
+    pub fn audit(&self, instance: InstanceId, live: &[ClusterId]) -> Audit {
+        Audit::of(&self.things().state, instance, live)
+    }
+
+    /// What there is with this cluster's marks, by key and id. Also what is not listed yet.
+    pub fn resources(&self, instance: InstanceId, cluster: ClusterId) -> Vec<(ResourceKey, String)> {
+        let things = self.things();
+        let bucket = things.state.clusters.get(&cluster);
+        let all = bucket.into_iter().flat_map(|bucket| &bucket.resources);
+        let ours = all.filter(|(_, resource)| resource.marks == Some(Marks { instance, cluster }));
+        ours.map(|(id, resource)| (resource.name.clone(), resource_id(*id))).collect()
+    }
+
+    /// Puts something of others beside a cluster: with the marks of that owner, or of none, under any name. Its id.
+    pub fn seed_foreign(
+        &self,
+        beside: ClusterId,
+        owner: Option<(InstanceId, ClusterId)>,
+        looks_like: ResourceKey,
+    ) -> String {
+        let mut things = self.things();
+        let id = things.state.next_id;
+        let marks = owner.map(|(instance, cluster)| Marks { instance, cluster });
+        let visible_from = Instant::now();
+        // No token of ours was used for it.
+        let attempt = u32::MAX;
+        let resource = Resource { name: looks_like, marks, attempt, running: true, prepared: false, visible_from };
+        things.apply(Change::Resource { cluster: beside, id, now: Some(resource) });
+        resource_id(id)
+    }
+
+    /// Lets a network or machine vanish, as if by somebody else's hand or a fire. Whether it was there.
+    pub fn lose(&self, cluster: ClusterId, id: &str) -> bool {
+        let mut things = self.things();
+        let Some(id) = number_of(id) else { return false };
+        let there = things.bucket(cluster).is_some_and(|bucket| bucket.resources.contains_key(&id));
+        if there {
+            things.take_away(cluster, id);
+        }
+        there
+    }
+
+    /// Stops a machine, as if by somebody else's hand. Whether it is there.
+    pub fn stop(&self, cluster: ClusterId, id: &str) -> bool {
+        let mut things = self.things();
+        let Some(id) = number_of(id) else { return false };
+        let resource = things.bucket(cluster).and_then(|bucket| bucket.resources.get(&id)).cloned();
+        let Some(resource) = resource else { return false };
+        things.apply(Change::Resource { cluster, id, now: Some(Resource { running: false, ..resource }) });
+        true
+    }
+
+    pub(super) fn options(&self) -> SimOptions {
+        self.shared.options
+    }
+
+    /// The one door: every call comes through here, and its faults and hooks with it.
+    pub(super) async fn call<T>(
+        &self,
+        kind: CallKind,
+        cluster: ClusterId,
+        key: Option<&ResourceKey>,
+        effect: impl FnOnce(&mut Things) -> Result<T, Failure> + Send,
+    ) -> Result<T, Failure> {
+        let (call, fault, hook) = self.note(kind, cluster, key);
+        if let Some(hook) = &hook {
+            hook.at(Moment::Before, &call).await;
+        }
+        let result = self.perform(fault, effect).await;
+        if let Some(hook) = &hook {
+            hook.at(Moment::After, &call).await;
+        }
+        result
+    }
+
+    fn note(
+        &self,
+        kind: CallKind,
+        cluster: ClusterId,
+        key: Option<&ResourceKey>,
+    ) -> (Call, Option<Fault>, Option<Arc<dyn Hook>>) {
+        let mut control = self.control();
+        let call = Call { number: control.calls, kind, cluster, key: key.cloned() };
+        control.calls += 1;
+        if let Some(history) = &mut control.history {
+            history.push(call.clone());
+        }
+        let fault = control.decides.iter_mut().find_map(|decide| decide(&call));
+        (call, fault, control.hook.clone())
+    }
+
+    async fn perform<T>(
+        &self,
+        fault: Option<Fault>,
+        effect: impl FnOnce(&mut Things) -> Result<T, Failure> + Send,
+    ) -> Result<T, Failure> {
+        let no_answer = || Failure::maybe_applied(ErrorCode::Unreachable, "the connection broke before the answer");
+        match fault {
+            None => self.things().carry_out(effect),
+            Some(Fault::LateListing(lag)) => self.things().listing_late_by(lag, effect),
+            Some(Fault::Slow(duration)) => {
+                tokio::time::sleep(duration).await;
+                self.things().carry_out(effect)
+            }
+            Some(Fault::LostRequest) => Err(no_answer()),
+            Some(Fault::LostAnswer) => {
+                // Whether it worked or was refused: nobody hears of it.
+                self.things().carry_out(effect).map_or_else(|_| Err(no_answer()), |_| Err(no_answer()))
+            }
+            Some(Fault::Hang { applied }) => {
+                if applied {
+                    let unheard = self.things().carry_out(effect);
+                    drop(unheard);
+                }
+                std::future::pending().await
+            }
+            Some(Fault::Refused { code, permanent }) => {
+                let failure = Failure::not_applied(code, "refused by a fault of the simulated world")
+                    .with_provider_code("SimRefused")
+                    .with_remedy("retry once the fault is taken away");
+                Err(if permanent { failure.permanent() } else { failure })
+            }
+            Some(Fault::Throttled { retry_after }) => {
+                let mut failure = Failure::not_applied(ErrorCode::Throttled, "too many calls at once");
+                failure.retry_after = Some(retry_after);
+                Err(failure)
+            }
+        }
+    }
+
+    // A panic while a lock is held is a broken test or twin; the data is whole, each change being one step.
+    pub(super) fn things(&self) -> MutexGuard<'_, Things> {
+        self.shared.things.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn control(&self) -> MutexGuard<'_, Control> {
+        self.shared.control.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Things {
+    pub(super) fn bucket(&self, cluster: ClusterId) -> Option<&Bucket> {
+        self.state.clusters.get(&cluster)
+    }
+
+    /// Changes the world, here and on disk.
+    pub(super) fn apply(&mut self, change: Change) {
+        if let Some(journal) = &mut self.journal
+            && let Err(error) = journal.append(&change)
+        {
+            self.broken = Some(error.to_string());
+        }
+        self.state.apply(change);
+    }
+
+    /// An id that was never used.
+    pub(super) fn next_id(&self) -> u64 {
+        self.state.next_id
+    }
+
+    pub(super) fn note(&mut self, violation: Violation) {
+        self.state.violations.push(violation);
+    }
+
+    /// Takes a resource away. A formed cluster whose last machine goes is no more.
+    pub(super) fn take_away(&mut self, cluster: ClusterId, id: u64) {
+        self.apply(Change::Resource { cluster, id, now: None });
+        let Some(bucket) = self.bucket(cluster) else { return };
+        let dead = |nodes: &std::collections::BTreeMap<u64, super::state::Node>| {
+            nodes.values().all(|node| !bucket.resources.contains_key(&node.machine))
+        };
+        let dissolved: Vec<u64> =
+            bucket.orchestrators.iter().filter(|(_, formed)| dead(&formed.nodes)).map(|(id, _)| *id).collect();
+        for id in dissolved {
+            self.apply(Change::Dissolved { cluster, id });
+        }
+    }
+
+    fn carry_out<T>(&mut self, effect: impl FnOnce(&mut Self) -> Result<T, Failure>) -> Result<T, Failure> {
+        let result = effect(self);
+        match self.broken.take() {
+            Some(error) => Err(Failure::maybe_applied(ErrorCode::Internal, format!("sim journal: {error}"))),
+            None => result,
+        }
+    }
+
+    fn listing_late_by<T>(
+        &mut self,
+        lag: Duration,
+        effect: impl FnOnce(&mut Self) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let first_new = self.state.next_id;
+        let result = self.carry_out(effect);
+        let visible_from = Instant::now() + lag;
+        for bucket in self.state.clusters.values_mut() {
+            for (_, resource) in bucket.resources.range_mut(first_new..) {
+                resource.visible_from = visible_from;
+            }
+        }
+        result
+    }
+}
