@@ -38,6 +38,9 @@ pub const MACHINE_IMAGE: &str = "muster/machine:bookworm";
 /// The image of a plain machine, as a cloud would give it: the recipes install everything.
 pub const PLAIN_IMAGE: &str = "muster/machine-plain:bookworm";
 
+/// How long the engine may work on a creation before it lists what it made: well under a second on an idle host.
+const CREATION_LIMIT: Duration = Duration::from_secs(10);
+
 /// Where the Docker Engine is and what machines are made from.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LocalOptions {
@@ -94,9 +97,10 @@ impl LocalDriver {
 
 #[async_trait]
 impl Driver for LocalDriver {
-    /// The engine lists what it has, at once.
+    /// The engine takes a container's name at once but lists it when its file system and volumes are made,
+    /// and goes on with that when nobody waits for the answer any more.
     fn listing_lag(&self) -> Duration {
-        Duration::ZERO
+        CREATION_LIMIT
     }
 
     async fn check(&self) -> Vec<Finding> {

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use bollard::models::ContainerSummary;
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
-    UploadToContainerOptionsBuilder,
+    CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
+    RemoveContainerOptionsBuilder, StartContainerOptions, UploadToContainerOptionsBuilder,
 };
 use muster_engine::context::ClusterContext;
 use muster_engine::failure::Failure;
@@ -33,6 +33,8 @@ use crate::{LocalDriver, capabilities, mark, parameters};
 const HOST_STATUS: &str = "/proc/1/status";
 /// How long a removal that is under way may take.
 const REMOVAL_LIMIT: Duration = Duration::from_secs(60);
+/// How long a name may be taken by a container that does not show yet.
+const NAME_LIMIT: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(100);
 
 /// A machine's container, found by its marks.
@@ -137,26 +139,50 @@ impl LocalDriver {
 
         let name = mark::container_name(cluster, machine);
         let image = self.image(shape.image.as_deref());
-        let host_capabilities = host_capabilities()?;
-        let body = parameters::container(cluster, machine, image, shape, reservation.address, &host_capabilities)?;
-        let options = CreateContainerOptionsBuilder::new().name(&name).build();
-        match self.docker()?.create_container(Some(options), body).await {
-            Ok(created) => {
-                for warning in created.warnings {
-                    tracing::warn!(container = %name, "{warning}");
+        let body = parameters::container(cluster, machine, image, shape, reservation.address, &host_capabilities()?)?;
+        let deadline = Instant::now() + NAME_LIMIT;
+        loop {
+            let options = CreateContainerOptionsBuilder::new().name(&name).build();
+            match self.docker()?.create_container(Some(options), body.clone()).await {
+                Ok(created) => {
+                    for warning in created.warnings {
+                        tracing::warn!(container = %name, "{warning}");
+                    }
+                    return Ok(Found { id: created.id, stage: Stage::New, address: Some(reservation.address) });
                 }
-                Ok(Found { id: created.id, stage: Stage::New, address: Some(reservation.address) })
+                Err(error) if status(&error) == Some(409) => {}
+                Err(error) => return Err(failure("create the machine", error)),
             }
             // The name is taken: by a creation of ours whose answer was lost, or by somebody else.
-            Err(error) if status(&error) == Some(409) => self.find(cluster, machine).await?.ok_or_else(|| {
-                let message = format!("a container {name} exists that is not Muster's");
-                Failure::not_applied(ErrorCode::AlreadyExists, message)
-                    .permanent()
-                    .with_provider_code("409")
-                    .with_remedy(format!("see what it is; rename or remove it (`docker rm {name}`)"))
-            }),
-            Err(error) => Err(failure("create the machine", error)),
+            if let Some(found) = self.find(cluster, machine).await? {
+                return Ok(found);
+            }
+            self.refuse_if_foreign(cluster, &name).await?;
+            if Instant::now() > deadline {
+                let message = format!("the container name {name} is taken, but no container shows");
+                return Err(Failure::not_applied(ErrorCode::Conflict, message).with_provider_code("409"));
+            }
+            // Neither ours nor somebody's: the engine takes the name first and shows the container when it is made.
+            sleep(POLL).await;
         }
+    }
+
+    /// A container of this name without our marks is somebody's: it stays as it is, and the machine cannot be.
+    async fn refuse_if_foreign(&self, cluster: &ClusterContext, name: &str) -> Result<(), Failure> {
+        let container = match self.docker()?.inspect_container(name, None::<InspectContainerOptions>).await {
+            Ok(container) => container,
+            Err(error) if status(&error) == Some(404) => return Ok(()),
+            Err(error) => return Err(failure("see who has the machine's name", error)),
+        };
+        let labels = container.config.and_then(|config| config.labels).unwrap_or_default();
+        if mark::is_of(&labels, cluster) {
+            return Ok(());
+        }
+        let message = format!("a container {name} exists that is not Muster's");
+        Err(Failure::not_applied(ErrorCode::AlreadyExists, message)
+            .permanent()
+            .with_provider_code("409")
+            .with_remedy(format!("see what it is; rename or remove it (`docker rm {name}`)")))
     }
 
     /// From any stage to a running machine.

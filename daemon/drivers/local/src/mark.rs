@@ -38,6 +38,12 @@ pub(crate) fn read(labels: &HashMap<String, String>) -> Option<(ClusterId, Optio
     Some((cluster, key))
 }
 
+/// Whether these are labels of something that belongs to this cluster.
+pub(crate) fn is_of(labels: &HashMap<String, String>, cluster: &ClusterContext) -> bool {
+    labels.get(mark::INSTANCE) == Some(&cluster.instance.to_string())
+        && labels.get(mark::CLUSTER) == Some(&cluster.cluster.to_string())
+}
+
 /// The machine's name, if these are a machine's labels.
 pub(crate) fn machine(labels: &HashMap<String, String>) -> Option<Name> {
     match read(labels)?.1? {

@@ -26,13 +26,17 @@ if [ "$(cat /sys/module/apparmor/parameters/enabled 2>/dev/null)" = Y ]; then
     packages="$packages apparmor"
 fi
 
+apt_get() {
+    apt-get -qq -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 "$@"
+}
+
 # Other apt runs (unattended upgrades, cloud-init) hold the lock, mirrors fail for a moment, and an earlier run of ours
 # may have been cut off in the middle: each round mends what it can and tries again.
 install_packages() {
     dpkg --configure -a &&
-        apt-get -q -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 update &&
+        apt_get update &&
         # shellcheck disable=SC2086 # a list of words
-        apt-get -q -y -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 install --no-install-recommends $packages
+        apt_get -y install --no-install-recommends $packages
 }
 for pause in 2 5 15 30 stop; do
     if install_packages; then
