@@ -14,8 +14,12 @@
 //! <dir>/replaced-*/     what was there before a restore
 //! ```
 //!
-//! sled 0.34.7 is usable if treated with suspicion: its `flush` does not fsync, it does not notice a truncated file, and
-//! it fails to open when a snapshot file is torn. Each module here answers one of those.
+//! sled 0.34.7 is usable if treated with suspicion. What was seen, and what answers it:
+//!
+//! - `flush` does not fsync: our own fsync, in `engine`
+//! - a cut file or an old copy is not noticed: envelopes, root record, witness, checked at every open
+//! - a torn snapshot stops it, and without any snapshot an older log may replay as empty: our copy, in `repair`
+//! - damage that a snapshot hides loses later commits: the database is built anew at every open, in `repair`
 
 mod batch;
 pub mod codec;

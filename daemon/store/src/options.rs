@@ -101,8 +101,8 @@ pub enum Repair {
         export: PathBuf,
         /// First generation that is lost.
         first_lost: u64,
-        /// Last generation that is lost.
-        last_lost: u64,
+        /// Last generation that is lost; `None` if the witness is lost as well.
+        last_lost: Option<u64>,
     },
     /// An intact database without a witness was trusted, as the caller accepted.
     TrustedUnwitnessed,

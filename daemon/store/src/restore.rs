@@ -75,7 +75,11 @@ pub(crate) fn from_newest_export(
     let repair = if complete {
         Repair::RestoredExport { export: path }
     } else {
-        Repair::RestoredOlderExport { export: path, first_lost: exported.saturating_add(1), last_lost: committed }
+        Repair::RestoredOlderExport {
+            export: path,
+            first_lost: exported.saturating_add(1),
+            last_lost: testimony.map(|testimony| testimony.generation),
+        }
     };
     Ok((engine, root, repair))
 }

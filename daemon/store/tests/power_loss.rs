@@ -4,23 +4,10 @@
 
 mod common;
 
-use std::{fs, path::Path};
+use std::fs;
 
-use common::{Note, all, open, put, tempdir, try_open};
+use common::{Note, all, damage::copy_dir, open, put, tempdir, try_open};
 use muster_store::Repair;
-
-fn copy_dir(from: &Path, to: &Path) {
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            fs::create_dir_all(&target).unwrap();
-            copy_dir(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), &target).unwrap();
-        }
-    }
-}
 
 #[tokio::test]
 async fn a_group_torn_by_power_loss_is_wholly_there_or_wholly_gone() {

@@ -2,6 +2,8 @@
 #![allow(dead_code)] // each test file uses its part
 #![allow(clippy::unwrap_used)] // only tests use this, though outside of test functions
 
+pub mod damage;
+
 use muster_store::{Batch, CodecError, OpenError, OpenOptions, OpenReport, Payload, Record, Store, Table, codec};
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
