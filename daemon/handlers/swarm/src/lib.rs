@@ -1,1 +1,15 @@
 //! Docker Swarm clusters and their services.
+
+mod connect;
+mod failures;
+mod handler;
+mod logs;
+mod managers;
+pub mod marks;
+mod membership;
+mod observe;
+mod services;
+
+pub use connect::{Connector, ENGINE_PORT, Engine, Transport};
+pub use handler::SwarmHandler;
+pub use services::support;

@@ -1,0 +1,95 @@
+//! The handler: the trait's methods, each given to the module that knows it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use muster_engine::context::ClusterContext;
+use muster_engine::failure::Failure;
+use muster_engine::handler::{Handler, Member, ServiceOrder};
+use muster_engine::ledger::Present;
+use muster_engine::observed::OrchestratorView;
+use muster_protocol::model::service::{LogLine, ServiceSpec};
+use muster_protocol::{Error, Name};
+
+use crate::connect::{Connector, TlsConnector};
+use crate::managers::Managers;
+use crate::{logs, membership, observe, services};
+
+/// Handles one Docker Swarm cluster.
+pub struct SwarmHandler {
+    cluster: Arc<ClusterContext>,
+    managers: Managers,
+}
+
+impl SwarmHandler {
+    /// A handler that reaches the machines over mutual TLS with the cluster's own keys.
+    pub fn new(cluster: Arc<ClusterContext>) -> Self {
+        let connector = Arc::new(TlsConnector::new(&cluster.material));
+        Self::with_connector(cluster, connector)
+    }
+
+    /// A handler that reaches the machines in another way.
+    pub fn with_connector(cluster: Arc<ClusterContext>, connector: Arc<dyn Connector>) -> Self {
+        let managers = Managers::new(Arc::clone(&cluster), connector);
+        Self { cluster, managers }
+    }
+}
+
+#[async_trait]
+impl Handler for SwarmHandler {
+    fn validate(&self, service: &ServiceSpec) -> Result<(), Error> {
+        services::validate(service)
+    }
+
+    async fn form(&self, first: &Member) -> Result<Present, Failure> {
+        membership::form(&self.cluster, &self.managers.engine(first)?, first).await
+    }
+
+    async fn look_up_cluster(&self, first: &Member) -> Result<Option<Present>, Failure> {
+        membership::look_up_cluster(&self.cluster, &self.managers.engine(first)?, first).await
+    }
+
+    async fn join(&self, members: &[Member], machine: &Member) -> Result<Present, Failure> {
+        membership::join(&self.cluster, &self.managers, members, machine).await
+    }
+
+    async fn look_up_node(&self, members: &[Member], machine: &Member) -> Result<Option<Present>, Failure> {
+        membership::look_up_node(&self.cluster, &self.managers, members, machine).await
+    }
+
+    async fn remove_node(&self, members: &[Member], node_id: &str, machine: Option<&Member>) -> Result<(), Failure> {
+        membership::remove_node(&self.managers, members, node_id, machine).await
+    }
+
+    async fn deploy(&self, members: &[Member], order: &ServiceOrder) -> Result<Present, Failure> {
+        let manager = self.managers.find(members).await?;
+        services::deploy(&self.cluster, &manager.engine, order).await
+    }
+
+    async fn look_up_service(&self, members: &[Member], service: &Name) -> Result<Option<Present>, Failure> {
+        let manager = self.managers.find(members).await?;
+        services::look_up_service(&self.cluster, &manager.engine, service).await
+    }
+
+    async fn remove_service(&self, members: &[Member], service: &Name) -> Result<(), Failure> {
+        let manager = self.managers.find(members).await?;
+        services::remove_service(&self.cluster, &manager.engine, service).await
+    }
+
+    async fn observe(&self, members: &[Member]) -> Result<OrchestratorView, Failure> {
+        let manager = self.managers.find(members).await?;
+        observe::observe(&self.cluster, &manager.engine, members).await
+    }
+
+    async fn logs(
+        &self,
+        members: &[Member],
+        service: &Name,
+        follow: bool,
+        tail: Option<u32>,
+    ) -> Result<BoxStream<'static, Result<LogLine, Failure>>, Failure> {
+        let manager = self.managers.find(members).await?;
+        logs::logs(&self.cluster, &manager.engine, service, follow, tail).await
+    }
+}

@@ -1,0 +1,12 @@
+//! Membership: forming a swarm, joining it, leaving it.
+
+mod form;
+mod join;
+pub(crate) mod nodes;
+pub(crate) mod quorum;
+mod remove;
+mod wait;
+
+pub(crate) use form::{form, look_up_cluster};
+pub(crate) use join::{join, look_up_node};
+pub(crate) use remove::remove_node;

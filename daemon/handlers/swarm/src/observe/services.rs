@@ -1,0 +1,139 @@
+//! Services: how many copies of the present spec run, and where they are reached.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bollard::models::{
+    EndpointPortConfig, EndpointPortConfigProtocolEnum, EndpointPortConfigPublishModeEnum, Service, ServiceSpecMode,
+    ServiceUpdateStatusStateEnum, TaskState,
+};
+use muster_engine::observed::ObservedService;
+use muster_protocol::model::service::{Endpoint, Transport};
+
+use super::nodes::Machine;
+use super::tasks::SeenTask;
+use crate::membership::nodes::is_manager;
+use crate::services::generation;
+
+/// One service, from its own tasks.
+pub(super) fn observed(
+    service: &Service,
+    tasks: &[&SeenTask],
+    machines: &BTreeMap<&str, Machine<'_>>,
+) -> ObservedService {
+    let mode = service.spec.as_ref().and_then(|spec| spec.mode.clone()).unwrap_or_default();
+    let current: Vec<&SeenTask> = tasks.iter().copied().filter(|task| is_current(service, task)).collect();
+    let wanted = wanted(service, &mode, machines);
+    let ready = if mode.replicated_job.is_some() {
+        count(current.iter().filter(|task| task.state() == TaskState::COMPLETE))
+    } else {
+        // Swarm calls a copy running only when its health check passes.
+        count(current.iter().filter(|task| task.is_wanted() && task.state() == TaskState::RUNNING))
+    };
+    let updating = is_updating(service) || tasks.iter().any(|task| !is_current(service, task) && !task.has_ended());
+    ObservedService {
+        id: service.id.clone().unwrap_or_default(),
+        generation: generation(service),
+        wanted,
+        ready,
+        updating,
+        endpoints: endpoints(service, &current, machines),
+        message: if ready < wanted { newest_error(service, &current) } else { None },
+    }
+}
+
+/// Whether the task was made from the service's present spec, not from an earlier one. Swarm judges by the same
+/// comparison whether to replace a task. A job's earlier runs have the same spec, but not its number.
+fn is_current(service: &Service, task: &SeenTask) -> bool {
+    let template = service.spec.as_ref().and_then(|spec| spec.task_template.as_ref());
+    let run = service.job_status.as_ref().and_then(|status| status.job_iteration.as_ref()).map(|run| run.index);
+    let task_run = task.task.job_iteration.as_ref().map(|run| run.index);
+    task.task.spec.as_ref() == template && (run.is_none() || run == task_run)
+}
+
+fn wanted(service: &Service, mode: &ServiceSpecMode, machines: &BTreeMap<&str, Machine<'_>>) -> u32 {
+    let number = |number: Option<i64>| number.and_then(|number| u32::try_from(number).ok()).unwrap_or(0);
+    if let Some(replicated) = &mode.replicated {
+        return number(replicated.replicas);
+    }
+    if let Some(job) = &mode.replicated_job {
+        return number(job.total_completions);
+    }
+    let placement = service.spec.as_ref().and_then(|spec| spec.task_template.as_ref()?.placement.as_ref());
+    let constraints: &[String] = placement.and_then(|placement| placement.constraints.as_deref()).unwrap_or_default();
+    count(
+        machines.values().filter(|machine| {
+            machine.takes_tasks() && constraints.iter().all(|constraint| allows(constraint, machine))
+        }),
+    )
+}
+
+/// Whether a machine meets a constraint, as swarm judges it: without regard to case, and a label that is not there is
+/// equal to nothing. Only the constraints that we write ourselves are known.
+fn allows(constraint: &str, machine: &Machine<'_>) -> bool {
+    let (attribute, value, equal) = match (constraint.split_once("=="), constraint.split_once("!=")) {
+        (Some((attribute, value)), None) => (attribute, value, true),
+        (_, Some((attribute, value))) => (attribute, value, false),
+        (None, None) => return true,
+    };
+    let actual = if attribute == "node.role" {
+        Some(if is_manager(machine.node) { "manager" } else { "worker" })
+    } else {
+        let labels = machine.node.spec.as_ref().and_then(|spec| spec.labels.as_ref());
+        attribute.strip_prefix("node.labels.").and_then(|label| labels?.get(label)).map(String::as_str)
+    };
+    actual.is_some_and(|actual| actual.eq_ignore_ascii_case(value)) == equal
+}
+
+fn is_updating(service: &Service) -> bool {
+    match service.update_status.as_ref().and_then(|status| status.state) {
+        Some(ServiceUpdateStatusStateEnum::UPDATING | ServiceUpdateStatusStateEnum::ROLLBACK_STARTED) => true,
+        Some(
+            ServiceUpdateStatusStateEnum::EMPTY
+            | ServiceUpdateStatusStateEnum::PAUSED
+            | ServiceUpdateStatusStateEnum::COMPLETED
+            | ServiceUpdateStatusStateEnum::ROLLBACK_PAUSED
+            | ServiceUpdateStatusStateEnum::ROLLBACK_COMPLETED,
+        )
+        | None => false,
+    }
+}
+
+/// Why copies do not run: the newest error of a copy, or why the change stopped.
+fn newest_error(service: &Service, current: &[&SeenTask]) -> Option<String> {
+    let with_errors = current.iter().filter(|task| task.error().is_some());
+    let newest = with_errors.max_by_key(|task| task.since()).and_then(|task| task.error());
+    let paused = || service.update_status.as_ref().and_then(|status| status.message.clone());
+    newest.map(str::to_owned).or_else(paused).filter(|words| !words.is_empty())
+}
+
+/// Ports in host mode at the machines that run a copy, ports of the ingress mesh at every machine.
+fn endpoints(service: &Service, current: &[&SeenTask], machines: &BTreeMap<&str, Machine<'_>>) -> Vec<Endpoint> {
+    let mut endpoints = BTreeSet::new();
+    for task in current.iter().filter(|task| task.is_wanted() && task.state() == TaskState::RUNNING) {
+        let machine = task.node_id().and_then(|node| machines.get(node));
+        let status = task.task.status.as_ref().and_then(|status| status.port_status.as_ref());
+        for port in status.and_then(|status| status.ports.as_ref()).into_iter().flatten() {
+            endpoints.extend(machine.and_then(|machine| endpoint(machine, port)));
+        }
+    }
+    let meshed = service.endpoint.as_ref().and_then(|endpoint| endpoint.ports.as_ref()).into_iter().flatten();
+    for port in meshed.filter(|port| port.publish_mode == Some(EndpointPortConfigPublishModeEnum::INGRESS)) {
+        endpoints.extend(machines.values().filter(|one| one.takes_tasks()).filter_map(|one| endpoint(one, port)));
+    }
+    endpoints.into_iter().collect()
+}
+
+fn endpoint(machine: &Machine<'_>, port: &EndpointPortConfig) -> Option<Endpoint> {
+    let number = |number: Option<i64>| u16::try_from(number?).ok();
+    let protocol = match port.protocol {
+        Some(EndpointPortConfigProtocolEnum::TCP | EndpointPortConfigProtocolEnum::EMPTY) | None => Transport::Tcp,
+        Some(EndpointPortConfigProtocolEnum::UDP) => Transport::Udp,
+        Some(EndpointPortConfigProtocolEnum::SCTP) => return None,
+    };
+    let address = machine.address.clone()?;
+    Some(Endpoint { address, published: number(port.published_port)?, port: number(port.target_port)?, protocol })
+}
+
+fn count<T>(items: impl Iterator<Item = T>) -> u32 {
+    u32::try_from(items.count()).unwrap_or(u32::MAX)
+}

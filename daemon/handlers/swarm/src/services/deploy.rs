@@ -1,0 +1,163 @@
+//! Submitting, finding and removing services.
+
+use bollard::models::Service;
+use bollard::query_parameters::{ListServicesOptions, UpdateServiceOptions};
+use muster_engine::context::{ClusterContext, mark};
+use muster_engine::failure::{Certainty, Failure};
+use muster_engine::handler::ServiceOrder;
+use muster_engine::ledger::{Facts, Present};
+use muster_protocol::{ErrorCode, Name};
+
+use super::objects::Specs;
+use super::translate::{self, References};
+use super::{network, objects};
+use crate::connect::Engine;
+use crate::failures::{Answer as _, is_missing, is_out_of_sequence, is_taken};
+use crate::marks::{self, Labels, SECRETS_VERSION};
+
+/// How often a change is tried that others were faster than.
+const ATTEMPTS: u32 = 8;
+
+/// Creates the service, or changes it to this generation by compare-and-swap.
+pub(crate) async fn deploy(
+    cluster: &ClusterContext,
+    manager: &Engine,
+    order: &ServiceOrder,
+) -> Result<Present, Failure> {
+    let name = &order.spec.name;
+    for _ in 0..ATTEMPTS {
+        let existing = find(manager, name).await?;
+        if let Some(service) = &existing {
+            if !is_ours(cluster, service) {
+                return Err(foreign(name));
+            }
+            // Submitting a job again would run it again.
+            if is_submitted(service, order) {
+                return Ok(present(service));
+            }
+        }
+        let references = References {
+            network: network::ensure(cluster, manager).await?,
+            secrets: objects::ensure_secrets(cluster, manager, order).await?,
+            files: objects::ensure_configs(cluster, manager, order).await?,
+        };
+        let spec = translate::service(cluster, order, &references);
+        let (outcome, id) = match &existing {
+            None => match manager.api().create_service(spec, None).await {
+                Ok(created) => (Ok(()), created.id.unwrap_or_default()),
+                Err(error) => (Err(error), String::new()),
+            },
+            Some(service) => {
+                let id = service.id.clone().unwrap_or_default();
+                let options = UpdateServiceOptions { version: version(service), ..Default::default() };
+                (manager.api().update_service(&id, spec, options, None).await.map(drop), id)
+            }
+        };
+        match outcome {
+            // Somebody was faster, perhaps an earlier call of our own: look again.
+            Err(error) if is_out_of_sequence(&error) || existing.is_none() && is_taken(&error) => {}
+            Ok(()) => {
+                tidy(manager, name, objects::read_specs(manager, &id).await, cluster).await;
+                return Ok(Present { id, facts: Facts::Service { generation: order.generation } });
+            }
+            refused => {
+                let answer = refused.writing("submit the service");
+                let is_refused = answer.as_ref().is_err_and(|failure| failure.certainty == Certainty::NotApplied);
+                if is_refused && existing.is_none() {
+                    // "Not applied" has to be true of the secrets and files too.
+                    tidy(manager, name, Ok(Specs::default()), cluster).await;
+                }
+                answer?;
+            }
+        }
+    }
+    Err(Failure::not_applied(ErrorCode::Conflict, format!("somebody else keeps changing the service `{name}`")))
+}
+
+/// The service, if it is there and ours.
+pub(crate) async fn find_ours(
+    cluster: &ClusterContext,
+    manager: &Engine,
+    name: &Name,
+) -> Result<Option<Service>, Failure> {
+    Ok(find(manager, name).await?.filter(|service| is_ours(cluster, service)))
+}
+
+/// The service as it was last submitted.
+pub(crate) async fn look_up_service(
+    cluster: &ClusterContext,
+    manager: &Engine,
+    name: &Name,
+) -> Result<Option<Present>, Failure> {
+    Ok(find_ours(cluster, manager, name).await?.as_ref().map(present))
+}
+
+/// Removes the service, then its secrets and configuration files. Somebody else's service of that name stays.
+pub(crate) async fn remove_service(cluster: &ClusterContext, manager: &Engine, name: &Name) -> Result<(), Failure> {
+    if let Some(service) = find_ours(cluster, manager, name).await? {
+        match manager.api().delete_service(service.id.as_deref().unwrap_or_default()).await {
+            Err(error) if is_missing(&error) => {}
+            answer => answer.writing("remove the service")?,
+        }
+    }
+    objects::remove_unused(cluster, manager, name, &Specs::default()).await
+}
+
+/// For which generation a service of ours was last submitted.
+pub(crate) fn generation(service: &Service) -> u64 {
+    number(service, mark::GENERATION).unwrap_or(0)
+}
+
+/// The service's labels.
+pub(crate) fn labels(service: &Service) -> Option<&Labels> {
+    service.spec.as_ref()?.labels.as_ref()
+}
+
+fn number(service: &Service, label: &str) -> Option<u64> {
+    labels(service)?.get(label)?.parse().ok()
+}
+
+fn is_ours(cluster: &ClusterContext, service: &Service) -> bool {
+    marks::are_ours(cluster, labels(service))
+}
+
+fn is_submitted(service: &Service, order: &ServiceOrder) -> bool {
+    number(service, mark::GENERATION) == Some(order.generation)
+        && number(service, SECRETS_VERSION) == Some(order.secrets_version)
+}
+
+fn present(service: &Service) -> Present {
+    Present { id: service.id.clone().unwrap_or_default(), facts: Facts::Service { generation: generation(service) } }
+}
+
+fn version(service: &Service) -> i32 {
+    let index = service.version.as_ref().and_then(|version| version.index).unwrap_or_default();
+    i32::try_from(index).unwrap_or(i32::MAX)
+}
+
+/// By listing, because reading by name would also take the beginning of an id for one.
+async fn find(manager: &Engine, name: &Name) -> Result<Option<Service>, Failure> {
+    let filters = Some([("name".to_owned(), vec![name.to_string()])].into());
+    let options = ListServicesOptions { filters, status: None };
+    let listed = manager.api().list_services(Some(options)).await.reading("list the services")?;
+    let is_it = |service: &Service| service.spec.as_ref().and_then(|spec| spec.name.as_deref()) == Some(name.as_str());
+    Ok(listed.into_iter().find(is_it))
+}
+
+/// The answer stands, whatever comes of this: what stays goes with the next change, or with the service.
+async fn tidy(manager: &Engine, name: &Name, specs: Result<Specs, Failure>, cluster: &ClusterContext) {
+    let tidied = match specs {
+        Ok(specs) => objects::remove_unused(cluster, manager, name, &specs).await,
+        Err(failure) => Err(failure),
+    };
+    if let Err(failure) = tidied {
+        tracing::warn!(service = %name, %failure, "secrets or files of earlier versions stay in the swarm for now");
+    }
+}
+
+fn foreign(name: &Name) -> Failure {
+    let message = format!("the swarm has a service `{name}` already, which Muster did not make");
+    Failure::not_applied(ErrorCode::Conflict, message)
+        .permanent()
+        .with_remedy(format!("choose another name, or remove it with `docker service rm {name}`"))
+}

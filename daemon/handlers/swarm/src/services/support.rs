@@ -1,0 +1,1 @@
+//! Which field of a service Docker Swarm honours. The page in the documentation is made from this table.

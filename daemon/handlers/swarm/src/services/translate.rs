@@ -1,0 +1,311 @@
+//! A service in the swarm's form. Pure: whatever has an id in the swarm is looked up or made before.
+
+use std::collections::BTreeMap;
+
+use bollard::models::{
+    EndpointPortConfig, EndpointPortConfigProtocolEnum, EndpointPortConfigPublishModeEnum, EndpointSpec,
+    EndpointSpecModeEnum, HealthConfig, Limit, Mount as SwarmMount, MountType, MountVolumeOptions,
+    NetworkAttachmentConfig, ResourceObject, ServiceSpec as SwarmService, ServiceSpecMode, ServiceSpecModeReplicated,
+    ServiceSpecModeReplicatedJob, ServiceSpecUpdateConfig, ServiceSpecUpdateConfigFailureActionEnum,
+    ServiceSpecUpdateConfigOrderEnum, TaskSpec, TaskSpecContainerSpec, TaskSpecContainerSpecConfigs,
+    TaskSpecContainerSpecFile, TaskSpecContainerSpecFile1, TaskSpecContainerSpecSecrets, TaskSpecPlacement,
+    TaskSpecResources, TaskSpecRestartPolicy, TaskSpecRestartPolicyConditionEnum,
+};
+use muster_engine::context::{ClusterContext, mark};
+use muster_engine::handler::ServiceOrder;
+use muster_engine::ledger::ResourceKey;
+use muster_protocol::Name;
+use muster_protocol::model::service::{
+    Attribute, Constraint, Exposure, HealthCheck, Mount, MountKind, Port, Probe, Resources, ServiceMode, ServiceSpec,
+    Transport, UpdateOrder, UpdatePolicy,
+};
+use muster_protocol::quantity::{Bytes, CpuMillis};
+
+use crate::marks::{self, Labels, MACHINE, PORTS, SECRETS_VERSION};
+
+/// A thing in the swarm, as a service refers to it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Reference {
+    pub(crate) id: String,
+    pub(crate) name: String,
+}
+
+/// What a service refers to.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct References {
+    /// The id of the cluster's network.
+    pub(crate) network: String,
+    /// Its secrets, by their names in the service.
+    pub(crate) secrets: BTreeMap<Name, Reference>,
+    /// Its configuration files, by their paths.
+    pub(crate) files: BTreeMap<String, Reference>,
+}
+
+/// A failed job's copies are tried again this often, as swarm would otherwise go on for ever.
+const JOB_ATTEMPTS: i64 = 3;
+/// How long a changed copy is watched before the next one is changed. Swarm's own default, said aloud.
+const MONITOR_MS: u64 = 5_000;
+/// Files belong to root and can be read by every user of the container, because images run as many users.
+const FILE_MODE: u32 = 0o444;
+
+/// The service in the swarm's form.
+pub(crate) fn service(cluster: &ClusterContext, order: &ServiceOrder, references: &References) -> SwarmService {
+    let spec = &order.spec;
+    let is_job = spec.mode == ServiceMode::Job;
+    SwarmService {
+        name: Some(spec.name.to_string()),
+        labels: Some(labels(cluster, order)),
+        task_template: Some(TaskSpec {
+            container_spec: Some(container(cluster, spec, references)),
+            resources: resources(&spec.resources),
+            restart_policy: is_job.then(job_restarts),
+            placement: placement(&spec.constraints),
+            networks: Some(vec![NetworkAttachmentConfig {
+                target: Some(references.network.clone()),
+                aliases: Some(vec![spec.name.to_string()]),
+                ..Default::default()
+            }]),
+            ..Default::default()
+        }),
+        mode: Some(mode(spec)),
+        // Jobs have no updates: swarm refuses the field.
+        update_config: (!is_job).then(|| update(&spec.update)),
+        endpoint_spec: Some(endpoint(&spec.ports)),
+        ..Default::default()
+    }
+}
+
+/// The user's labels and our marks.
+fn labels(cluster: &ClusterContext, order: &ServiceOrder) -> Labels {
+    let mut labels: Labels = order.spec.labels.clone().into_iter().collect();
+    labels.extend(marks::of(cluster, &ResourceKey::Service(order.spec.name.clone())));
+    labels.insert(mark::GENERATION.to_owned(), order.generation.to_string());
+    labels.insert(SECRETS_VERSION.to_owned(), order.secrets_version.to_string());
+    labels
+}
+
+fn container(cluster: &ClusterContext, spec: &ServiceSpec, references: &References) -> TaskSpecContainerSpec {
+    TaskSpecContainerSpec {
+        image: Some(spec.image.clone()),
+        labels: Some(container_labels(cluster, spec)),
+        command: list(&spec.command),
+        args: list(&spec.args),
+        env: list(&spec.env.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()),
+        mounts: list(&spec.mounts.iter().map(|one| mount(cluster, one)).collect::<Vec<_>>()),
+        health_check: spec.health.as_ref().and_then(health),
+        secrets: list(&secrets(spec, references)),
+        configs: list(&configs(references)),
+        ..Default::default()
+    }
+}
+
+/// Only what does not change with every generation: a change here replaces every copy.
+fn container_labels(cluster: &ClusterContext, spec: &ServiceSpec) -> Labels {
+    let mut labels = marks::of(cluster, &ResourceKey::Service(spec.name.clone()));
+    let published: Vec<String> =
+        spec.ports.iter().filter(|port| port.exposure != Exposure::Cluster).map(published_text).collect();
+    if !published.is_empty() {
+        labels.insert(PORTS.to_owned(), published.join(","));
+    }
+    labels
+}
+
+fn published_text(port: &Port) -> String {
+    let how = match port.exposure {
+        Exposure::Cluster => "cluster",
+        Exposure::Host => "host",
+        Exposure::Ingress => "ingress",
+    };
+    format!("{}:{}/{}/{how}", port.published.unwrap_or(0), port.port, port.protocol)
+}
+
+fn secrets(spec: &ServiceSpec, references: &References) -> Vec<TaskSpecContainerSpecSecrets> {
+    let with_reference =
+        spec.secrets.iter().filter_map(|secret| Some((secret.target(), references.secrets.get(&secret.name)?)));
+    with_reference
+        .map(|(path, reference)| TaskSpecContainerSpecSecrets {
+            file: Some(TaskSpecContainerSpecFile {
+                name: Some(path),
+                uid: Some("0".to_owned()),
+                gid: Some("0".to_owned()),
+                mode: Some(FILE_MODE),
+            }),
+            secret_id: Some(reference.id.clone()),
+            secret_name: Some(reference.name.clone()),
+        })
+        .collect()
+}
+
+fn configs(references: &References) -> Vec<TaskSpecContainerSpecConfigs> {
+    let files = references.files.iter();
+    files
+        .map(|(path, reference)| TaskSpecContainerSpecConfigs {
+            file: Some(TaskSpecContainerSpecFile1 {
+                name: Some(path.clone()),
+                uid: Some("0".to_owned()),
+                gid: Some("0".to_owned()),
+                mode: Some(FILE_MODE),
+            }),
+            config_id: Some(reference.id.clone()),
+            config_name: Some(reference.name.clone()),
+            ..Default::default()
+        })
+        .collect()
+}
+
+fn mount(cluster: &ClusterContext, mount: &Mount) -> SwarmMount {
+    let (typ, volume_options) = match mount.kind {
+        MountKind::Volume => {
+            let labels = Some(marks::of_cluster(cluster));
+            (MountType::VOLUME, Some(MountVolumeOptions { labels, ..Default::default() }))
+        }
+        MountKind::Bind => (MountType::BIND, None),
+        MountKind::Tmpfs => (MountType::TMPFS, None),
+    };
+    SwarmMount {
+        target: Some(mount.target.clone()),
+        source: mount.source.clone(),
+        typ: Some(typ),
+        read_only: Some(mount.read_only),
+        volume_options,
+        ..Default::default()
+    }
+}
+
+/// None for the probes that swarm does not have; [`super::validate`] refuses those before.
+fn health(check: &HealthCheck) -> Option<HealthConfig> {
+    let command = match &check.probe {
+        Probe::Command(command) => command,
+        Probe::Http { .. } | Probe::Tcp(_) => return None,
+    };
+    let test = std::iter::once("CMD".to_owned()).chain(command.iter().cloned()).collect();
+    Some(HealthConfig {
+        test: Some(test),
+        interval: Some(nanoseconds(check.interval_ms)),
+        timeout: Some(nanoseconds(check.timeout_ms)),
+        retries: Some(i64::from(check.retries)),
+        start_period: Some(nanoseconds(check.start_period_ms)),
+        ..Default::default()
+    })
+}
+
+fn resources(resources: &Resources) -> Option<TaskSpecResources> {
+    if *resources == Resources::default() {
+        return None;
+    }
+    let nano_cpus = |cpu: Option<CpuMillis>| cpu.map(|cpu| signed(cpu.0.saturating_mul(1_000_000)));
+    let memory_bytes = |memory: Option<Bytes>| memory.map(|memory| signed(memory.0));
+    Some(TaskSpecResources {
+        limits: Some(Limit {
+            nano_cpus: nano_cpus(resources.cpu_limit),
+            memory_bytes: memory_bytes(resources.memory_limit),
+            ..Default::default()
+        }),
+        reservations: Some(ResourceObject {
+            nano_cpus: nano_cpus(resources.cpu_reservation),
+            memory_bytes: memory_bytes(resources.memory_reservation),
+            ..Default::default()
+        }),
+        ..Default::default()
+    })
+}
+
+fn mode(spec: &ServiceSpec) -> ServiceSpecMode {
+    let copies = i64::from(spec.replicas);
+    match spec.mode {
+        ServiceMode::Replicated => ServiceSpecMode {
+            replicated: Some(ServiceSpecModeReplicated { replicas: Some(copies) }),
+            ..Default::default()
+        },
+        ServiceMode::Global => ServiceSpecMode { global: Some(Default::default()), ..Default::default() },
+        ServiceMode::Job => ServiceSpecMode {
+            replicated_job: Some(ServiceSpecModeReplicatedJob {
+                max_concurrent: Some(copies),
+                total_completions: Some(copies),
+            }),
+            ..Default::default()
+        },
+    }
+}
+
+fn job_restarts() -> TaskSpecRestartPolicy {
+    TaskSpecRestartPolicy {
+        condition: Some(TaskSpecRestartPolicyConditionEnum::ON_FAILURE),
+        max_attempts: Some(JOB_ATTEMPTS),
+        ..Default::default()
+    }
+}
+
+fn placement(constraints: &[Constraint]) -> Option<TaskSpecPlacement> {
+    let constraints = list(&constraints.iter().map(constraint).collect::<Vec<_>>())?;
+    Some(TaskSpecPlacement { constraints: Some(constraints), ..Default::default() })
+}
+
+/// A constraint, as swarm writes it.
+fn constraint(constraint: &Constraint) -> String {
+    let sign = if constraint.equal { "==" } else { "!=" };
+    match &constraint.attribute {
+        Attribute::Role => {
+            let role = if constraint.value == "control-plane" { "manager" } else { "worker" };
+            format!("node.role{sign}{role}")
+        }
+        Attribute::Host => format!("node.labels.{MACHINE}{sign}{}", constraint.value),
+        Attribute::Label(label) => format!("node.labels.{label}{sign}{}", constraint.value),
+    }
+}
+
+/// A copy that fails stops the change, so that the other copies go on as they were; the daemon then
+/// returns to the last good version when the deadline has passed.
+fn update(policy: &UpdatePolicy) -> ServiceSpecUpdateConfig {
+    ServiceSpecUpdateConfig {
+        parallelism: Some(i64::from(policy.parallelism)),
+        delay: Some(nanoseconds(policy.delay_ms)),
+        failure_action: Some(ServiceSpecUpdateConfigFailureActionEnum::PAUSE),
+        monitor: Some(nanoseconds(MONITOR_MS)),
+        max_failure_ratio: Some(0.0),
+        order: Some(match policy.order {
+            UpdateOrder::StopFirst => ServiceSpecUpdateConfigOrderEnum::STOP_FIRST,
+            UpdateOrder::StartFirst => ServiceSpecUpdateConfigOrderEnum::START_FIRST,
+        }),
+    }
+}
+
+/// A service's name stands for the addresses of its copies, so that traffic within the cluster does not need
+/// IPVS in the kernel. Only the ingress mesh cannot do without a virtual address.
+fn endpoint(ports: &[Port]) -> EndpointSpec {
+    let has_ingress = ports.iter().any(|port| port.exposure == Exposure::Ingress);
+    let mode = if has_ingress { EndpointSpecModeEnum::VIP } else { EndpointSpecModeEnum::DNSRR };
+    EndpointSpec { mode: Some(mode), ports: list(&ports.iter().filter_map(published).collect::<Vec<_>>()) }
+}
+
+fn published(port: &Port) -> Option<EndpointPortConfig> {
+    let publish_mode = match port.exposure {
+        // Services of the cluster reach each other's ports without publishing.
+        Exposure::Cluster => return None,
+        Exposure::Host => EndpointPortConfigPublishModeEnum::HOST,
+        Exposure::Ingress => EndpointPortConfigPublishModeEnum::INGRESS,
+    };
+    Some(EndpointPortConfig {
+        protocol: Some(match port.protocol {
+            Transport::Tcp => EndpointPortConfigProtocolEnum::TCP,
+            Transport::Udp => EndpointPortConfigProtocolEnum::UDP,
+        }),
+        target_port: Some(i64::from(port.port)),
+        published_port: port.published.map(i64::from),
+        publish_mode: Some(publish_mode),
+        ..Default::default()
+    })
+}
+
+fn nanoseconds(milliseconds: u64) -> i64 {
+    signed(milliseconds.saturating_mul(1_000_000))
+}
+
+fn signed(amount: u64) -> i64 {
+    i64::try_from(amount).unwrap_or(i64::MAX)
+}
+
+/// Lists that are empty are left out, as the engine does when it shows a spec.
+fn list<T: Clone>(items: &[T]) -> Option<Vec<T>> {
+    if items.is_empty() { None } else { Some(items.to_vec()) }
+}
