@@ -5,17 +5,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{StreamExt, TryStreamExt, stream};
-use muster_protocol::request::Access;
+use futures::{StreamExt, stream};
 use muster_protocol::{Error, ErrorCode, Request, Response, Retry, StreamItem};
 use tokio::sync::Mutex;
 
 use crate::call::CallError;
 use crate::connection::{Address, Connection};
 use crate::patience::Patience;
-use crate::pending::StreamEvent;
-use crate::repeat::make_repeatable;
-use crate::watch::unsubscribed;
+use crate::repeat::{Repeat, make_repeatable};
+use crate::watch::UntilLost;
 use crate::{ClientError, ItemStream, default_socket};
 
 /// Talks to one daemon. Clones share the connection.
@@ -113,8 +111,7 @@ impl Client {
         if request.is_stream() {
             return Err(wrong_call(&request, "a stream"));
         }
-        let is_repeatable = make_repeatable(&mut request);
-        let is_change = request.access() != Access::View;
+        let repeat = make_repeatable(&mut request);
         let mut maybe_applied = false;
         let mut patience = self.patience();
         loop {
@@ -132,12 +129,11 @@ impl Client {
                     Err(CallError::Unsendable(error)) => return Err(error),
                     Err(CallError::NotSent(lost)) => lost.into_error(maybe_applied),
                     Err(CallError::Unanswered(lost)) => {
-                        maybe_applied = is_change;
-                        let error = lost.into_error(maybe_applied);
-                        if !is_repeatable {
-                            return Err(error);
+                        maybe_applied = repeat != Repeat::Read;
+                        if repeat == Repeat::Never {
+                            return Err(lost.into_error(maybe_applied));
                         }
-                        error
+                        lost.into_error(maybe_applied)
                     }
                 },
             };
@@ -147,26 +143,14 @@ impl Client {
         }
     }
 
-    /// Asks for any stream and does not ask again if the connection is lost. The typed calls for operations and events
-    /// do.
+    /// Asks for any stream. Once it has begun it does not survive a lost connection, as those of the typed calls for
+    /// operations and events do.
     pub fn stream(&self, request: Request) -> ItemStream<StreamItem> {
         if !request.is_stream() {
             let error = wrong_call(&request, "one answer");
             return stream::iter([Err(error)]).boxed();
         }
-        let client = self.clone();
-        let items = async move {
-            let connection = client.connected().await?;
-            let subscription = connection.subscribe(request, client.window()).await.map_err(unsubscribed)?;
-            Ok::<_, ClientError>(stream::try_unfold(subscription, |mut subscription| async {
-                match subscription.next().await {
-                    Ok(StreamEvent::Item(item)) => Ok(Some((item, subscription))),
-                    Ok(StreamEvent::End(result)) => Ok(result.map(|()| None)?),
-                    Err(lost) => Err(lost.into_error(false)),
-                }
-            }))
-        };
-        stream::once(items).try_flatten().boxed()
+        self.watch(UntilLost { request, has_begun: false }).boxed()
     }
 
     /// The present connection, or a new one. Tries once.
@@ -181,18 +165,6 @@ impl Client {
         let connection = Connection::open(&self.0.address).await?;
         *current = Some(Arc::clone(&connection));
         Ok(connection)
-    }
-
-    /// The present connection, or a new one, for as long as the client is patient.
-    async fn connected(&self) -> Result<Arc<Connection>, ClientError> {
-        let mut patience = self.patience();
-        loop {
-            match self.connection().await {
-                Ok(connection) => return Ok(connection),
-                Err(error) if may_pass(&error) && patience.pause().await => {}
-                Err(error) => return Err(error),
-            }
-        }
     }
 
     /// Later calls use another connection than this one, whose daemon is about to go.

@@ -3,7 +3,8 @@
 //! The task is the only one that writes, so a call that is dropped half-way cannot tear a frame. It ends when the
 //! connection is lost, or soon after the last handle is dropped.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +29,9 @@ const MAX_UNWRITTEN_REQUESTS: usize = 256;
 /// How long what is under way may take once the connection is given up: frames that the daemon sent before it closed,
 /// cancellations that the last handle left behind.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// The pause between two tries while the daemon has more new connections than it accepts.
+const FULL_QUEUE_PAUSE: Duration = Duration::from_millis(10);
 
 /// How to connect.
 #[derive(Clone, Debug)]
@@ -56,7 +60,7 @@ impl Connection {
     pub(crate) async fn open(address: &Address) -> Result<Arc<Self>, ClientError> {
         let failed = |source| ClientError::Connect { socket: address.socket.clone(), source };
         let hello = Hello::of_this_build(&address.program);
-        let connecting = timeout(address.connect_timeout, UnixStream::connect(&address.socket));
+        let connecting = timeout(address.connect_timeout, connect_when_there_is_room(&address.socket));
         let mut stream = connecting.await.map_err(|elapsed| failed(elapsed.into()))?.map_err(failed)?;
         handshake::connect(&mut stream, &hello, address.connect_timeout)
             .await
@@ -99,13 +103,24 @@ impl Drop for InFlight {
     }
 }
 
+/// A Unix socket whose queue of connections is full says so at once instead of waiting.
+async fn connect_when_there_is_room(socket: &Path) -> io::Result<UnixStream> {
+    loop {
+        match UnixStream::connect(socket).await {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => sleep(FULL_QUEUE_PAUSE).await,
+            result => return result,
+        }
+    }
+}
+
 fn handshake_error(error: HandshakeError, address: &Address, own: &Hello) -> ClientError {
     let socket = address.socket.clone();
     match error {
         HandshakeError::Io(source) => ClientError::Connect { socket, source },
-        HandshakeError::TimedOut(_) | HandshakeError::Malformed(_) => {
-            ClientError::Handshake { socket, message: error.to_string() }
+        HandshakeError::TimedOut(_) => {
+            ClientError::Connect { socket, source: io::Error::new(io::ErrorKind::TimedOut, error.to_string()) }
         }
+        HandshakeError::Malformed(malformed) => ClientError::Handshake { socket, message: malformed.to_string() },
         HandshakeError::Refused { refusal: Refusal::NoSharedVersion, text: _, peer } => {
             ClientError::VersionMismatch { client: own.versions, daemon: peer.versions, daemon_build: peer.build }
         }
@@ -173,7 +188,7 @@ async fn read_frames(read_half: impl AsyncRead + Unpin, pending: &Pending) -> Lo
 async fn write_frames(
     write_half: impl AsyncWrite + Unpin,
     mut queue: mpsc::UnboundedReceiver<Outgoing>,
-) -> std::io::Result<()> {
+) -> io::Result<()> {
     let mut writer = FrameWriter::new(write_half);
     while let Some(outgoing) = queue.recv().await {
         writer.feed(outgoing.body).await?;

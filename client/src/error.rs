@@ -154,6 +154,8 @@ fn connect_remedy(socket: &Path, source: &io::Error) -> String {
         format!("there is no {socket}: start musterd, or name its socket with `--socket` or MUSTER_SOCKET")
     } else if kind == io::ErrorKind::ConnectionRefused {
         format!("nobody listens at {socket}: start musterd (`systemctl start musterd`, or `musterd` by hand)")
+    } else if kind == io::ErrorKind::TimedOut {
+        format!("something listens at {socket} and does not answer; if it is musterd, its log says why")
     } else {
         format!("check that musterd runs and listens at {socket}")
     }

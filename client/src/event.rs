@@ -42,8 +42,4 @@ impl Resume for EventQuery {
         self.since = Some(event.number);
         Ok(Some(event))
     }
-
-    fn is_complete(&self) -> bool {
-        false
-    }
 }

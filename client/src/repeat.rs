@@ -4,15 +4,29 @@ use muster_protocol::Request;
 use muster_protocol::request::{Access, IdempotencyKey};
 use uuid::Uuid;
 
+/// Whether a request may be made again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Repeat {
+    /// It changes nothing.
+    Read,
+    /// It changes something, once, because of its idempotency key.
+    Keyed,
+    /// It may be done twice.
+    Never,
+}
+
 /// Makes the request safe to repeat where that is possible: a change without an idempotency key gets one.
-/// Returns whether it may be repeated.
-pub(crate) fn make_repeatable(request: &mut Request) -> bool {
+pub(crate) fn make_repeatable(request: &mut Request) -> Repeat {
     if let Some(key) = key_of(request) {
         key.get_or_insert_with(|| Uuid::now_v7().simple().to_string());
-        return true;
+        return Repeat::Keyed;
     }
     // A check asks the infrastructure and changes nothing, though it takes more than the right to look.
-    request.access() == Access::View || matches!(request, Request::AccountCheck { .. })
+    if request.access() == Access::View || matches!(request, Request::AccountCheck { .. }) {
+        Repeat::Read
+    } else {
+        Repeat::Never
+    }
 }
 
 fn key_of(request: &mut Request) -> Option<&mut Option<IdempotencyKey>> {
@@ -64,8 +78,10 @@ mod tests {
 
     #[test]
     fn a_change_gets_a_key_of_its_own_and_keeps_one_that_it_has() {
-        let (mut first, mut second, mut keyed) = (delete(None), delete(None), delete(Some("mine")));
-        assert!(make_repeatable(&mut first) && make_repeatable(&mut second) && make_repeatable(&mut keyed));
+        let [mut first, mut second, mut keyed] = [delete(None), delete(None), delete(Some("mine"))];
+        for request in [&mut first, &mut second, &mut keyed] {
+            assert_eq!(make_repeatable(request), Repeat::Keyed);
+        }
         assert_ne!(first, delete(None));
         assert_ne!(first, second);
         assert_eq!(keyed, delete(Some("mine")));
@@ -74,9 +90,13 @@ mod tests {
     #[test]
     fn reads_repeat_and_changes_without_a_place_for_a_key_do_not() {
         let account = || "aws".parse().unwrap();
-        assert!(make_repeatable(&mut Request::ClusterList { page: PageRequest::default() }));
-        assert!(make_repeatable(&mut Request::AccountCheck { account: account() }));
-        assert!(!make_repeatable(&mut Request::AccountRemove { account: account() }));
-        assert!(!make_repeatable(&mut Request::OperationCancel { id: OperationId::generate() }));
+        for (mut request, repeat) in [
+            (Request::ClusterList { page: PageRequest::default() }, Repeat::Read),
+            (Request::AccountCheck { account: account() }, Repeat::Read),
+            (Request::AccountRemove { account: account() }, Repeat::Never),
+            (Request::OperationCancel { id: OperationId::generate() }, Repeat::Never),
+        ] {
+            assert_eq!(make_repeatable(&mut request), repeat, "{request:?}");
+        }
     }
 }

@@ -86,7 +86,7 @@ impl Client {
 
     /// The output of a service: the last `tail` lines (all if `None`), then new ones if `follow`.
     ///
-    /// Lines have no number, so a lost connection cannot be made good without gap or repeat:
+    /// Lines have no number, so once the first has come a lost connection cannot be made good without gap or repeat:
     /// the stream then ends with [`ClientError::Lost`].
     pub fn service_logs(&self, cluster: &Name, service: &Name, follow: bool, tail: Option<u32>) -> ItemStream<LogLine> {
         let (cluster, service) = (cluster.clone(), service.clone());

@@ -1,4 +1,4 @@
-//! Streams that go on where they were when the connection is lost.
+//! Streams that go on where they were when the connection is lost, where that is possible.
 
 use futures::{Stream, stream};
 use muster_protocol::{Request, StreamItem};
@@ -21,7 +21,37 @@ pub(crate) trait Resume: Send + 'static {
     fn accept(&mut self, item: StreamItem) -> Result<Option<Self::Item>, ClientError>;
 
     /// Whether nothing more can come, so that a lost connection does not matter.
-    fn is_complete(&self) -> bool;
+    fn is_complete(&self) -> bool {
+        false
+    }
+
+    /// Whether asking again brings exactly what has not been seen yet.
+    fn can_resume(&self) -> bool {
+        true
+    }
+}
+
+/// A stream whose items have no order that the daemon knows: it can be asked for again only before the first one.
+pub(crate) struct UntilLost {
+    pub(crate) request: Request,
+    pub(crate) has_begun: bool,
+}
+
+impl Resume for UntilLost {
+    type Item = StreamItem;
+
+    fn request(&self) -> Request {
+        self.request.clone()
+    }
+
+    fn accept(&mut self, item: StreamItem) -> Result<Option<StreamItem>, ClientError> {
+        self.has_begun = true;
+        Ok(Some(item))
+    }
+
+    fn can_resume(&self) -> bool {
+        !self.has_begun
+    }
 }
 
 struct Watch<R> {
@@ -87,12 +117,12 @@ impl<R: Resume> Watch<R> {
         if let Some(subscription) = self.subscription.take() {
             self.client.discard(subscription.connection()).await;
         }
-        if may_pass(&error) && self.patience.pause().await { Ok(()) } else { Err(error) }
+        if may_pass(&error) && self.resume.can_resume() && self.patience.pause().await { Ok(()) } else { Err(error) }
     }
 }
 
 /// A stream changes nothing, so it does not matter whether the daemon saw the request.
-pub(crate) fn unsubscribed(error: CallError) -> ClientError {
+fn unsubscribed(error: CallError) -> ClientError {
     match error {
         CallError::NotSent(lost) | CallError::Unanswered(lost) => Lost::into_error(lost, false),
         CallError::Unsendable(error) => error,

@@ -4,6 +4,7 @@ mod support;
 
 use std::time::Duration;
 
+use futures::future::poll_immediate;
 use muster_client::protocol::codec::MAX_FRAME_BYTES;
 use muster_client::protocol::hello::{Refusal, VERSIONS, VersionRange};
 use muster_client::protocol::{ErrorCode, handshake};
@@ -90,8 +91,29 @@ async fn a_silent_peer_is_given_up_after_the_time_to_connect() {
     let server = Server::new();
     let connecting = server.builder().connect_timeout(Duration::from_secs(3)).connect();
     let (client, _stream) = tokio::join!(connecting, server.accept_raw());
-    let Err(ClientError::Handshake { message, .. }) = client else { panic!("it connected") };
-    assert!(message.contains("3000 ms"), "{message}");
+    let error = client.err().unwrap();
+    assert!(error.to_string().contains("3000 ms"), "{error}");
+    assert!(error.remedy().unwrap().contains("does not answer"));
+}
+
+#[tokio::test]
+async fn a_full_queue_of_connections_is_waited_for() {
+    let server = Server::new();
+    server.shrink_queue();
+    let mut fillers = Vec::new();
+    while let Ok(filler) = tokio::net::UnixStream::connect(&server.socket).await {
+        fillers.push(filler);
+    }
+    let mut connecting = Box::pin(server.builder().connect());
+    assert!(poll_immediate(&mut connecting).await.is_none());
+    let serve = async {
+        for _ in &fillers {
+            server.accept_raw().await;
+        }
+        server.accept().await
+    };
+    let (client, _peer) = soon("a place in the queue", async { tokio::join!(connecting, serve) }).await;
+    client.unwrap();
 }
 
 #[tokio::test]

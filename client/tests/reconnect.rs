@@ -9,7 +9,7 @@ use futures::future::poll_immediate;
 use muster_client::protocol::model::operation::OperationPhase;
 use muster_client::protocol::{Error, ErrorCode, OperationId, Request, Response, ServerFrame, StreamItem};
 use muster_client::{ClientError, EventQuery};
-use support::{Server, event_item, name, operation, soon};
+use support::{Server, event_item, log_item, name, operation, soon};
 
 #[tokio::test]
 async fn a_read_is_asked_again_on_a_new_connection() {
@@ -160,18 +160,23 @@ async fn events_go_on_behind_the_last_one_without_gap_or_repeat() {
 }
 
 #[tokio::test]
-async fn a_log_stream_ends_with_the_connection_because_lines_have_no_numbers() {
+async fn a_log_stream_is_asked_for_again_only_before_its_first_line_because_lines_have_no_numbers() {
     let (server, demo) = (Server::new(), name("demo"));
     let (client, mut peer) = server.connect(server.builder()).await;
-    let mut lines = client.service_logs(&demo, &demo, true, None);
+    let lines = client.service_logs(&demo, &demo, true, None);
     let serve = async {
         peer.stream_request().await;
         drop(peer);
+        let mut peer = server.accept().await;
+        let (stream, _, _) = peer.stream_request().await;
+        peer.item(stream, log_item("hello")).await;
+        drop(peer);
     };
-    let (item, ()) = tokio::join!(lines.next(), serve);
-    let error = item.unwrap().unwrap_err();
-    assert!(matches!(error, ClientError::Lost { maybe_applied: false, .. }), "{error:?}");
-    assert!(lines.next().await.is_none());
+    let (items, ()) = soon("the end", async { tokio::join!(lines.collect::<Vec<_>>(), serve) }).await;
+    let [Ok(line), Err(ClientError::Lost { maybe_applied: false, .. })] = items.as_slice() else {
+        panic!("{items:?}");
+    };
+    assert_eq!(line.text, "hello");
 }
 
 #[tokio::test]

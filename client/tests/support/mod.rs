@@ -10,6 +10,7 @@ use std::time::Duration;
 use muster_client::protocol::hello::{Hello, VERSIONS, VersionRange};
 use muster_client::protocol::model::event::{Event, EventKind};
 use muster_client::protocol::model::operation::{OperationInfo, OperationKind, OperationPhase};
+use muster_client::protocol::model::service::{LogLine, LogSource};
 use muster_client::protocol::stream::{FrameReader, FrameWriter};
 use muster_client::protocol::{
     ClientBody, ClientFrame, ClusterId, Name, OperationId, Request, RequestId, Response, ServerFrame, StreamItem,
@@ -65,6 +66,11 @@ impl Server {
     pub async fn connect(&self, builder: Builder) -> (Client, Peer) {
         let (client, peer) = tokio::join!(builder.connect(), self.accept());
         (client.unwrap(), peer)
+    }
+
+    /// Lets nearly no connections wait to be accepted.
+    pub fn shrink_queue(&self) {
+        rustix::net::listen(&self.listener, 0).unwrap();
     }
 
     /// From now on nobody can connect.
@@ -167,6 +173,11 @@ pub fn event(number: u64) -> Event {
         message: format!("event {number}"),
         cause: None,
     }
+}
+
+pub fn log_item(text: &str) -> StreamItem {
+    let (container, name, text) = ("c1".to_owned(), "web.1".to_owned(), text.to_owned());
+    StreamItem::Log(LogLine { container, name, source: LogSource::Stdout, at: None, text })
 }
 
 pub fn event_item(number: u64) -> StreamItem {
