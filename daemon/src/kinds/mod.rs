@@ -1,7 +1,7 @@
 //! Which orchestrators and infrastructures there are, as far as the rest of the daemon knows: something that makes
 //! drivers, preparers and handlers. Only `built_in` lists them by name.
 
-// pub mod built_in;
+pub mod built_in;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
