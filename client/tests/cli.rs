@@ -11,10 +11,11 @@ use muster_client::protocol::model::account::Finding;
 use muster_client::protocol::model::cluster::{ClusterPhase, ClusterSummary, Infrastructure, Orchestrator, Tally};
 use muster_client::protocol::model::event::Event;
 use muster_client::protocol::model::operation::{OperationInfo, OperationPhase};
+use muster_client::protocol::model::service::{ServiceInfo, ServicePhase};
 use muster_client::protocol::request::{Page, PageRequest, ServiceSource, Whoami};
 use muster_client::protocol::{
-    Cause, ClusterId, Error, ErrorCode, InstanceId, OperationId, Request, Response, Retry, ServerFrame, StreamItem,
-    Timestamp,
+    Cause, ClusterId, Error, ErrorCode, InstanceId, OperationId, Request, Response, Retry, ServerFrame, ServiceId,
+    StreamItem, Timestamp,
 };
 use support::{Peer, Server, event, event_item, name, operation, soon};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
@@ -301,6 +302,25 @@ fn cluster(text: &str) -> ClusterSummary {
     }
 }
 
+fn service() -> ServiceInfo {
+    let spec = r#"{"name": "web", "image": "nginx:1", "env": {"A": "1"}, "secrets": [{"name": "token"}]}"#;
+    ServiceInfo {
+        id: ServiceId::from_u128(3),
+        cluster_id: ClusterId::from_u128(1),
+        cluster: name("demo"),
+        spec: serde_json::from_str(spec).unwrap(),
+        template: None,
+        generation: 1,
+        phase: ServicePhase::Running,
+        ready: 1,
+        wanted: 1,
+        endpoints: Vec::new(),
+        created_at: Timestamp::from_millis(1),
+        updated_at: Timestamp::from_millis(1),
+        cause: None,
+    }
+}
+
 #[tokio::test]
 async fn a_list_has_all_pages() {
     let server = Server::new();
@@ -367,6 +387,35 @@ async fn a_secret_from_a_file_reaches_the_daemon() {
         peer.answer(id, Response::Operation(at(OperationPhase::Running, 0))).await;
     })
     .await;
+}
+
+#[tokio::test]
+async fn standard_input_is_not_read_twice() {
+    let server = Server::new();
+    let line = "service create --cluster demo --template postgres --set password=@- --set-file token=-";
+    let output = soon("the command", muster(&server, line).output()).await.unwrap();
+    assert_eq!(output.status.code(), Some(2), "nothing was asked of the daemon");
+    assert!(err(&output).contains("standard input is asked for twice"), "{}", err(&output));
+}
+
+#[tokio::test]
+async fn an_update_by_name_changes_only_what_is_given() {
+    let server = Server::new();
+    let line = "service update web --cluster demo --image nginx:2";
+    let output = run(&server, line, |mut peer| async move {
+        let (id, request) = peer.request().await;
+        assert_eq!(request, Request::ServiceInfo { cluster: name("demo"), service: name("web") });
+        let before = service();
+        let mut expected = before.spec.clone();
+        peer.answer(id, Response::Service(Box::new(before))).await;
+        let (id, request) = peer.request().await;
+        let Request::ServiceUpdate { cluster, spec, .. } = request else { panic!("{request:?}") };
+        expected.image = "nginx:2".to_owned();
+        assert_eq!((cluster, *spec), (name("demo"), expected));
+        peer.answer(id, Response::Operation(at(OperationPhase::Running, 0))).await;
+    })
+    .await;
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use muster_protocol::request::IdempotencyKey;
 
 use super::context::Context;
 use super::failure::Result;
-use super::wait;
+use super::{table, wait};
 
 /// The flags of every command that changes something.
 #[derive(Debug, Default, Args)]
@@ -27,8 +27,34 @@ impl Change {
             return wait::until_end(context, client, operation).await;
         }
         context.output.said(&operation, || {
-            let OperationInfo { id, kind, cluster, .. } = &operation;
-            format!("{kind} of {cluster} begun as operation {id}\nfollow it with `muster operation watch {id}`")
+            let id = operation.id;
+            format!("{} begun as operation {id}\nfollow it with `muster operation watch {id}`", title(&operation))
         })
+    }
+}
+
+/// What was asked for, and of what: `cluster-create of demo`, `service-create of web on demo`.
+pub fn title(operation: &OperationInfo) -> String {
+    let OperationInfo { kind, cluster, services, .. } = operation;
+    match services.as_slice() {
+        [] => format!("{kind} of {cluster}"),
+        services => format!("{kind} of {} on {cluster}", table::joined(services)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use muster_protocol::model::operation::OperationKind;
+
+    use super::*;
+    use crate::cli::samples;
+
+    #[test]
+    fn an_operation_is_called_by_what_it_does_to_what() {
+        let mut operation = samples::operation();
+        assert_eq!(title(&operation), "cluster-create of demo");
+        operation.kind = OperationKind::ServiceCreate;
+        operation.services = vec!["web-db".parse().unwrap(), "web".parse().unwrap()];
+        assert_eq!(title(&operation), "service-create of web-db,web on demo");
     }
 }

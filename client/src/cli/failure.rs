@@ -6,6 +6,7 @@ use muster_client::ClientError;
 use muster_protocol::model::operation::{OperationInfo, OperationPhase};
 use muster_protocol::{Cause, Error, ErrorCode};
 
+use super::change::title;
 use super::exit::Exit;
 use super::output::Format;
 
@@ -67,7 +68,7 @@ fn operation_error(operation: &OperationInfo) -> Error {
         (OperationPhase::Failed | OperationPhase::Running | OperationPhase::Succeeded, Some(cause)) => cause.code,
         (OperationPhase::Failed | OperationPhase::Running | OperationPhase::Succeeded, None) => ErrorCode::Internal,
     };
-    let message = format!("{} of {} {}", operation.kind, operation.cluster, operation.phase);
+    let message = format!("{} {}", title(operation), operation.phase);
     let mut error = Error::new(code, message).with_detail("operation", operation.id);
     if let Some(cause) = &operation.cause {
         error.remedy = cause.remedy.clone();

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use muster_protocol::{Error, SecretString};
 use serde::de::DeserializeOwned;
@@ -13,9 +14,16 @@ use super::failure::{Failure, Result};
 /// The path that means standard input.
 const STDIN: &str = "-";
 
+/// A second reader would find it empty, and take nothing for the value.
+static STDIN_IS_READ: AtomicBool = AtomicBool::new(false);
+
 /// Reads a file, or standard input for `-`.
 pub fn read_text(path: &Path) -> Result<String> {
     let read = if path.as_os_str() == STDIN {
+        if STDIN_IS_READ.swap(true, Ordering::Relaxed) {
+            let remedy = "give `-` or `@-` once, and files for the rest";
+            return Err(Failure::usage("standard input is asked for twice, and can be read once", remedy));
+        }
         let mut text = String::new();
         io::stdin().read_to_string(&mut text).map(|_length| text)
     } else {

@@ -30,7 +30,8 @@ or as YAML (`-o`); progress, hints and errors go to standard error. JSON keys ar
 are complete: they are fetched page by page. What streams (`events`, `service logs`) is one JSON value a line.
 
 An error is shown as `error:`, `cause:` and `remedy:`; with `-o json` or `-o yaml` it is one JSON object on standard error
-with `code`, `message`, `remedy`, `retry` and `details`. The codes are explained in [errors](../errors.md).
+with `code`, `message`, `remedy`, `retry` and `details`. The codes are explained in [errors](../errors.md). Mistakes in the
+command line itself are always told in words. A reader that goes away (`muster events | head`) is no error.
 
 A change is answered as soon as it is on disk. With `--wait` the command watches its operation to the end and ends with
 its result; Ctrl-C leaves the operation running, and `muster operation watch ID` comes back to it.

@@ -247,6 +247,9 @@ pub fn template() -> TemplateInfo {
     let mut replicas = parameter("replicas", ParameterKind::Integer);
     replicas.default = Some("1".to_owned());
     (replicas.minimum, replicas.maximum) = (Some(1), Some(9));
+    let mut memory = parameter("memory", ParameterKind::Bytes);
+    memory.default = Some("256Mi".to_owned());
+    memory.minimum = Some(64 << 20);
     let mut title = parameter("title", ParameterKind::String);
     title.required = true;
     TemplateInfo {
@@ -255,7 +258,7 @@ pub fn template() -> TemplateInfo {
         title: "a WordPress site".to_owned(),
         description: "WordPress\nwith its database".to_owned(),
         origin: "built-in".to_owned(),
-        parameters: vec![replicas, title, parameter("password", ParameterKind::Secret)],
+        parameters: vec![replicas, memory, title, parameter("password", ParameterKind::Secret)],
         services: [(String::new(), "wordpress:6".to_owned()), ("db".to_owned(), "mariadb:11".to_owned())].into(),
     }
 }

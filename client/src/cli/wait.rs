@@ -16,6 +16,7 @@ use muster_client::{Client, ItemStream};
 use muster_protocol::model::operation::{OperationInfo, OperationPhase};
 use muster_protocol::{ErrorCode, OperationId};
 
+use super::change::title;
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::{Failure, Result};
@@ -75,11 +76,7 @@ fn conclude(context: &mut Context, ended: OperationInfo) -> Result<()> {
 /// What is said of an operation that succeeded.
 fn said_of(ended: &OperationInfo) -> String {
     let took = ended.ended_at.map(|at| format!(" in {}", table::duration(at.since(ended.created_at))));
-    let services = match ended.services.as_slice() {
-        [] => String::new(),
-        services => format!(" ({})", table::joined(services)),
-    };
-    format!("{} of {}{services} succeeded{}", ended.kind, ended.cluster, took.unwrap_or_default())
+    format!("{} succeeded{}", title(ended), took.unwrap_or_default())
 }
 
 /// Adds how to come back to what could not be watched to its end.

@@ -1,7 +1,8 @@
 //! How templates look to people.
 
 use muster_protocol::Timestamp;
-use muster_protocol::model::catalog::{CatalogListing, ParameterInfo, TemplateInfo};
+use muster_protocol::model::catalog::{CatalogListing, ParameterInfo, ParameterKind, TemplateInfo};
+use muster_protocol::quantity::{Bytes, CpuMillis};
 
 use crate::cli::sheet::{Describe, Sheet};
 use crate::cli::table::{Cell, Row};
@@ -43,18 +44,19 @@ impl Describe for TemplateInfo {
 
 /// A service's name when the template's user gives the name `NAME`.
 fn service_name(suffix: &str) -> String {
-    if suffix.is_empty() { "NAME".to_owned() } else { format!("NAME-{}", suffix.trim_start_matches('-')) }
+    if suffix.is_empty() { "NAME".to_owned() } else { format!("NAME-{suffix}") }
 }
 
 impl Row for ParameterInfo {
     const HEADER: &'static [&'static str] = &["PARAMETER", "TYPE", "DEFAULT", "ALLOWED", "DESCRIPTION"];
 
     fn cells(&self, _now: Timestamp) -> Vec<Cell> {
-        let default = match (&self.default, self.required) {
-            (Some(default), _) if default.is_empty() => "\"\"".to_owned(),
-            (Some(default), _) => default.clone(),
-            (None, true) => "(must be given)".to_owned(),
-            (None, false) => "-".to_owned(),
+        let default = match &self.default {
+            Some(default) if default.is_empty() => "\"\"".to_owned(),
+            Some(default) => default.clone(),
+            None if self.required => "(must be given)".to_owned(),
+            None if self.kind == ParameterKind::Secret => "(random)".to_owned(),
+            None => "-".to_owned(),
         };
         vec![
             Cell::from(&self.name),
@@ -70,11 +72,27 @@ fn allowed(parameter: &ParameterInfo) -> String {
     if !parameter.one_of.is_empty() {
         return parameter.one_of.join("|");
     }
-    match (parameter.minimum, parameter.maximum) {
-        (Some(minimum), Some(maximum)) => format!("{minimum}..{maximum}"),
-        (Some(minimum), None) => format!("{minimum}.."),
-        (None, Some(maximum)) => format!("..{maximum}"),
-        (None, None) => "-".to_owned(),
+    let bound = |bound: Option<i64>| bound.map(|bound| amount(parameter.kind, bound)).unwrap_or_default();
+    match (bound(parameter.minimum), bound(parameter.maximum)) {
+        (minimum, maximum) if minimum.is_empty() && maximum.is_empty() => "-".to_owned(),
+        (minimum, maximum) => format!("{minimum}..{maximum}"),
+    }
+}
+
+/// A bound as it would be written for `--set`.
+fn amount(kind: ParameterKind, bound: i64) -> String {
+    match (kind, u64::try_from(bound)) {
+        (ParameterKind::Bytes, Ok(bytes)) => Bytes(bytes).to_string(),
+        (ParameterKind::Cpu, Ok(millis)) => CpuMillis(millis).to_string(),
+        (
+            ParameterKind::Bytes
+            | ParameterKind::Cpu
+            | ParameterKind::String
+            | ParameterKind::Integer
+            | ParameterKind::Boolean
+            | ParameterKind::Secret,
+            _,
+        ) => bound.to_string(),
     }
 }
 

@@ -3,6 +3,7 @@
 use clap::Args;
 use muster_protocol::OperationId;
 
+use crate::cli::change::title;
 use crate::cli::context::Context;
 use crate::cli::failure::Result;
 
@@ -17,8 +18,6 @@ impl Cancel {
     /// Asks for it.
     pub async fn run(self, context: &mut Context) -> Result<()> {
         let operation = context.client().await?.operation_cancel(self.id).await?;
-        context
-            .output
-            .said(&operation, || format!("{} of {} is {}", operation.kind, operation.cluster, operation.phase))
+        context.output.said(&operation, || format!("{} is {}", title(&operation), operation.phase))
     }
 }
