@@ -1,10 +1,13 @@
 //! What Muster's daemon and its clients say to each other.
 //!
-//! Nothing here does anything: this crate is the words both sides share. The
-//! types serve two encodings at once, bincode on the socket and JSON or YAML
+//! Nothing here does anything: this crate is the words both sides share, and how
+//! they cross the socket: [`handshake`] agrees on a version, [`stream`] carries
+//! [`frame`]s, [`codec`] turns them into bytes, [`credit`] holds streams back.
+//!
+//! The types serve two encodings at once, bincode on the socket and JSON or YAML
 //! for people, so they avoid what bincode cannot carry (`flatten`, untagged
 //! enums, skipped fields). Enums are append-only; a struct that was released
-//! is never changed in place.
+//! is never changed in place. `golden/` holds the bytes of every sample.
 
 pub mod codec;
 pub mod credit;
