@@ -1,0 +1,97 @@
+//! The handler against real Docker Engines. Run with `MUSTER_TEST_DOCKER=1`; needs root and the machine image.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic, and says when it is skipped")]
+
+mod certificates;
+mod machines;
+mod membership;
+mod services;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use muster_engine::context::ClusterContext;
+use muster_engine::handler::{Handler as _, Member};
+use muster_engine::observed::OrchestratorView;
+use muster_handler_swarm::SwarmHandler;
+use muster_protocol::model::cluster::{ClusterSpec, Infrastructure, MachineShape, Orchestrator};
+use muster_protocol::model::host::Role;
+use muster_protocol::{ClusterId, InstanceId};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::certificates::Authority;
+use crate::machines::Machines;
+
+/// A cluster's machines and the handler for it.
+struct Scene {
+    machines: Machines,
+    handler: SwarmHandler,
+    context: Arc<ClusterContext>,
+    _turn: SemaphorePermit<'static>,
+}
+
+impl Scene {
+    /// Starts the machines. Not more than two scenes at a time, as machines are heavy.
+    async fn new(cluster: &str, machines: &[(&str, Role)]) -> Self {
+        static TURNS: Semaphore = Semaphore::const_new(2);
+        let turn = TURNS.acquire().await.unwrap();
+        let authority = Authority::new();
+        let context = Arc::new(ClusterContext {
+            instance: InstanceId::generate(),
+            cluster: ClusterId::generate(),
+            spec: spec(cluster),
+            material: authority.material(),
+        });
+        let machines = Machines::start(cluster, authority, machines).await;
+        let handler = SwarmHandler::new(Arc::clone(&context));
+        Self { machines, handler, context, _turn: turn }
+    }
+
+    /// Starts the machines and makes them one swarm, the first being the one that forms it.
+    async fn formed(cluster: &str, machines: &[(&str, Role)]) -> Self {
+        let scene = Self::new(cluster, machines).await;
+        let members = scene.machines.all();
+        scene.handler.form(&members[0]).await.unwrap();
+        for machine in members {
+            scene.handler.join(members, machine).await.unwrap();
+        }
+        scene
+    }
+
+    fn members(&self) -> &[Member] {
+        self.machines.all()
+    }
+
+    /// Observes until what is seen satisfies `enough`.
+    async fn observe_until(&self, what: &str, enough: impl Fn(&OrchestratorView) -> bool) -> OrchestratorView {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            let seen = self.handler.observe(self.members()).await;
+            match seen {
+                Ok(view) if enough(&view) => return view,
+                seen => assert!(Instant::now() < deadline, "{what} was not seen in time: {seen:#?}"),
+            }
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+    }
+}
+
+fn spec(name: &str) -> ClusterSpec {
+    ClusterSpec {
+        name: name.parse().unwrap(),
+        orchestrator: Orchestrator::Swarm,
+        infrastructure: Infrastructure::Local,
+        account: None,
+        version: None,
+        control_planes: 1,
+        workers: 0,
+        machine: MachineShape::default(),
+        labels: Default::default(),
+    }
+}
+
+/// A handler for another cluster with the same keys, so that it reaches the machines of this one.
+fn handler_of_another_cluster(context: &ClusterContext) -> SwarmHandler {
+    let other = ClusterContext { cluster: ClusterId::generate(), ..context.clone() };
+    SwarmHandler::new(Arc::new(other))
+}

@@ -1,0 +1,123 @@
+//! Forming, joining, leaving.
+
+use muster_engine::handler::Handler as _;
+use muster_protocol::model::host::Role::{ControlPlane, Worker};
+use muster_protocol::{ErrorCode, Retry};
+
+use crate::{Scene, handler_of_another_cluster, machines};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_swarm_is_formed_once_and_found_again() {
+    if !machines::are_wanted("a_swarm_is_formed_once_and_found_again") {
+        return;
+    }
+    let scene = Scene::new("form", &[("manager-1", ControlPlane)]).await;
+    let first = scene.machines.get("manager-1");
+    assert_eq!(scene.handler.look_up_cluster(&first).await.unwrap(), None);
+    let formed = scene.handler.form(&first).await.unwrap();
+    assert_eq!(scene.handler.form(&first).await.unwrap(), formed);
+    assert_eq!(scene.handler.look_up_cluster(&first).await.unwrap(), Some(formed));
+
+    let refused = handler_of_another_cluster(&scene.context).form(&first).await.unwrap_err();
+    assert_eq!((refused.code, refused.retry), (ErrorCode::Conflict, Retry::Never), "another cluster's swarm");
+
+    let node = scene.handler.look_up_node(scene.members(), &first).await.unwrap().unwrap();
+    scene.handler.remove_node(scene.members(), &node.id, Some(&first)).await.unwrap();
+    scene.handler.remove_node(scene.members(), &node.id, Some(&first)).await.unwrap();
+    assert_eq!(scene.handler.look_up_cluster(&first).await.unwrap(), None, "the last node takes the swarm with it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_joins_leaves_and_comes_back_and_repeats_change_nothing() {
+    if !machines::are_wanted("a_worker_joins_leaves_and_comes_back_and_repeats_change_nothing") {
+        return;
+    }
+    let scene = Scene::new("worker", &[("manager-1", ControlPlane), ("worker-1", Worker), ("worker-2", Worker)]).await;
+    let (members, handler) = (scene.members(), &scene.handler);
+    handler.form(&members[0]).await.unwrap();
+    let mut ids = Vec::new();
+    for machine in members {
+        let joined = handler.join(members, machine).await.unwrap();
+        assert_eq!(handler.join(members, machine).await.unwrap(), joined);
+        assert_eq!(handler.look_up_node(members, machine).await.unwrap(), Some(joined.clone()));
+        ids.push(joined.id);
+    }
+    let view = scene
+        .observe_until("three ready nodes", |view| view.nodes.values().filter(|node| node.ready).count() == 3)
+        .await;
+    assert_eq!(view.nodes[&members[0].machine].role, ControlPlane);
+    assert_eq!(view.nodes[&members[1].machine].role, Worker);
+    assert_eq!(view.nodes[&members[2].machine].id, ids[2]);
+    assert!(view.version.is_some_and(|version| version.starts_with("20.10")));
+
+    let worker = &members[1];
+    for _ in 0..2 {
+        handler.remove_node(members, &ids[1], Some(worker)).await.unwrap();
+        assert_eq!(handler.look_up_node(members, worker).await.unwrap(), None);
+    }
+    let view = scene.observe_until("the removed node gone", |view| view.nodes.len() == 2).await;
+    assert!(!view.nodes.contains_key(&worker.machine));
+
+    let again = handler.join(members, worker).await.unwrap();
+    assert_ne!(again.id, ids[1]);
+    scene.observe_until("the node back", |view| view.nodes.get(&worker.machine).is_some_and(|node| node.ready)).await;
+
+    // Forgotten by the control plane while it lived: as after a crash between two steps of a removal.
+    scene.machines.run("manager-1", &format!("docker node rm --force {}", again.id));
+    let back = handler.join(members, worker).await.unwrap();
+    assert_ne!(back.id, again.id);
+
+    // Left by itself, and not struck off: a crash at another step.
+    scene.machines.run("worker-1", "docker swarm leave");
+    let back_again = handler.join(members, worker).await.unwrap();
+    assert_ne!(back_again.id, back.id);
+    handler.remove_node(members, &back.id, None).await.unwrap();
+    scene.machines.run("worker-2", "docker swarm leave && docker swarm init --advertise-addr 127.0.0.1");
+    let refused = handler.join(members, &members[2]).await.unwrap_err();
+    assert_eq!((refused.code, refused.retry), (ErrorCode::Conflict, Retry::Never));
+    assert!(refused.remedy.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn managers_are_removed_only_while_the_others_keep_their_quorum() {
+    if !machines::are_wanted("managers_are_removed_only_while_the_others_keep_their_quorum") {
+        return;
+    }
+    let machines = [("manager-1", ControlPlane), ("manager-2", ControlPlane), ("manager-3", ControlPlane)];
+    let scene = Scene::formed("managers", &machines).await;
+    let (members, handler) = (scene.members(), &scene.handler);
+    let view = scene
+        .observe_until("three reachable managers", |view| view.nodes.values().filter(|node| node.ready).count() == 3)
+        .await;
+    let id = |machine: usize| view.nodes[&members[machine].machine].id.clone();
+
+    // The leader goes, and all goes on: the failover to another manager is the handler's.
+    scene.machines.kill("manager-1");
+    scene
+        .observe_until("the lost manager not ready, through another one", |view| {
+            view.nodes.get(&members[0].machine).is_some_and(|node| !node.ready)
+        })
+        .await;
+    let refused = handler.remove_node(members, &id(1), Some(&members[1])).await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::QuorumLost, "{refused}");
+    let view = scene
+        .observe_until("both managers that are left", |view| view.nodes.values().filter(|node| node.ready).count() == 2)
+        .await;
+    assert!(view.nodes.contains_key(&members[1].machine), "a refusal changes nothing");
+
+    handler.remove_node(members, &id(0), None).await.unwrap();
+    handler.remove_node(members, &id(0), None).await.unwrap();
+    scene.observe_until("two nodes", |view| view.nodes.len() == 2).await;
+
+    handler.remove_node(members, &id(1), Some(&members[1])).await.unwrap();
+    handler.remove_node(members, &id(1), Some(&members[1])).await.unwrap();
+    let view = scene.observe_until("one node", |view| view.nodes.len() == 1).await;
+    assert!(view.nodes[&members[2].machine].ready);
+
+    let others = [members[2].clone()];
+    handler.join(&others, &members[1]).await.unwrap();
+    let worker = muster_engine::handler::Member { role: Worker, ..members[1].clone() };
+    handler.join(&others, &worker).await.unwrap();
+    let refused = handler.remove_node(&others, &id(2), Some(&members[2])).await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::QuorumLost, "the last manager does not leave its worker: {refused}");
+}
