@@ -26,8 +26,9 @@ const HEAD: &str = "\
 # The command line
 
 `muster NOUN VERB` asks the daemon over its socket. What is printed on standard output is the answer, as a table, as JSON
-or as YAML (`-o`); progress, hints and errors go to standard error. JSON keys are camelCase and only ever added to. Lists
-are complete: they are fetched page by page. What streams (`events`, `service logs`) is one JSON value a line.
+or as YAML (`-o`); progress, hints and errors go to standard error. The keys are in
+[JSON and YAML](json.md). Lists are complete: they are fetched page by page. What streams (`events`, `service logs`) is one
+JSON value a line.
 
 An error is shown as `error:`, `cause:` and `remedy:`; with `-o json` or `-o yaml` it is one JSON object on standard error
 with `code`, `message`, `remedy`, `retry` and `details`. The codes are explained in [errors](../errors.md). Mistakes in the
