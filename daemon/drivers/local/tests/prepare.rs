@@ -1,5 +1,7 @@
 //! Machines prepared for Swarm over real SSH (`MUSTER_TEST_DOCKER=1`).
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test ends at the first surprise, and says what it saw")]
+
 mod support;
 
 use std::sync::{Arc, Mutex};
