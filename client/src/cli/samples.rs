@@ -1,22 +1,20 @@
 //! One of each thing, for the tests of how they look.
 
+mod services;
+
 use muster_protocol::model::account::{AccountInfo, Finding};
-use muster_protocol::model::catalog::{BrokenTemplate, CatalogListing, ParameterInfo, ParameterKind, TemplateInfo};
 use muster_protocol::model::cluster::{
     ClusterInfo, ClusterPhase, ClusterSpec, ClusterSummary, Infrastructure, Leftover, MachineShape, Orchestrator, Tally,
 };
-use muster_protocol::model::container::{ContainerInfo, ContainerPhase};
 use muster_protocol::model::event::{Event, EventKind};
 use muster_protocol::model::host::{HostInfo, HostPhase, Role};
 use muster_protocol::model::operation::{OperationInfo, OperationKind, OperationPhase};
 use muster_protocol::model::plan::{Plan, Step, StepStatus};
-use muster_protocol::model::service::{
-    Endpoint, Exposure, LogLine, LogSource, Mount, MountKind, Port, SecretFile, ServiceInfo, ServiceMode, ServicePhase,
-    ServiceSpec, Transport,
-};
 use muster_protocol::quantity::{Bytes, CpuMillis};
-use muster_protocol::{Cause, ClusterId, ErrorCode, MachineId, Name, OperationId, Retry, ServiceId, Timestamp};
+use muster_protocol::{Cause, ClusterId, ErrorCode, MachineId, Name, OperationId, Retry, Timestamp};
 use serde::Serialize;
+
+pub use services::{catalog, container, log_line, service, template};
 
 use super::sheet::{Describe, Sheet};
 use super::table::{self, Row};
@@ -146,53 +144,6 @@ pub fn empty_plan() -> Plan {
     Plan { cluster: name("demo"), steps: Vec::new() }
 }
 
-pub fn service() -> ServiceInfo {
-    let endpoint =
-        |address: &str| Endpoint { address: address.to_owned(), published: 30080, port: 80, protocol: Transport::Tcp };
-    ServiceInfo {
-        id: ServiceId::from_u128(3),
-        cluster_id: ClusterId::from_u128(1),
-        cluster: name("demo"),
-        spec: ServiceSpec {
-            name: name("web"),
-            image: "nginx:1.26".to_owned(),
-            command: Vec::new(),
-            args: vec!["-g".to_owned(), "daemon off;".to_owned()],
-            env: [("A".to_owned(), "1".to_owned())].into(),
-            secrets: vec![SecretFile { name: name("token"), value: None, path: None }],
-            files: Vec::new(),
-            mode: ServiceMode::Replicated,
-            replicas: 3,
-            resources: Default::default(),
-            ports: vec![Port {
-                port: 80,
-                protocol: Transport::Tcp,
-                exposure: Exposure::Ingress,
-                published: Some(30080),
-            }],
-            mounts: vec![Mount {
-                kind: MountKind::Volume,
-                source: Some("content".to_owned()),
-                target: "/srv".to_owned(),
-                read_only: true,
-            }],
-            health: None,
-            constraints: vec!["role==worker".parse().unwrap()],
-            update: Default::default(),
-            labels: Default::default(),
-        },
-        template: Some("nginx@1".to_owned()),
-        generation: 1,
-        phase: ServicePhase::Running,
-        ready: 3,
-        wanted: 3,
-        endpoints: vec![endpoint("172.18.0.2"), endpoint("172.18.0.3")],
-        created_at: before(600),
-        updated_at: before(600),
-        cause: None,
-    }
-}
-
 pub fn host() -> HostInfo {
     HostInfo {
         id: MachineId::from_u128(2),
@@ -212,60 +163,6 @@ pub fn host() -> HostInfo {
         created_at: Some(before(3_600)),
         cause: None,
     }
-}
-
-pub fn container() -> ContainerInfo {
-    ContainerInfo {
-        id: "x7k2v9".to_owned(),
-        name: "web.1".to_owned(),
-        cluster_id: ClusterId::from_u128(1),
-        cluster: name("demo"),
-        service_id: ServiceId::from_u128(3),
-        service: name("web"),
-        machine: Some(name("worker-1")),
-        phase: ContainerPhase::Running,
-        healthy: Some(true),
-        address: Some("10.0.1.4".to_owned()),
-        image: "nginx:1.26".to_owned(),
-        since: Some(before(599)),
-        exit_code: None,
-        message: None,
-    }
-}
-
-pub fn template() -> TemplateInfo {
-    let parameter = |name: &str, kind| ParameterInfo {
-        name: name.to_owned(),
-        kind,
-        description: format!("the {name}"),
-        default: None,
-        minimum: None,
-        maximum: None,
-        one_of: Vec::new(),
-        required: false,
-    };
-    let mut replicas = parameter("replicas", ParameterKind::Integer);
-    replicas.default = Some("1".to_owned());
-    (replicas.minimum, replicas.maximum) = (Some(1), Some(9));
-    let mut memory = parameter("memory", ParameterKind::Bytes);
-    memory.default = Some("256Mi".to_owned());
-    memory.minimum = Some(64 << 20);
-    let mut title = parameter("title", ParameterKind::String);
-    title.required = true;
-    TemplateInfo {
-        name: name("wordpress"),
-        version: "1".to_owned(),
-        title: "a WordPress site".to_owned(),
-        description: "WordPress\nwith its database".to_owned(),
-        origin: "built-in".to_owned(),
-        parameters: vec![replicas, memory, title, parameter("password", ParameterKind::Secret)],
-        services: [(String::new(), "wordpress:6".to_owned()), ("db".to_owned(), "mariadb:11".to_owned())].into(),
-    }
-}
-
-pub fn catalog() -> CatalogListing {
-    let broken = BrokenTemplate { file: "mine.yaml".to_owned(), message: "line 3: there is no key `imag`".to_owned() };
-    CatalogListing { templates: vec![template()], broken: vec![broken] }
 }
 
 pub fn account() -> AccountInfo {
@@ -302,15 +199,5 @@ pub fn event() -> Event {
         service: None,
         message: "prepare machine/worker-1 failed".to_owned(),
         cause: Some(cause(ErrorCode::Preparation)),
-    }
-}
-
-pub fn log_line() -> LogLine {
-    LogLine {
-        container: "x7k2v9".to_owned(),
-        name: "web.1".to_owned(),
-        source: LogSource::Stdout,
-        at: Some(before(60)),
-        text: "GET / 200".to_owned(),
     }
 }
