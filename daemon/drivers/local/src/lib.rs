@@ -8,6 +8,7 @@ mod address;
 mod capabilities;
 mod check;
 mod docker_error;
+mod keys;
 mod machine;
 mod mark;
 mod network;

@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
-use std::io;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -15,19 +14,18 @@ use bollard::query_parameters::{
     CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
     RemoveContainerOptionsBuilder, StartContainerOptions, UploadToContainerOptionsBuilder,
 };
+use bytes::Bytes;
 use muster_engine::context::ClusterContext;
 use muster_engine::failure::Failure;
 use muster_engine::ledger::{Facts, MachineAccess, Present, ResourceKey};
 use muster_engine::observed::ObservedMachine;
 use muster_protocol::model::cluster::MachineShape;
 use muster_protocol::{ErrorCode, Name};
-use muster_provision::material::{self, MaterialError};
-use muster_provision::ssh_key::HostKey;
 use tokio::time::{Instant, sleep};
 
 use crate::docker_error::{failure, status};
 use crate::power::Stage;
-use crate::{LocalDriver, capabilities, mark, parameters};
+use crate::{LocalDriver, capabilities, keys, mark, parameters};
 
 /// The engine's parent, so that its bounding set bounds the engine's too. Our own may be narrowed by our unit.
 const HOST_STATUS: &str = "/proc/1/status";
@@ -211,9 +209,10 @@ impl LocalDriver {
     }
 
     async fn put_keys(&self, cluster: &ClusterContext, machine: &Name, id: &str) -> Result<(), Failure> {
-        let archive = keys_archive(cluster, machine)?;
+        let archive = keys::archive(cluster, machine)?;
         let options = UploadToContainerOptionsBuilder::new().path("/").build();
-        let put = self.docker()?.upload_to_container(id, Some(options), bollard::body_full(archive.into())).await;
+        let put =
+            self.docker()?.upload_to_container(id, Some(options), bollard::body_full(Bytes::from_owner(archive))).await;
         put.map_err(|error| failure("put the machine's keys in place", error))
     }
 
@@ -254,35 +253,7 @@ fn present(cluster: &ClusterContext, machine: &Name, found: &Found) -> Result<Pr
         let message = format!("the container of {machine} has no mark {}", mark::ADDRESS);
         Failure::not_applied(ErrorCode::Provider, message).permanent().with_remedy("delete the machine, or the cluster")
     })?;
-    let host_key =
-        HostKey::derive(&cluster.material, machine).and_then(|key| Ok(key.public_text()?)).map_err(broken_material)?;
+    let host_key = keys::public_host_key(cluster, machine)?;
     let access = MachineAccess { address: address.to_string(), ssh_port: 22, ssh_user: "root".to_owned(), host_key };
     Ok(Present { id: found.id.clone(), facts: Facts::Machine(access) })
-}
-
-/// What a machine needs before its first start: the host key that we pin, and the key that lets us in.
-fn keys_archive(cluster: &ClusterContext, machine: &Name) -> Result<Vec<u8>, Failure> {
-    let host_key = HostKey::derive(&cluster.material, machine).map_err(broken_material)?;
-    let private = host_key.private_text().map_err(MaterialError::from).map_err(broken_material)?;
-    let authorized = material::entry(&cluster.material, material::SSH_PUBLIC_KEY).map_err(broken_material)?;
-    let files = [
-        ("etc/ssh/ssh_host_ed25519_key", private.expose().to_owned()),
-        ("root/.ssh/authorized_keys", format!("{authorized}\n")),
-    ];
-    let mut archive = tar::Builder::new(Vec::new());
-    for (path, content) in files {
-        let mut header = tar::Header::new_gnu();
-        header.set_mode(0o600);
-        header.set_size(content.len() as u64);
-        archive.append_data(&mut header, path, content.as_bytes()).map_err(no_archive)?;
-    }
-    archive.into_inner().map_err(no_archive)
-}
-
-fn no_archive(error: io::Error) -> Failure {
-    Failure::not_applied(ErrorCode::Internal, format!("the machine's keys cannot be packed: {error}"))
-}
-
-fn broken_material(error: MaterialError) -> Failure {
-    Failure::not_applied(ErrorCode::Internal, error.to_string()).permanent()
 }

@@ -7,17 +7,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use muster_engine::context::{ClusterContext, Material};
 use muster_engine::failure::Failure;
 use muster_engine::ledger::MachineAccess;
 use muster_engine::preparer::Preparer;
 use muster_protocol::model::cluster::ClusterSpec;
 use muster_protocol::model::host::Role;
-use muster_protocol::{ErrorCode, Name};
+use muster_protocol::{ErrorCode, Name, SecretString};
+use zeroize::Zeroizing;
 
 use crate::docker_engine;
 use crate::material::{self, MaterialError};
-use crate::pki::Authority;
+use crate::pki::{Authority, Identity};
 use crate::recipe::{Script, digest};
 use crate::ssh::Session;
 
@@ -115,11 +117,11 @@ impl SwarmPreparer {
         let identity = self.server_identity(cluster, machine, access)?;
         let authority = material::entry(&cluster.material, material::CA_CERTIFICATE).map_err(broken_material)?;
         let files = [
-            (config::CA_PATH, 0o644, authority.to_owned()),
-            (config::CERTIFICATE_PATH, 0o644, identity.certificate_pem),
-            (config::KEY_PATH, 0o600, identity.key_pem.expose().to_owned()),
-            (config::DAEMON_PATH, 0o644, config::daemon_json(&self.options, gateway)),
-            (config::UNIT_DROP_IN_PATH, 0o644, config::UNIT_DROP_IN.to_owned()),
+            (config::CA_PATH, 0o644, Bytes::from(authority.to_owned())),
+            (config::CERTIFICATE_PATH, 0o644, Bytes::from(identity.certificate_pem)),
+            (config::KEY_PATH, 0o600, secret_bytes(&identity.key_pem)),
+            (config::DAEMON_PATH, 0o644, Bytes::from(config::daemon_json(&self.options, gateway))),
+            (config::UNIT_DROP_IN_PATH, 0o644, Bytes::from_static(config::UNIT_DROP_IN.as_bytes())),
         ];
         for (path, mode, content) in files {
             session.upload(path, mode, content).await?;
@@ -137,7 +139,7 @@ impl SwarmPreparer {
         cluster: &ClusterContext,
         machine: &Name,
         access: &MachineAccess,
-    ) -> Result<crate::pki::Identity, Failure> {
+    ) -> Result<Identity, Failure> {
         let address: IpAddr = access.address.parse().map_err(|_| {
             let message = format!("`{}` is no IP address, and the engine's certificate needs one", access.address);
             Failure::not_applied(ErrorCode::Preparation, message).permanent()
@@ -188,6 +190,11 @@ impl Preparer for SwarmPreparer {
         session.close().await;
         applied
     }
+}
+
+/// A copy that is wiped when it was sent.
+fn secret_bytes(secret: &SecretString) -> Bytes {
+    Bytes::from_owner(Zeroizing::new(secret.expose().as_bytes().to_vec()))
 }
 
 /// Nothing was done, and nothing ever will be with this material.
