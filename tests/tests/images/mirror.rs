@@ -1,49 +1,53 @@
-//! The registry as a mirror of Docker Hub, asked by a second engine that has nothing but a `daemon.json`.
+//! The registry as a mirror of Docker Hub, asked by another engine that has nothing but a `daemon.json`.
 
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use muster_tests::images::docker::docker;
-use tempfile::TempDir;
 
 use crate::deployment::{LABEL, registry_with, wanted};
 
-/// A Docker Engine of its own, without images and without network.
+/// A Docker Engine in a container, without images.
 struct Engine {
-    daemon: Child,
-    folder: TempDir,
+    container: String,
 }
 
 impl Engine {
-    async fn start(daemon_json: &str) -> Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let path = |name: &str| folder.path().join(name).display().to_string();
-        std::fs::write(folder.path().join("daemon.json"), daemon_json)?;
-        let daemon = Command::new("dockerd")
-            .args(["--config-file", &path("daemon.json"), "--data-root", &path("data"), "--exec-root", &path("exec")])
-            .args(["--pidfile", &path("pid"), "--host", &format!("unix://{}", path("socket"))])
-            .args(["--bridge", "none", "--iptables=false", "--ip6tables=false"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(std::fs::File::create(folder.path().join("log"))?)
-            .spawn()
-            .context("cannot start dockerd")?;
-        let engine = Self { daemon, folder };
+    /// As little of a machine as it takes to pull. Never an engine beside the host's own: a second one in the same network
+    /// namespace takes the first one's bridge `docker0` for a leftover and removes it.
+    async fn start(network: &Network, daemon_json: &str) -> Result<Self> {
+        let script = format!(
+            "mkdir -p /etc/docker && echo '{daemon_json}' > /etc/docker/daemon.json && \
+             exec dockerd --bridge none --iptables=false"
+        );
+        let arguments = [
+            &["run", "--detach", "--label", LABEL, "--network", &network.id][..],
+            &["--cap-add", "SYS_ADMIN", "--cap-add", "NET_ADMIN"],
+            &["--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined"],
+            &["--tmpfs", "/run", "--volume", "/var/lib/docker"],
+            &["--entrypoint", "sh", "muster/machine:bookworm", "-c", &script],
+        ];
+        let engine = Self { container: docker(&arguments.concat()).await? };
         let deadline = Instant::now() + Duration::from_secs(30);
         while engine.docker(&["version"]).await.is_err() {
             if Instant::now() >= deadline {
-                bail!("dockerd does not answer: {}", std::fs::read_to_string(engine.folder.path().join("log"))?);
+                bail!("dockerd does not answer: {}", docker(&["logs", "--tail", "20", &engine.container]).await?);
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         Ok(engine)
     }
 
+    /// The docker command line inside.
     async fn docker(&self, arguments: &[&str]) -> Result<String> {
-        let socket = format!("unix://{}", socket(self.folder.path()));
-        docker(&[&["--host", &socket], arguments].concat()).await
+        docker(&[&["exec", &self.container, "docker"], arguments].concat()).await
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        let _ = Command::new("docker").args(["rm", "-fv", &self.container]).output();
     }
 }
 
@@ -69,18 +73,6 @@ impl Drop for Network {
     }
 }
 
-fn socket(folder: &Path) -> String {
-    folder.join("socket").display().to_string()
-}
-
-impl Drop for Engine {
-    fn drop(&mut self) {
-        // Asked to end, it takes its containerd with it and unmounts what it mounted.
-        let _ = Command::new("kill").arg(self.daemon.id().to_string()).status();
-        let _ = self.daemon.wait();
-    }
-}
-
 #[tokio::test]
 async fn an_engine_pulls_official_names_from_the_registry_by_its_daemon_json() -> Result<()> {
     if !wanted("an_engine_pulls_official_names_from_the_registry_by_its_daemon_json") {
@@ -88,9 +80,9 @@ async fn an_engine_pulls_official_names_from_the_registry_by_its_daemon_json() -
     }
     let registry = registry_with(&["busybox:1.36"]).await?;
     // Not loopback, where plain HTTP would be allowed anyway: as machines on a network reach this host.
-    let network = Network::create("muster-test-mirror").await?;
-    let engine = Engine::start(&registry.daemon_json(&network.gateway)).await?;
-    engine.docker(&["pull", "--quiet", "busybox:1.36"]).await?;
+    let network = Network::create(&format!("muster-test-mirror-{}", std::process::id())).await?;
+    let engine = Engine::start(&network, &registry.daemon_json(&network.gateway)).await?;
+    engine.docker(&["pull", "--quiet", "busybox:1.36"]).await.context("not by its official name")?;
     let names = engine.docker(&["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"]).await?;
     assert_eq!(names, "busybox:1.36");
     let direct = format!("{}:{}/library/busybox:1.36", network.gateway, registry.port());
