@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bollard::models::{
     EndpointPortConfig, EndpointPortConfigProtocolEnum, EndpointPortConfigPublishModeEnum, Service, ServiceSpecMode,
-    ServiceUpdateStatusStateEnum, TaskState,
+    TaskSpec, TaskState,
 };
 use muster_engine::observed::ObservedService;
 use muster_protocol::model::service::{Endpoint, Transport};
@@ -29,7 +29,7 @@ pub(super) fn observed(
         // Swarm calls a copy running only when its health check passes.
         count(current.iter().filter(|task| task.is_wanted() && task.state() == TaskState::RUNNING))
     };
-    let updating = is_updating(service) || tasks.iter().any(|task| !is_current(service, task) && !task.has_ended());
+    let updating = tasks.iter().any(|task| !is_current(service, task) && !task.has_ended());
     ObservedService {
         id: service.id.clone().unwrap_or_default(),
         generation: generation(service),
@@ -44,10 +44,12 @@ pub(super) fn observed(
 /// Whether the task was made from the service's present spec, not from an earlier one. Swarm judges by the same
 /// comparison whether to replace a task. A job's earlier runs have the same spec, but not its number.
 fn is_current(service: &Service, task: &SeenTask) -> bool {
-    let template = service.spec.as_ref().and_then(|spec| spec.task_template.as_ref());
+    // The engine names the runtime only in a service's template, not in its tasks.
+    let without_runtime = |spec: &TaskSpec| TaskSpec { runtime: None, ..spec.clone() };
+    let template = service.spec.as_ref().and_then(|spec| spec.task_template.as_ref()).map(without_runtime);
     let run = service.job_status.as_ref().and_then(|status| status.job_iteration.as_ref()).map(|run| run.index);
     let task_run = task.task.job_iteration.as_ref().map(|run| run.index);
-    task.task.spec.as_ref() == template && (run.is_none() || run == task_run)
+    task.task.spec.as_ref().map(without_runtime) == template && (run.is_none() || run == task_run)
 }
 
 fn wanted(service: &Service, mode: &ServiceSpecMode, machines: &BTreeMap<&str, Machine<'_>>) -> u32 {
@@ -82,20 +84,6 @@ fn allows(constraint: &str, machine: &Machine<'_>) -> bool {
         attribute.strip_prefix("node.labels.").and_then(|label| labels?.get(label)).map(String::as_str)
     };
     actual.is_some_and(|actual| actual.eq_ignore_ascii_case(value)) == equal
-}
-
-fn is_updating(service: &Service) -> bool {
-    match service.update_status.as_ref().and_then(|status| status.state) {
-        Some(ServiceUpdateStatusStateEnum::UPDATING | ServiceUpdateStatusStateEnum::ROLLBACK_STARTED) => true,
-        Some(
-            ServiceUpdateStatusStateEnum::EMPTY
-            | ServiceUpdateStatusStateEnum::PAUSED
-            | ServiceUpdateStatusStateEnum::COMPLETED
-            | ServiceUpdateStatusStateEnum::ROLLBACK_PAUSED
-            | ServiceUpdateStatusStateEnum::ROLLBACK_COMPLETED,
-        )
-        | None => false,
-    }
 }
 
 /// Why copies do not run: the newest error of a copy, or why the change stopped.

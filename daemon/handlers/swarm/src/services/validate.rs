@@ -7,8 +7,8 @@ use muster_protocol::model::service::{
 
 use crate::marks;
 
-/// What the engine accepts as the data of one secret or config.
-const MAX_FILE_BYTES: usize = 500 * 1024;
+/// What the engine accepts as the data of one secret or config: less than 500 KiB.
+const MAX_FILE_BYTES: usize = 500 * 1024 - 1;
 
 const SWARM: &str = "Docker Swarm";
 
@@ -144,5 +144,114 @@ fn files(service: &ServiceSpec) -> Result<(), Error> {
 }
 
 fn too_long(field: &str) -> Error {
-    Error::invalid(field, format!("{SWARM} keeps at most {} KiB in one file", MAX_FILE_BYTES / 1024))
+    Error::invalid(field, format!("{SWARM} keeps at most {MAX_FILE_BYTES} bytes in one file"))
+}
+
+#[cfg(test)]
+mod tests {
+    use muster_protocol::model::service::{ConfigFile, HealthCheck};
+    use muster_protocol::{ErrorCode, SecretString};
+
+    use super::*;
+    use crate::services::translate::tests::plain;
+
+    #[track_caller]
+    fn assert_refused(service: ServiceSpec, code: ErrorCode, field: &str) {
+        let error = validate(&service).unwrap_err();
+        assert_eq!((error.code, error.details["field"].as_str()), (code, field), "{error}");
+    }
+
+    fn health(probe: Probe) -> Option<HealthCheck> {
+        Some(HealthCheck { probe, interval_ms: 1_000, timeout_ms: 1_000, retries: 1, start_period_ms: 0 })
+    }
+
+    fn published(exposure: Exposure, published: Option<u16>) -> Vec<Port> {
+        vec![Port { port: 80, protocol: Default::default(), exposure, published }]
+    }
+
+    fn mounted(kind: MountKind, source: Option<&str>, target: &str) -> Vec<Mount> {
+        vec![Mount { kind, source: source.map(str::to_owned), target: target.to_owned(), read_only: false }]
+    }
+
+    #[test]
+    fn a_plain_service_is_accepted() {
+        assert_eq!(validate(&plain()), Ok(()));
+        assert_eq!(validate(&ServiceSpec { health: health(Probe::Command(vec!["true".into()])), ..plain() }), Ok(()));
+    }
+
+    #[test]
+    fn probes_that_swarm_does_not_have_are_refused_by_name() {
+        let http = Probe::Http { port: 80, path: "/".into() };
+        assert_refused(ServiceSpec { health: health(http), ..plain() }, ErrorCode::Unsupported, "health.probe.http");
+        assert_refused(
+            ServiceSpec { health: health(Probe::Tcp(80)), ..plain() },
+            ErrorCode::Unsupported,
+            "health.probe.tcp",
+        );
+    }
+
+    #[test]
+    fn a_job_has_no_health() {
+        let job =
+            ServiceSpec { mode: ServiceMode::Job, health: health(Probe::Command(vec!["true".into()])), ..plain() };
+        assert_refused(job, ErrorCode::Unsupported, "health");
+    }
+
+    #[test]
+    fn a_global_service_has_no_number_of_copies() {
+        let global = ServiceSpec { mode: ServiceMode::Global, replicas: 2, ..plain() };
+        assert_refused(global, ErrorCode::InvalidArgument, "replicas");
+    }
+
+    #[test]
+    fn a_port_is_published_only_to_the_outside() {
+        let ports = published(Exposure::Cluster, Some(8080));
+        assert_refused(ServiceSpec { ports, ..plain() }, ErrorCode::InvalidArgument, "ports[0].published");
+        assert!(validate(&ServiceSpec { ports: published(Exposure::Host, None), ..plain() }).is_ok());
+    }
+
+    #[test]
+    fn mounts_need_what_their_kind_needs() {
+        for (kind, source) in [
+            (MountKind::Volume, None),
+            (MountKind::Volume, Some("../x")),
+            (MountKind::Bind, Some("relative")),
+            (MountKind::Bind, None),
+            (MountKind::Tmpfs, Some("x")),
+        ] {
+            let mounts = mounted(kind, source, "/data");
+            assert_refused(ServiceSpec { mounts, ..plain() }, ErrorCode::InvalidArgument, "mounts[0].source");
+        }
+        let mounts = mounted(MountKind::Tmpfs, None, "data");
+        assert_refused(ServiceSpec { mounts, ..plain() }, ErrorCode::InvalidArgument, "mounts[0].target");
+    }
+
+    #[test]
+    fn our_own_labels_cannot_be_given() {
+        let labels = [("io.muster.cluster".to_owned(), "x".to_owned())].into();
+        assert_refused(ServiceSpec { labels, ..plain() }, ErrorCode::InvalidArgument, "labels");
+    }
+
+    #[test]
+    fn a_constraint_that_swarm_cannot_read_is_refused() {
+        let constraints = vec!["label.disk==ä".parse().unwrap()];
+        assert_refused(ServiceSpec { constraints, ..plain() }, ErrorCode::InvalidArgument, "constraints[0]");
+    }
+
+    #[test]
+    fn files_that_swarm_cannot_keep_are_refused() {
+        let file = |path: &str, content: &str| ConfigFile { path: path.into(), content: content.into() };
+        let with = |files| ServiceSpec { files, ..plain() };
+        assert_refused(with(vec![file("etc/x", "x")]), ErrorCode::InvalidArgument, "files[0].path");
+        assert_refused(with(vec![file("/x", "")]), ErrorCode::Unsupported, "files[0].content");
+        let long = "x".repeat(MAX_FILE_BYTES + 1);
+        assert_refused(with(vec![file("/x", &long)]), ErrorCode::InvalidArgument, "files[0].content");
+        assert_refused(with(vec![file("/x", "a"), file("/x", "b")]), ErrorCode::InvalidArgument, "files");
+    }
+
+    #[test]
+    fn an_empty_secret_is_refused() {
+        let secret = SecretFile { name: "a".parse().unwrap(), value: Some(SecretString::new("")), path: None };
+        assert_refused(ServiceSpec { secrets: vec![secret], ..plain() }, ErrorCode::Unsupported, "secrets[0].value");
+    }
 }

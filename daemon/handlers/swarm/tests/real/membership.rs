@@ -1,9 +1,15 @@
 //! Forming, joining, leaving.
 
+use std::sync::Arc;
+
+use muster_engine::context::ClusterContext;
+use muster_engine::failure::Certainty;
 use muster_engine::handler::Handler as _;
+use muster_handler_swarm::SwarmHandler;
 use muster_protocol::model::host::Role::{ControlPlane, Worker};
 use muster_protocol::{ErrorCode, Retry};
 
+use crate::certificates::Authority;
 use crate::{Scene, handler_of_another_cluster, machines};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -20,6 +26,24 @@ async fn a_swarm_is_formed_once_and_found_again() {
 
     let refused = handler_of_another_cluster(&scene.context).form(&first).await.unwrap_err();
     assert_eq!((refused.code, refused.retry), (ErrorCode::Conflict, Retry::Never), "another cluster's swarm");
+
+    let stranger = ClusterContext { material: Authority::new().material(), ..(*scene.context).clone() };
+    let refused = SwarmHandler::new(Arc::new(stranger)).form(&first).await.unwrap_err();
+    assert_eq!(
+        (refused.code, refused.certainty),
+        (ErrorCode::Credentials, Certainty::NotApplied),
+        "other keys: {refused}"
+    );
+    let half = Authority::new().material().0.into_iter().filter(|(name, _)| name != "ca-certificate");
+    let mut material = scene.context.material.clone();
+    material.0.extend(half);
+    let stranger = ClusterContext { material, ..(*scene.context).clone() };
+    let refused = SwarmHandler::new(Arc::new(stranger)).form(&first).await.unwrap_err();
+    assert_eq!(
+        (refused.code, refused.certainty),
+        (ErrorCode::Credentials, Certainty::NotApplied),
+        "a client that the engine does not know: {refused}"
+    );
 
     let node = scene.handler.look_up_node(scene.members(), &first).await.unwrap().unwrap();
     scene.handler.remove_node(scene.members(), &node.id, Some(&first)).await.unwrap();

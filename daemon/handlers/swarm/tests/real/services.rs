@@ -10,7 +10,11 @@ use muster_engine::handler::{Handler as _, ServiceOrder};
 use muster_engine::ledger::Facts;
 use muster_protocol::model::container::ContainerPhase;
 use muster_protocol::model::host::Role::{ControlPlane, Worker};
-use muster_protocol::model::service::{ConfigFile, Exposure, LogSource, Port, SecretFile, ServiceMode, ServiceSpec};
+use muster_protocol::model::service::{
+    ConfigFile, Exposure, HealthCheck, LogSource, Mount, MountKind, Port, Probe, Resources, SecretFile, ServiceMode,
+    ServiceSpec, UpdateOrder, UpdatePolicy,
+};
+use muster_protocol::quantity::{Bytes, CpuMillis};
 use muster_protocol::{ErrorCode, Name, Retry, SecretString, ServiceId};
 
 use crate::machines::BUSYBOX;
@@ -194,6 +198,90 @@ async fn services_find_each_other_and_global_services_and_jobs_count_as_they_sho
         lines.into_iter().filter(|line| line.as_ref().is_ok_and(|line| line.text == "reached agent")).count(),
         2
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_field_reaches_the_engine_and_a_change_that_fails_keeps_the_old_copies() {
+    if !machines::are_wanted("every_field_reaches_the_engine_and_a_change_that_fails_keeps_the_old_copies") {
+        return;
+    }
+    let scene = scene("fields").await;
+    let (members, handler) = (scene.members(), &scene.handler);
+    let mount = |kind, source: Option<&str>, target: &str, read_only| Mount {
+        kind,
+        source: source.map(str::to_owned),
+        target: target.to_owned(),
+        read_only,
+    };
+    let health = HealthCheck {
+        probe: Probe::Command(["/bin/sh", "-c", "cat /scratch/well"].map(str::to_owned).to_vec()),
+        interval_ms: 500,
+        timeout_ms: 2_000,
+        retries: 2,
+        start_period_ms: 0,
+    };
+    let mut order = order(ServiceSpec {
+        args: vec!["one".into(), "two words".into()],
+        replicas: 2,
+        resources: Resources {
+            cpu_limit: Some(CpuMillis(500)),
+            memory_limit: Some(Bytes(32 << 20)),
+            cpu_reservation: Some(CpuMillis(10)),
+            memory_reservation: Some(Bytes(4 << 20)),
+        },
+        ports: vec![Port { port: 80, protocol: Default::default(), exposure: Exposure::Host, published: None }],
+        mounts: vec![
+            mount(MountKind::Volume, Some("data"), "/data", false),
+            mount(MountKind::Bind, Some("/etc/hostname"), "/machine", true),
+            mount(MountKind::Tmpfs, None, "/scratch", false),
+        ],
+        health: Some(health),
+        constraints: vec!["role==worker".parse().unwrap(), "label.nothing!=here".parse().unwrap()],
+        update: UpdatePolicy { parallelism: 1, delay_ms: 100, order: UpdateOrder::StartFirst, deadline_ms: 60_000 },
+        labels: BTreeMap::from([("team".to_owned(), "red".to_owned())]),
+        ..service(
+            "full",
+            "sleep 2; touch /scratch/well /data/kept; echo \"$0 $1\" >/scratch/args; exec httpd -f -p 80 -h /",
+        )
+    });
+    let name = order.spec.name.clone();
+    handler.validate(&order.spec).unwrap();
+    handler.deploy(members, &order).await.unwrap();
+    let view = scene.ready(&name, 1, 2).await;
+    assert!(view.containers.iter().all(|one| one.healthy == Some(true) && one.phase == ContainerPhase::Running));
+    let machine: Name = "worker-1".parse().unwrap();
+    assert!(view.containers.iter().all(|one| one.machine.as_ref() == Some(&machine)));
+    let endpoints = &view.services[&name].endpoints;
+    assert!(endpoints.len() == 2 && endpoints[0].published != endpoints[1].published, "the engine chose two ports");
+    http_get(&endpoints[1].address, endpoints[1].published).unwrap();
+    assert_eq!(
+        scene.in_container(&machine, &name, "cat /machine /scratch/args; ls /data"),
+        "fields-worker-1\none two words\nkept"
+    );
+    let limit = "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null || true";
+    assert_eq!(scene.in_container(&machine, &name, limit), (32 << 20).to_string());
+
+    // The next generation never becomes healthy: the copies that run are left.
+    order.generation = 2;
+    order.spec.command = ["/bin/sh", "-c", "echo broken; exec sleep 1000"].map(str::to_owned).to_vec();
+    handler.deploy(members, &order).await.unwrap();
+    let view = scene
+        .observe_until("the change that fails", |view| {
+            let service = &view.services[&name];
+            service.message.is_some() && service.updating && service.generation == 2
+        })
+        .await;
+    assert_eq!(view.services[&name].ready, 0, "old copies do not count for the new generation");
+    assert!(view.containers.iter().filter(|one| one.phase == ContainerPhase::Running).count() >= 1);
+
+    // Back to what was good, as another generation: the mesh needs another kind of endpoint.
+    order.generation = 3;
+    order.spec.health = None;
+    order.spec.ports[0].exposure = Exposure::Ingress;
+    handler.deploy(members, &order).await.unwrap();
+    let view = scene.ready(&name, 3, 2).await;
+    assert_eq!(view.services[&name].endpoints.len(), 2, "the mesh answers on every machine");
+    handler.remove_service(members, &name).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

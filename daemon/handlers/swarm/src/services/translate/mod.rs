@@ -1,14 +1,16 @@
 //! A service in the swarm's form. Pure: whatever has an id in the swarm is looked up or made before.
 
+mod container;
+#[cfg(test)]
+pub(super) mod tests;
+
 use std::collections::BTreeMap;
 
 use bollard::models::{
     EndpointPortConfig, EndpointPortConfigProtocolEnum, EndpointPortConfigPublishModeEnum, EndpointSpec,
-    EndpointSpecModeEnum, HealthConfig, Limit, Mount as SwarmMount, MountType, MountVolumeOptions,
-    NetworkAttachmentConfig, ResourceObject, ServiceSpec as SwarmService, ServiceSpecMode, ServiceSpecModeReplicated,
-    ServiceSpecModeReplicatedJob, ServiceSpecUpdateConfig, ServiceSpecUpdateConfigFailureActionEnum,
-    ServiceSpecUpdateConfigOrderEnum, TaskSpec, TaskSpecContainerSpec, TaskSpecContainerSpecConfigs,
-    TaskSpecContainerSpecFile, TaskSpecContainerSpecFile1, TaskSpecContainerSpecSecrets, TaskSpecPlacement,
+    EndpointSpecModeEnum, Limit, NetworkAttachmentConfig, ResourceObject, ServiceSpec as SwarmService, ServiceSpecMode,
+    ServiceSpecModeReplicated, ServiceSpecModeReplicatedJob, ServiceSpecUpdateConfig,
+    ServiceSpecUpdateConfigFailureActionEnum, ServiceSpecUpdateConfigOrderEnum, TaskSpec, TaskSpecPlacement,
     TaskSpecResources, TaskSpecRestartPolicy, TaskSpecRestartPolicyConditionEnum,
 };
 use muster_engine::context::{ClusterContext, mark};
@@ -16,12 +18,11 @@ use muster_engine::handler::ServiceOrder;
 use muster_engine::ledger::ResourceKey;
 use muster_protocol::Name;
 use muster_protocol::model::service::{
-    Attribute, Constraint, Exposure, HealthCheck, Mount, MountKind, Port, Probe, Resources, ServiceMode, ServiceSpec,
-    Transport, UpdateOrder, UpdatePolicy,
+    Attribute, Constraint, Exposure, Port, Resources, ServiceMode, ServiceSpec, Transport, UpdateOrder, UpdatePolicy,
 };
 use muster_protocol::quantity::{Bytes, CpuMillis};
 
-use crate::marks::{self, Labels, MACHINE, PORTS, SECRETS_VERSION};
+use crate::marks::{self, Labels, MACHINE, SECRETS_VERSION};
 
 /// A thing in the swarm, as a service refers to it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -45,9 +46,6 @@ pub(crate) struct References {
 const JOB_ATTEMPTS: i64 = 3;
 /// How long a changed copy is watched before the next one is changed. Swarm's own default, said aloud.
 const MONITOR_MS: u64 = 5_000;
-/// Files belong to root and can be read by every user of the container, because images run as many users.
-const FILE_MODE: u32 = 0o444;
-
 /// The service in the swarm's form.
 pub(crate) fn service(cluster: &ClusterContext, order: &ServiceOrder, references: &References) -> SwarmService {
     let spec = &order.spec;
@@ -56,7 +54,7 @@ pub(crate) fn service(cluster: &ClusterContext, order: &ServiceOrder, references
         name: Some(spec.name.to_string()),
         labels: Some(labels(cluster, order)),
         task_template: Some(TaskSpec {
-            container_spec: Some(container(cluster, spec, references)),
+            container_spec: Some(container::container(cluster, spec, references)),
             resources: resources(&spec.resources),
             restart_policy: is_job.then(job_restarts),
             placement: placement(&spec.constraints),
@@ -82,111 +80,6 @@ fn labels(cluster: &ClusterContext, order: &ServiceOrder) -> Labels {
     labels.insert(mark::GENERATION.to_owned(), order.generation.to_string());
     labels.insert(SECRETS_VERSION.to_owned(), order.secrets_version.to_string());
     labels
-}
-
-fn container(cluster: &ClusterContext, spec: &ServiceSpec, references: &References) -> TaskSpecContainerSpec {
-    TaskSpecContainerSpec {
-        image: Some(spec.image.clone()),
-        labels: Some(container_labels(cluster, spec)),
-        command: list(&spec.command),
-        args: list(&spec.args),
-        env: list(&spec.env.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()),
-        mounts: list(&spec.mounts.iter().map(|one| mount(cluster, one)).collect::<Vec<_>>()),
-        health_check: spec.health.as_ref().and_then(health),
-        secrets: list(&secrets(spec, references)),
-        configs: list(&configs(references)),
-        ..Default::default()
-    }
-}
-
-/// Only what does not change with every generation: a change here replaces every copy.
-fn container_labels(cluster: &ClusterContext, spec: &ServiceSpec) -> Labels {
-    let mut labels = marks::of(cluster, &ResourceKey::Service(spec.name.clone()));
-    let published: Vec<String> =
-        spec.ports.iter().filter(|port| port.exposure != Exposure::Cluster).map(published_text).collect();
-    if !published.is_empty() {
-        labels.insert(PORTS.to_owned(), published.join(","));
-    }
-    labels
-}
-
-fn published_text(port: &Port) -> String {
-    let how = match port.exposure {
-        Exposure::Cluster => "cluster",
-        Exposure::Host => "host",
-        Exposure::Ingress => "ingress",
-    };
-    format!("{}:{}/{}/{how}", port.published.unwrap_or(0), port.port, port.protocol)
-}
-
-fn secrets(spec: &ServiceSpec, references: &References) -> Vec<TaskSpecContainerSpecSecrets> {
-    let with_reference =
-        spec.secrets.iter().filter_map(|secret| Some((secret.target(), references.secrets.get(&secret.name)?)));
-    with_reference
-        .map(|(path, reference)| TaskSpecContainerSpecSecrets {
-            file: Some(TaskSpecContainerSpecFile {
-                name: Some(path),
-                uid: Some("0".to_owned()),
-                gid: Some("0".to_owned()),
-                mode: Some(FILE_MODE),
-            }),
-            secret_id: Some(reference.id.clone()),
-            secret_name: Some(reference.name.clone()),
-        })
-        .collect()
-}
-
-fn configs(references: &References) -> Vec<TaskSpecContainerSpecConfigs> {
-    let files = references.files.iter();
-    files
-        .map(|(path, reference)| TaskSpecContainerSpecConfigs {
-            file: Some(TaskSpecContainerSpecFile1 {
-                name: Some(path.clone()),
-                uid: Some("0".to_owned()),
-                gid: Some("0".to_owned()),
-                mode: Some(FILE_MODE),
-            }),
-            config_id: Some(reference.id.clone()),
-            config_name: Some(reference.name.clone()),
-            ..Default::default()
-        })
-        .collect()
-}
-
-fn mount(cluster: &ClusterContext, mount: &Mount) -> SwarmMount {
-    let (typ, volume_options) = match mount.kind {
-        MountKind::Volume => {
-            let labels = Some(marks::of_cluster(cluster));
-            (MountType::VOLUME, Some(MountVolumeOptions { labels, ..Default::default() }))
-        }
-        MountKind::Bind => (MountType::BIND, None),
-        MountKind::Tmpfs => (MountType::TMPFS, None),
-    };
-    SwarmMount {
-        target: Some(mount.target.clone()),
-        source: mount.source.clone(),
-        typ: Some(typ),
-        read_only: Some(mount.read_only),
-        volume_options,
-        ..Default::default()
-    }
-}
-
-/// None for the probes that swarm does not have; [`super::validate`] refuses those before.
-fn health(check: &HealthCheck) -> Option<HealthConfig> {
-    let command = match &check.probe {
-        Probe::Command(command) => command,
-        Probe::Http { .. } | Probe::Tcp(_) => return None,
-    };
-    let test = std::iter::once("CMD".to_owned()).chain(command.iter().cloned()).collect();
-    Some(HealthConfig {
-        test: Some(test),
-        interval: Some(nanoseconds(check.interval_ms)),
-        timeout: Some(nanoseconds(check.timeout_ms)),
-        retries: Some(i64::from(check.retries)),
-        start_period: Some(nanoseconds(check.start_period_ms)),
-        ..Default::default()
-    })
 }
 
 fn resources(resources: &Resources) -> Option<TaskSpecResources> {
