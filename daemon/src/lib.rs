@@ -6,7 +6,9 @@
 pub mod board;
 pub mod clock;
 pub mod cluster;
+pub mod core;
 pub mod fleet;
+pub mod gateway;
 pub mod journal;
 pub mod kinds;
 pub mod provisioner;

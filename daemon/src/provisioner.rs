@@ -142,6 +142,11 @@ impl Provisioner {
         Ok(state)
     }
 
+    /// Whether this build can work with such an account.
+    pub fn accept(&self, account: &Account) -> Result<(), Error> {
+        self.kinds.driver(account.info.infrastructure, Some(account)).map(|_| ())
+    }
+
     async fn account(&self, name: &Name) -> Result<Account, Error> {
         let stored = self.store.get::<StoredAccount>(name.as_str().as_bytes()).await;
         let stored = stored.map_err(|error| Error::new(ErrorCode::Store, error.to_string()))?;

@@ -1,0 +1,157 @@
+//! The core: everything of the daemon but its edges (socket, signals, collector). Tests start it without them.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use muster_engine::state::{ClusterState, Deadlines};
+use muster_protocol::{Error, InstanceId};
+use muster_store::{Batch, BatchError, CommitError, ReadError, Sealer, Store};
+use ractor::{Actor, ActorRef, SpawnErr};
+use tokio::sync::RwLock;
+use tokio_util::sync::CancellationToken;
+
+use crate::board::Board;
+use crate::clock::Clock;
+use crate::cluster::workshop::{Pace, Shared};
+use crate::fleet::{Fleet, FleetMessage};
+use crate::gateway::catalog::shelf::Shelf;
+use crate::gateway::context::{Context, Limits};
+use crate::gateway::permits::Permits;
+use crate::gateway::roles::Access;
+use crate::journal::Journal;
+use crate::journal::load::load_all;
+use crate::journal::records::StoredInstance;
+use crate::journal::vault::Vault;
+use crate::kinds::Kinds;
+use crate::provisioner::Provisioner;
+
+/// What a core is made of.
+pub struct Parts {
+    /// The time.
+    pub clock: Clock,
+    /// The store, open.
+    pub store: Store,
+    /// Where changes are written: the store, or what tests put before it.
+    pub journal: Arc<dyn Journal>,
+    /// Seals secrets.
+    pub sealer: Sealer,
+    /// Orchestrators and infrastructures.
+    pub kinds: Arc<dyn Kinds>,
+    /// How much may be done at once, and how often is looked.
+    pub pace: Pace,
+    /// Limits in time.
+    pub deadlines: Deadlines,
+    /// How much is let in.
+    pub limits: Limits,
+    /// Who may do what.
+    pub access: Access,
+    /// The user's own templates.
+    pub catalog_dir: PathBuf,
+    /// Where the store lies.
+    pub state_dir: PathBuf,
+}
+
+/// The running core.
+pub struct Core {
+    /// What every operation of the gateway works with.
+    pub context: Arc<Context>,
+    /// Supervises the clusters.
+    pub fleet: ActorRef<FleetMessage>,
+    /// Clusters as they were on disk, not supervised yet; see [`Core::resume`].
+    waiting: Vec<Arc<ClusterState>>,
+}
+
+/// Why a core does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store could not be read.
+    #[error("cannot read the store")]
+    Read(#[from] ReadError),
+    /// The store could not be written.
+    #[error("cannot write the store")]
+    Commit(#[from] CommitError),
+    /// A record could not be made.
+    #[error("cannot make a record")]
+    Batch(#[from] BatchError),
+    /// The fleet did not start.
+    #[error("cannot start the fleet")]
+    Fleet(#[from] SpawnErr),
+}
+
+impl Core {
+    /// Reads all clusters and pins them up: from here on reads are answered. [`Core::resume`] has them supervised.
+    pub async fn start(parts: Parts) -> Result<Self, StartError> {
+        let instance = instance(&parts.store, parts.journal.as_ref()).await?;
+        let board = Arc::new(Board::default());
+        let shared = Shared {
+            clock: parts.clock,
+            journal: parts.journal,
+            vault: Vault::new(parts.store.clone(), parts.sealer),
+            board: board.clone(),
+            pace: parts.pace,
+        };
+        let provisioner = Provisioner::new(shared, instance, parts.deadlines, parts.kinds, parts.store.clone());
+        let provisioner = Arc::new(provisioner);
+        let waiting = pin_up(&provisioner, &parts.store).await?;
+        let (fleet, _) = Actor::spawn(None, Fleet, provisioner.clone()).await?;
+        let context = Context {
+            provisioner,
+            store: parts.store,
+            fleet: fleet.clone(),
+            shelf: Shelf::load(parts.catalog_dir),
+            access: parts.access,
+            keys: Permits::new(1),
+            changes: Permits::new(parts.limits.changes_per_cluster),
+            limits: parts.limits,
+            accounts: RwLock::new(()),
+            findings: Mutex::default(),
+            state_dir: parts.state_dir,
+            stopping: CancellationToken::new(),
+        };
+        Ok(Self { context: Arc::new(context), fleet, waiting })
+    }
+
+    /// Has every cluster supervised again that was on disk.
+    pub fn resume(&mut self) {
+        for state in self.waiting.drain(..) {
+            // A fleet that is gone already means that the daemon stops.
+            let _ = self.fleet.cast(FleetMessage::Start(state));
+        }
+    }
+}
+
+/// Who this installation is; decided at its first start, for ever.
+async fn instance(store: &Store, journal: &dyn Journal) -> Result<InstanceId, StartError> {
+    if let Some(stored) = store.get::<StoredInstance>(StoredInstance::KEY).await? {
+        return Ok(stored.id);
+    }
+    let stored = StoredInstance { id: InstanceId::generate() };
+    let mut batch = Batch::new();
+    batch.put(&stored)?;
+    journal.write(batch).await?;
+    Ok(stored.id)
+}
+
+async fn pin_up(provisioner: &Provisioner, store: &Store) -> Result<Vec<Arc<ClusterState>>, StartError> {
+    let stored = load_all(store).await?;
+    let board = &provisioner.shared.board;
+    for operation in &stored.operations {
+        board.publish_operation(&operation.info);
+    }
+    let mut states = Vec::new();
+    for parts in stored.clusters {
+        let (id, name) = (parts.record.id, parts.record.desired.spec.name.clone());
+        match provisioner.assemble(parts).await {
+            Ok(state) => {
+                let state = Arc::new(state);
+                board.publish(state.clone());
+                states.push(state);
+            }
+            // Its account or kind is missing: it stays on disk untouched, and is there again when that is mended.
+            Err(Error { message, .. }) => {
+                tracing::error!(cluster = %name, %id, cause = %message, "a cluster cannot be taken care of");
+            }
+        }
+    }
+    Ok(states)
+}

@@ -1,0 +1,117 @@
+//! Accepting connections: as many as the limits say, in all and of each user.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use muster_protocol::handshake;
+use muster_protocol::hello::Refusal;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::time::sleep;
+use tokio_util::task::TaskTracker;
+use tracing::warn;
+
+use super::context::{Context, Limits};
+use super::session;
+
+/// After an error, such as no file descriptors left, before the next try.
+const BACK_OFF: Duration = Duration::from_millis(100);
+
+/// A refusal is a few bytes into an empty buffer: a peer that cannot take them at once need not hear them.
+const REFUSAL_LIMIT: Duration = Duration::from_millis(50);
+
+/// Places for sessions.
+#[derive(Clone, Default)]
+struct Places {
+    taken: Arc<Mutex<HashMap<u32, usize>>>,
+}
+
+/// A session's place; given back when dropped.
+struct Place {
+    uid: u32,
+    places: Places,
+}
+
+/// Accepts connections until the daemon stops. Their sessions are tracked.
+pub async fn accept(context: Arc<Context>, listener: UnixListener, sessions: TaskTracker) {
+    let places = Places::default();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = context.stopping.cancelled() => return,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                warn!(cause = %error, "cannot accept a connection");
+                metrics::counter!("muster_accept_errors_total").increment(1);
+                sleep(BACK_OFF).await;
+                continue;
+            }
+        };
+        let Ok(peer) = stream.peer_cred() else { continue };
+        match places.take(peer.uid(), &context.limits) {
+            Ok(place) => {
+                let context = context.clone();
+                sessions.spawn(async move {
+                    session::serve(context, stream).await;
+                    drop(place);
+                });
+            }
+            Err(text) => refuse(stream, &text).await,
+        }
+    }
+}
+
+async fn refuse(mut stream: UnixStream, text: &str) {
+    metrics::counter!("muster_connections_refused_total").increment(1);
+    let _ = handshake::refuse(&mut stream, &session::hello(), Refusal::Busy, text, REFUSAL_LIMIT).await;
+}
+
+impl Places {
+    fn take(&self, uid: u32, limits: &Limits) -> Result<Place, String> {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let all: usize = taken.values().sum();
+        if all >= limits.sessions {
+            return Err(format!("the daemon has {all} connections, which is its limit; try again in a moment"));
+        }
+        let of_user = taken.get(&uid).copied().unwrap_or(0);
+        if of_user >= limits.sessions_per_user {
+            return Err(format!("you have {of_user} connections, which is the limit; close some"));
+        }
+        taken.insert(uid, of_user + 1);
+        metrics::gauge!("muster_sessions").set((all + 1) as f64);
+        Ok(Place { uid, places: self.clone() })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.places.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = taken.get_mut(&self.uid) {
+            *count -= 1;
+            if *count == 0 {
+                taken.remove(&self.uid);
+            }
+        }
+        metrics::gauge!("muster_sessions").set(taken.values().sum::<usize>() as f64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_user_cannot_take_all_places_and_places_come_back() {
+        let limits = Limits { sessions: 3, sessions_per_user: 2, ..Limits::default() };
+        let places = Places::default();
+        let first = places.take(1, &limits).ok().unwrap();
+        let _second = places.take(1, &limits).ok().unwrap();
+        assert!(places.take(1, &limits).err().unwrap().contains("you have 2"));
+        let _third = places.take(2, &limits).ok().unwrap();
+        assert!(places.take(3, &limits).err().unwrap().contains("the daemon has 3"));
+        drop(first);
+        assert!(places.take(3, &limits).is_ok());
+    }
+}

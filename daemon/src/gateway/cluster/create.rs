@@ -1,0 +1,90 @@
+//! createOrchestrator: from here on nothing can be lost. The cluster, its keys and certificates, its operation and the answer to the
+//! caller's idempotency key are one batch; when that is on disk, a supervisor starts and the caller is answered.
+
+use std::sync::Arc;
+
+use muster_engine::state::ClusterState;
+use muster_engine::validate;
+use muster_protocol::model::cluster::ClusterSpec;
+use muster_protocol::{ClusterId, Error, ErrorCode, Response};
+use muster_store::{Batch, BatchError};
+use tracing::error;
+
+use crate::fleet::FleetMessage;
+use crate::gateway::context::{Context, store_error};
+use crate::gateway::idempotency::{self, Beginning, Keyed};
+use crate::gateway::roles::Caller;
+use crate::journal::change;
+use crate::journal::records::StoredAnswer;
+
+/// Creates a cluster.
+pub async fn create(
+    context: &Context,
+    caller: &Caller,
+    keyed: Option<Keyed>,
+    spec: ClusterSpec,
+) -> Result<Response, Error> {
+    let new = match idempotency::begin(context, caller, keyed).await? {
+        Beginning::Known(operation) => return Ok(Response::Operation(*operation)),
+        Beginning::New(new) => new,
+    };
+    validate::cluster(&spec)?;
+    let shared = &context.provisioner.shared;
+    let _name = shared.board.reserve(&spec.name)?;
+    let _accounts = context.accounts.read().await;
+    context.provisioner.preflight(&spec).await?;
+
+    let asked = context.asked(caller);
+    let state = new_state(context, spec, asked).await?;
+    let Some(operation) = state.operations.get(&asked.operation).map(|operation| operation.info.clone()) else {
+        return Err(Error::new(ErrorCode::Internal, "a new cluster has no operation"));
+    };
+    let batch = batch(context, &state, new.answer.clone(), operation.id).await?;
+    shared.journal.write(batch).await.map_err(store_error)?;
+
+    let state = Arc::new(state);
+    shared.board.publish(state.clone());
+    if let Err(gone) = context.fleet.cast(FleetMessage::Start(state)) {
+        // The daemon is stopping. The cluster is on disk, and the next start goes on with it.
+        error!(cluster = %operation.cluster, cause = %gone, "a new cluster has no supervisor yet");
+    }
+    Ok(Response::Operation(operation))
+}
+
+/// The state of a cluster that is asked for, before anything was done for it.
+pub(super) async fn new_state(
+    context: &Context,
+    spec: ClusterSpec,
+    asked: muster_engine::state::Asked,
+) -> Result<ClusterState, Error> {
+    let provisioner = &context.provisioner;
+    let driver = provisioner.driver(spec.infrastructure, spec.account.as_ref()).await?;
+    let (recipe, deadlines) = (provisioner.recipe(&spec)?, provisioner.deadlines_with(driver.as_ref()));
+    let mut state = ClusterState::create(ClusterId::generate(), spec, recipe, deadlines, asked);
+    state.settle(asked.at);
+    Ok(state)
+}
+
+async fn batch(
+    context: &Context,
+    state: &ClusterState,
+    answer: Option<StoredAnswer>,
+    operation: muster_protocol::OperationId,
+) -> Result<Batch, Error> {
+    // Keys are made here, which is too much work for a thread that others wait for.
+    let (provisioner, spec) = (context.provisioner.clone(), state.desired().spec.clone());
+    let made = tokio::task::spawn_blocking(move || provisioner.material(&spec)).await;
+    let material = made.map_err(|lost| Error::new(ErrorCode::Internal, format!("no keys were made: {lost}")))??;
+    let mut batch = Batch::new();
+    let mut fill = || -> Result<(), BatchError> {
+        change::write_new(&mut batch, state)?;
+        context.provisioner.shared.vault.put_material(&mut batch, state.id(), &material)?;
+        if let Some(mut answer) = answer {
+            answer.operation = operation;
+            batch.put(&answer)?;
+        }
+        Ok(())
+    };
+    fill().map_err(store_error)?;
+    Ok(batch)
+}

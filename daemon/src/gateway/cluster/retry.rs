@@ -1,0 +1,14 @@
+//! retryOrchestrator: tries again now whatever failed and waits.
+
+use muster_protocol::{Error, Name, Response};
+
+use crate::cluster::intent::Wish;
+use crate::gateway::ask;
+use crate::gateway::context::Context;
+use crate::gateway::idempotency::Keyed;
+use crate::gateway::roles::Caller;
+
+/// Tries again what failed.
+pub async fn retry(context: &Context, caller: &Caller, keyed: Option<Keyed>, cluster: &Name) -> Result<Response, Error> {
+    ask::for_change(context, caller, keyed, cluster, Wish::Retry).await
+}

@@ -1,0 +1,4 @@
+//! Operations on containers.
+
+pub mod info;
+pub mod list;

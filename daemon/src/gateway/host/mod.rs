@@ -1,0 +1,4 @@
+//! Operations on hosts.
+
+pub mod info;
+pub mod list;

@@ -1,0 +1,141 @@
+//! Idempotency keys: a change that is asked for twice with the same key is made once.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use muster_protocol::model::operation::OperationInfo;
+use muster_protocol::{Error, ErrorCode, OperationId, Request, codec};
+use zeroize::Zeroizing;
+
+use super::context::{Context, store_error};
+use super::permits::Permit;
+use super::roles::Caller;
+use crate::journal::records::StoredAnswer;
+
+/// How long an answer is remembered.
+pub const REMEMBERED: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
+
+/// A change's key, and what it is the key of.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Keyed {
+    key: String,
+    request: [u8; 32],
+}
+
+/// How a change begins.
+pub enum Beginning {
+    /// It was asked for before; this came of it.
+    Known(Box<OperationInfo>),
+    /// It is new.
+    New(New),
+}
+
+/// A new change. While this lives, others with its key wait.
+pub struct New {
+    /// What is to be written with the change; the operation is filled in by whoever admits it.
+    pub answer: Option<StoredAnswer>,
+    _permit: Option<Permit<(u32, String)>>,
+}
+
+/// Takes the key out of a request that changes something; none if it has none.
+pub fn take_key(request: &mut Request) -> Result<Option<Keyed>, Error> {
+    let Some(key) = key_of(request).and_then(Option::take) else { return Ok(None) };
+    let printable = key.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    if key.is_empty() || key.len() > 64 || !printable {
+        return Err(Error::invalid("idempotencyKey", "an idempotency key has 1 to 64 printable ASCII characters")
+            .with_remedy("use for example a UUID"));
+    }
+    let bytes = codec::encode(request).map_err(|error| Error::new(ErrorCode::Internal, error.to_string()))?;
+    let bytes = Zeroizing::new(Vec::from(bytes));
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest(&SHA256, &bytes).as_ref());
+    Ok(Some(Keyed { key, request: hash }))
+}
+
+/// Looks whether a change was asked for before; waits for one with the same key that is under way.
+pub async fn begin(context: &Context, caller: &Caller, keyed: Option<Keyed>) -> Result<Beginning, Error> {
+    let Some(Keyed { key, request }) = keyed else {
+        return Ok(Beginning::New(New { answer: None, _permit: None }));
+    };
+    let permit = context.keys.take(&(caller.uid, key.clone())).await;
+    let stored = context.store.get::<StoredAnswer>(&StoredAnswer::key_of(caller.uid, &key)).await;
+    let now = context.now();
+    match stored.map_err(store_error)?.filter(|stored| now.since(stored.at) < REMEMBERED) {
+        Some(stored) if stored.request == request => {
+            let operation = context.provisioner.shared.board.operation(stored.operation)?;
+            Ok(Beginning::Known(Box::new(operation)))
+        }
+        Some(stored) => Err(Error::new(ErrorCode::IdempotencyMismatch, "this idempotency key came with another request before")
+            .with_remedy("use a new key for a new change")
+            .with_detail("operation", stored.operation)),
+        None => {
+            // Whoever admits the change puts its own operation here.
+            let operation = OperationId::from_u128(0);
+            let answer = StoredAnswer { uid: caller.uid, idempotency_key: key, request, operation, at: now };
+            Ok(Beginning::New(New { answer: Some(answer), _permit: Some(permit) }))
+        }
+    }
+}
+
+fn key_of(request: &mut Request) -> Option<&mut Option<String>> {
+    match request {
+        Request::ClusterCreate { idempotency_key, .. }
+        | Request::ClusterDelete { idempotency_key, .. }
+        | Request::ClusterScale { idempotency_key, .. }
+        | Request::ClusterRetry { idempotency_key, .. }
+        | Request::ServiceCreate { idempotency_key, .. }
+        | Request::ServiceDelete { idempotency_key, .. }
+        | Request::ServiceUpdate { idempotency_key, .. }
+        | Request::ServiceScale { idempotency_key, .. } => Some(idempotency_key),
+        Request::ClusterInfo { .. }
+        | Request::ClusterList { .. }
+        | Request::ClusterPlan { .. }
+        | Request::ServiceInfo { .. }
+        | Request::ServiceList { .. }
+        | Request::ServiceLogs { .. }
+        | Request::HostInfo { .. }
+        | Request::HostList { .. }
+        | Request::ContainerInfo { .. }
+        | Request::ContainerList { .. }
+        | Request::CatalogList
+        | Request::CatalogShow { .. }
+        | Request::OperationInfo { .. }
+        | Request::OperationList { .. }
+        | Request::OperationWatch { .. }
+        | Request::OperationCancel { .. }
+        | Request::Events { .. }
+        | Request::AccountAdd { .. }
+        | Request::AccountCheck { .. }
+        | Request::AccountList
+        | Request::AccountRemove { .. }
+        | Request::Doctor
+        | Request::Whoami => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scale(workers: u32, key: &str) -> Request {
+        Request::ClusterScale {
+            cluster: "demo".parse().unwrap(),
+            control_planes: None,
+            workers: Some(workers),
+            idempotency_key: Some(key.to_owned()),
+        }
+    }
+
+    #[test]
+    fn the_same_request_has_the_same_fingerprint_whatever_its_key() {
+        let keyed = |mut request| take_key(&mut request).unwrap().unwrap();
+        assert_eq!(keyed(scale(1, "one")).request, keyed(scale(1, "other")).request);
+        assert_ne!(keyed(scale(1, "one")).request, keyed(scale(2, "one")).request);
+    }
+
+    #[test]
+    fn a_malformed_key_is_refused() {
+        for key in ["", "tab\t", "ümlaut", &"x".repeat(65)] {
+            assert_eq!(take_key(&mut scale(1, key)).unwrap_err().details["field"], "idempotencyKey", "{key}");
+        }
+        assert!(take_key(&mut scale(1, &"~".repeat(64))).unwrap().is_some());
+    }
+}

@@ -1,0 +1,20 @@
+//! deleteOrchestratorService: removes a service.
+
+use muster_protocol::{Error, Name, Response};
+
+use crate::cluster::intent::Wish;
+use crate::gateway::ask;
+use crate::gateway::context::Context;
+use crate::gateway::idempotency::Keyed;
+use crate::gateway::roles::Caller;
+
+/// Removes a service.
+pub async fn delete(
+    context: &Context,
+    caller: &Caller,
+    keyed: Option<Keyed>,
+    cluster: &Name,
+    service: Name,
+) -> Result<Response, Error> {
+    ask::for_change(context, caller, keyed, cluster, Wish::DeleteService(service)).await
+}

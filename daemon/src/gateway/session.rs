@@ -1,0 +1,201 @@
+//! One connection: frames in, requests side by side, frames out.
+//!
+//! ```text
+//!            ┌ reader ─┐  Request   ┌ one task a request ┐  frames   ┌ writer ┐
+//!  socket ──▶│  frames │───────────▶│ dispatch, deadline │──────────▶│ outbox │──▶ socket
+//!            └─────────┘  Credit ──▶│ stream of items    │           └────────┘
+//!                         Cancel ──▶└────────────────────┘
+//! ```
+//! Whatever a peer sends touches nothing beyond its own session: reader, tasks and outbox are its own and bounded.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use muster_protocol::credit::Credit;
+use muster_protocol::handshake::{self, HandshakeError};
+use muster_protocol::hello::Hello;
+use muster_protocol::stream::{FrameReader, ReadError};
+use muster_protocol::{ClientBody, ClientFrame, Error, ErrorCode, RequestId, ServerFrame};
+use tokio::net::UnixStream;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, info};
+
+use super::context::Context;
+use super::outbox::{Outbox, SessionOver, outbox};
+use super::request::{self, Running};
+use super::roles::{self, Caller};
+
+/// What the tasks of one session share.
+pub(super) struct Session {
+    pub(super) context: Arc<Context>,
+    pub(super) caller: Caller,
+    pub(super) outbox: Outbox,
+    pub(super) running: Mutex<HashMap<RequestId, Running>>,
+    pub(super) requests: TaskTracker,
+    room: Arc<Semaphore>,
+    /// Ends everything that only this session wants.
+    over: CancellationToken,
+}
+
+/// This build, as it introduces itself.
+pub fn hello() -> Hello {
+    Hello::of_this_build(concat!("musterd ", env!("CARGO_PKG_VERSION")))
+}
+
+/// Serves a connection until its peer goes, breaks the protocol, or the daemon stops.
+pub async fn serve(context: Arc<Context>, mut stream: UnixStream) {
+    let limits = context.limits.clone();
+    let greeted = timeout(limits.handshake, async {
+        let identity = roles::identify(&stream).await?;
+        handshake::accept(&mut stream, &hello(), limits.handshake).await.map(|agreed| (identity, agreed))
+    });
+    let (identity, agreed) = match greeted.await.unwrap_or(Err(HandshakeError::TimedOut(limits.handshake))) {
+        Ok(greeted) => greeted,
+        Err(error) => {
+            debug!(cause = %error, "no session");
+            metrics::counter!("muster_handshakes_failed_total").increment(1);
+            return;
+        }
+    };
+    let caller = Caller { uid: identity.uid, role: context.access.role(&identity, rustix::process::geteuid().as_raw()) };
+    debug!(uid = caller.uid, role = ?caller.role, client = %agreed.peer.build, "session begins");
+
+    let (read_half, write_half) = stream.into_split();
+    let (outbox, outgoing) = outbox();
+    let over = CancellationToken::new();
+    let room = Arc::new(Semaphore::new(limits.requests_per_session));
+    let session = Session {
+        context,
+        caller,
+        outbox,
+        running: Mutex::default(),
+        requests: TaskTracker::new(),
+        room,
+        over: over.clone(),
+    };
+    let session = Arc::new(session);
+    // However the session ends, what only it wanted ends with it.
+    let _over = over.clone().drop_guard();
+    let writer = async {
+        let written = outgoing.write(write_half, limits.frame).await;
+        if let Err(error) = &written {
+            debug!(cause = %error, "a peer takes nothing any more");
+        }
+        over.cancel();
+    };
+    let reader = async {
+        let mut reader = FrameReader::new(read_half, limits.frame);
+        session.read(&mut reader).await;
+        // What was asked for is still answered, if the peer only closed its own half or the daemon stops.
+        session.end_requests().await;
+        drop(session);
+    };
+    tokio::join!(writer, reader);
+}
+
+impl Session {
+    async fn read(self: &Arc<Self>, reader: &mut FrameReader<impl tokio::io::AsyncRead + Unpin>) {
+        loop {
+            let frame = tokio::select! {
+                frame = reader.next::<ClientFrame>() => frame,
+                () = self.over.cancelled() => return,
+                () = self.context.stopping.cancelled() => return,
+            };
+            let accepted = match frame {
+                Ok(Some(frame)) => self.accept(frame).await,
+                Ok(None) => return self.end_streams(),
+                Err(ReadError::Io(_) | ReadError::Truncated) => {
+                    self.over.cancel();
+                    return;
+                }
+                Err(error @ (ReadError::TooLarge | ReadError::Stalled(_) | ReadError::Malformed(_))) => {
+                    Err(Broken::Protocol(error.to_string()))
+                }
+            };
+            match accepted {
+                Ok(()) => {}
+                Err(Broken::Gone) => return,
+                Err(Broken::Protocol(message)) => {
+                    info!(uid = self.caller.uid, cause = %message, "a client broke the protocol");
+                    metrics::counter!("muster_protocol_errors_total").increment(1);
+                    let error = Error::new(ErrorCode::Protocol, message)
+                        .with_remedy("use the muster command or library that came with this daemon");
+                    // Request 0 is nobody's in particular: the connection is meant.
+                    let last_word = self.outbox.send(ServerFrame::answer(0, Err(error)));
+                    let _ = timeout(self.context.limits.handshake, last_word).await;
+                    self.over.cancel();
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn accept(self: &Arc<Self>, ClientFrame { id, body }: ClientFrame) -> Result<(), Broken> {
+        match body {
+            ClientBody::Request(request) => {
+                if self.lock_running().contains_key(&id) {
+                    return Err(Broken::Protocol(format!("request {id} is under way already")));
+                }
+                let Ok(permit) = self.room.clone().try_acquire_owned() else {
+                    let most = self.context.limits.requests_per_session;
+                    let error = Error::new(ErrorCode::Busy, format!("this connection has {most} requests under way"))
+                        .with_remedy("wait for an answer before asking more")
+                        .retry_later();
+                    return Ok(self.outbox.send(ServerFrame::answer(id, Err(error))).await?);
+                };
+                let (credit, cancelled) = (Credit::new(), self.over.child_token());
+                let running = Running { credit, cancelled, is_stream: request.is_stream() };
+                self.lock_running().insert(id, running.clone());
+                self.requests.spawn(request::run(self.clone(), id, *request, running, permit));
+                Ok(())
+            }
+            ClientBody::Credit(items) => {
+                // Credit and the end of a stream may cross on their way.
+                let Some(running) = self.lock_running().get(&id).cloned() else { return Ok(()) };
+                running.credit.grant(items).map_err(|error| Broken::Protocol(error.to_string()))
+            }
+            ClientBody::Cancel => {
+                if let Some(running) = self.lock_running().remove(&id) {
+                    running.cancelled.cancel();
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The peer has closed its half: no credit can come any more.
+    fn end_streams(&self) {
+        for running in self.lock_running().values().filter(|running| running.is_stream) {
+            running.cancelled.cancel();
+        }
+    }
+
+    /// Lets requests under way end: streams are told that the daemon stops, the rest is answered in its own time.
+    async fn end_requests(&self) {
+        self.requests.close();
+        tokio::select! {
+            () = self.requests.wait() => {}
+            () = self.over.cancelled() => {}
+            () = tokio::time::sleep(self.context.limits.change) => self.over.cancel(),
+        }
+    }
+
+    pub(super) fn lock_running(&self) -> std::sync::MutexGuard<'_, HashMap<RequestId, Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why nothing more is read.
+enum Broken {
+    Protocol(String),
+    Gone,
+}
+
+impl From<SessionOver> for Broken {
+    fn from(SessionOver: SessionOver) -> Self {
+        Self::Gone
+    }
+}

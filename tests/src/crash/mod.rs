@@ -1,0 +1,24 @@
+//! The crash proof: the process is stopped at every point, and every call goes wrong in every way.
+//!
+//! What runs is what ships: the daemon's gateway, supervisors, store and planner, on simulated twins under a paused
+//! clock. A *point* is the moment before or after a store write or an outside call. For each scenario the points of
+//! an undisturbed run are counted; then the scenario is run once for each of them. At its point the process state
+//! goes away (the whole runtime is dropped), the daemon starts again from its directory, the client asks again for what
+//! it had no answer to, and the scenario goes on to its end. Then nothing may be missing, double, orphaned or stuck,
+//! and nothing of others touched.
+//!
+//! - `scenario`: what is asked for, and in the middle of what
+//! - `stop`: where the process is stopped
+//! - `client`: asks, and asks again after a crash
+//! - `process`: one life of the daemon, from start to crash or end
+//! - `run`: a scenario with one disturbance, and the verdict
+//! - `proof`: all scenarios with all disturbances
+
+mod client;
+mod process;
+mod proof;
+mod run;
+mod scenario;
+mod stop;
+
+pub use proof::{Options, Totals, prove};

@@ -1,0 +1,145 @@
+//! All scenarios with all disturbances.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use muster_engine::sim::Fault;
+use muster_protocol::ErrorCode;
+
+use super::run::{Disturbance, Verdict, run};
+use super::scenario::{self, Scenario};
+
+/// What to prove.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Only scenarios whose name has this in it.
+    pub only: Option<String>,
+    /// Only this point or call of them; with `only`, to run one history again.
+    pub point: Option<u64>,
+    /// In which order the points are tried: a proof that is broken off has then seen other points than the last one.
+    pub seed: u64,
+    /// Do not run calls that go wrong, only crashes.
+    pub crashes_only: bool,
+}
+
+/// The sum of all verdicts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Runs with one disturbance each.
+    pub points: u64,
+    /// Things left of what should be gone.
+    pub orphans: usize,
+    /// Things made twice.
+    pub duplicates: usize,
+    /// Things of others touched, or a quorum broken.
+    pub wrong_deletes: usize,
+    /// Acknowledged requests that were lost.
+    pub lost: usize,
+    /// Runs that did not come to the end that was asked for.
+    pub stuck: usize,
+}
+
+impl Totals {
+    /// Whether nothing at all went wrong.
+    pub fn is_clean(&self) -> bool {
+        *self == Self { points: self.points, ..Self::default() }
+    }
+
+    fn add(&mut self, verdict: &Verdict) {
+        self.points += 1;
+        self.orphans += verdict.orphans.len();
+        self.duplicates += verdict.duplicates.len();
+        self.wrong_deletes += verdict.wrong_deletes.len();
+        self.lost += verdict.lost.len();
+        self.stuck += verdict.stuck.len();
+    }
+}
+
+impl std::fmt::Display for Totals {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { points, orphans, duplicates, wrong_deletes, lost, stuck } = self;
+        write!(
+            f,
+            "{points} points: {orphans} orphans, {duplicates} duplicates, {wrong_deletes} wrong deletes, {lost} lost, {stuck} stuck"
+        )
+    }
+}
+
+/// The ways in which each call goes wrong.
+fn faults() -> Vec<Fault> {
+    vec![
+        Fault::LostAnswer,
+        Fault::LostRequest,
+        Fault::Refused { code: ErrorCode::Provider, permanent: false },
+        Fault::Refused { code: ErrorCode::Quota, permanent: true },
+        Fault::Throttled { retry_after: Duration::from_secs(5) },
+        Fault::Slow(Duration::from_secs(20)),
+        Fault::Hang { applied: true },
+        Fault::Hang { applied: false },
+        Fault::LateListing(Duration::from_secs(30)),
+    ]
+}
+
+/// Runs the proof. `report` hears of each scenario and of everything that goes wrong.
+pub fn prove(options: &Options, mut report: impl FnMut(&str)) -> Totals {
+    let mut totals = Totals::default();
+    let wanted = |scenario: &Scenario| options.only.as_ref().is_none_or(|only| scenario.name.contains(only.as_str()));
+    for scenario in scenario::all().into_iter().filter(wanted) {
+        let whole = Scenario { then_delete: false, ..scenario.clone() };
+        let half = if scenario.then_delete { undisturbed(&whole, 0, &mut report).count.calls / 2 } else { 0 };
+        let calm = undisturbed(&scenario, half, &mut report);
+        totals.add(&calm);
+        let before = totals;
+        for disturbance in disturbances(options, &calm) {
+            let verdict = in_a_fresh_place(|dir| run(&scenario, disturbance, half, dir));
+            totals.add(&verdict);
+            if !verdict.is_clean() {
+                tell(&scenario, disturbance, &verdict, &mut report);
+            }
+        }
+        report(&format!("{}: {} runs", scenario.name, totals.points - before.points + 1));
+    }
+    totals
+}
+
+fn disturbances(options: &Options, calm: &Verdict) -> Vec<Disturbance> {
+    let chosen = |number: &u64| options.point.is_none_or(|point| point == *number);
+    let crashes = (1..=calm.count.points).filter(chosen).map(Disturbance::Crash);
+    let calls = if options.crashes_only { 0 } else { calm.count.calls };
+    let faulty = (0..calls).filter(chosen).flat_map(|call| faults().into_iter().map(move |fault| Disturbance::Fault(call, fault)));
+    let mut all: Vec<Disturbance> = crashes.chain(faulty).collect();
+    if !all.is_empty() {
+        let turn = usize::try_from(options.seed).unwrap_or(0) % all.len();
+        all.rotate_left(turn);
+    }
+    all
+}
+
+fn undisturbed(scenario: &Scenario, half: u64, report: &mut impl FnMut(&str)) -> Verdict {
+    let verdict = in_a_fresh_place(|dir| run(scenario, Disturbance::None, half, dir));
+    if !verdict.is_clean() {
+        tell(scenario, Disturbance::None, &verdict, report);
+    }
+    verdict
+}
+
+/// The history that reproduces what went wrong.
+fn tell(scenario: &Scenario, disturbance: Disturbance, verdict: &Verdict, report: &mut impl FnMut(&str)) {
+    report(&format!("FAILED {}: {disturbance:?}", scenario.name));
+    for fault in verdict.faults() {
+        report(&format!("    {fault}"));
+    }
+    report("  what happened:");
+    for point in &verdict.trace {
+        report(&format!("    {point}"));
+    }
+}
+
+/// A directory in memory where the host has one: the proof is about order, and the disk's own time would be most of it.
+fn in_a_fresh_place<T>(work: impl FnOnce(&Path) -> T) -> T {
+    let memory = PathBuf::from("/dev/shm");
+    let parent = if memory.is_dir() { memory } else { std::env::temp_dir() };
+    let dir = tempfile::Builder::new().prefix("muster-crash-").tempdir_in(parent);
+    let dir = dir.unwrap_or_else(|error| panic!("no directory for the proof: {error}"));
+    work(dir.path())
+}

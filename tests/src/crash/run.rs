@@ -1,0 +1,286 @@
+//! One scenario with one disturbance, and the verdict.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use muster_engine::desired::machine_name;
+use muster_engine::ledger::ResourceKey;
+use muster_engine::sim::{Fault, SimOptions, SimWorld, nth};
+use muster_protocol::model::host::Role;
+use muster_protocol::model::operation::OperationPhase;
+use muster_protocol::{InstanceId, OperationId, Request};
+use musterd::clock::Clock;
+use tokio::time::Instant;
+
+use super::client::Client;
+use super::process::Process;
+use super::scenario::{self, Scenario};
+use super::stop::Stop;
+
+/// What disturbs the part under proof.
+#[derive(Clone, Copy, Debug)]
+pub enum Disturbance {
+    /// Nothing: for counting.
+    None,
+    /// The process stops at this point, counted from 1.
+    Crash(u64),
+    /// This call, counted from 0, goes wrong.
+    Fault(u64, Fault),
+}
+
+/// What an undisturbed run passed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Count {
+    /// Points.
+    pub points: u64,
+    /// Outside calls.
+    pub calls: u64,
+}
+
+/// What was found wrong, in words; all empty if the run is as it should be.
+#[derive(Clone, Debug, Default)]
+pub struct Verdict {
+    /// What was counted.
+    pub count: Count,
+    /// Things left of what should be gone.
+    pub orphans: Vec<String>,
+    /// Things made twice.
+    pub duplicates: Vec<String>,
+    /// Things of others touched, or a quorum broken.
+    pub wrong_deletes: Vec<String>,
+    /// Acknowledged requests that are not known any more.
+    pub lost: Vec<String>,
+    /// What did not come to the end that was asked for.
+    pub stuck: Vec<String>,
+    /// The points of the disturbed life.
+    pub trace: Vec<String>,
+}
+
+impl Verdict {
+    /// Whether nothing is wrong.
+    pub fn is_clean(&self) -> bool {
+        self.faults().next().is_none()
+    }
+
+    /// Everything that is wrong.
+    pub fn faults(&self) -> impl Iterator<Item = &String> {
+        let lists = [&self.orphans, &self.duplicates, &self.wrong_deletes, &self.lost, &self.stuck];
+        lists.into_iter().flatten()
+    }
+}
+
+/// Longer than any deadline in the daemon: who is not done by then is stuck.
+const PATIENCE: Duration = Duration::from_secs(4 * 3600);
+
+/// What stays the same while daemons come and go.
+struct Story<'a> {
+    scenario: &'a Scenario,
+    world: SimWorld,
+    stop: Arc<Stop>,
+    client: Client,
+    dir: &'a Path,
+    /// How many of the requests under proof were answered.
+    answered: usize,
+    /// After how many calls of the change the deletion is asked for.
+    half: u64,
+    /// Whether things of others stand beside the cluster.
+    seeded: bool,
+    /// The story's time, which goes on while daemons come and go.
+    time: StoryTime,
+}
+
+/// Each life has a runtime of its own, whose paused clock starts anew; the story's time must not jump back with it.
+#[derive(Default)]
+struct StoryTime {
+    began: Option<Instant>,
+    last: Option<Instant>,
+}
+
+impl StoryTime {
+    /// The clock for the next life: a second later than the last one was seen alive.
+    async fn next_life(&mut self) -> Clock {
+        let now = Instant::now();
+        if let Some(last) = self.last.filter(|last| *last > now) {
+            tokio::time::advance(last - now).await;
+        }
+        tokio::time::advance(Duration::from_secs(1)).await;
+        Clock::Tokio { started: *self.began.get_or_insert(now) }
+    }
+}
+
+/// Runs a scenario. `half` is half the number of the change's calls, for scenarios with a deletion in the middle.
+pub fn run(scenario: &Scenario, disturbance: Disturbance, half: u64, dir: &Path) -> Verdict {
+    let lag = match disturbance {
+        Disturbance::Fault(_, Fault::LateListing(lag)) => lag,
+        Disturbance::Fault(..) | Disturbance::None | Disturbance::Crash(_) => Duration::ZERO,
+    };
+    let world = SimWorld::new(SimOptions { listing_lag: lag, ..SimOptions::default() });
+    let (stop, client) = (Arc::new(Stop::default()), Client::default());
+    let mut story = Story { scenario, world, stop, client, dir, answered: 0, half, seeded: false, time: StoryTime::default() };
+    let mut verdict = Verdict::default();
+    let mut lives = 0;
+    loop {
+        lives += 1;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+        let runtime = runtime.unwrap_or_else(|error| panic!("no runtime: {error}"));
+        let ended = runtime.block_on(async {
+            let stop = story.stop.clone();
+            let ended = tokio::select! {
+                biased;
+                () = stop.reached() => None,
+                result = story.live(disturbance, lives, &mut verdict) => Some(result),
+            };
+            story.time.last = Some(Instant::now());
+            ended
+        });
+        // Here the process dies: whatever it was doing is cut off.
+        drop(runtime);
+        match ended {
+            Some(Ok(())) => break,
+            Some(Err(stuck)) => {
+                verdict.stuck.push(stuck);
+                break;
+            }
+            None => story.stop.disarm(),
+        }
+        assert!(lives < 3, "a crash happens once");
+    }
+    verdict.trace = story.stop.trace();
+    verdict
+}
+
+impl Story<'_> {
+    /// One life of the daemon: goes on with the story where it stands.
+    async fn live(&mut self, disturbance: Disturbance, life: u32, verdict: &mut Verdict) -> Result<(), String> {
+        let clock = self.time.next_life().await;
+        let process = Process::start(self.dir, &self.world, &self.stop, clock).await?;
+        if life == 1 {
+            for request in &self.scenario.before {
+                let operation = self.ask(&process, request).await?;
+                self.until_ended(&process, operation).await?;
+            }
+            self.disturb(disturbance);
+        } else {
+            for operation in self.client.acknowledged() {
+                if !process.knows(operation) {
+                    verdict.lost.push(format!("operation {operation} was acknowledged and is not known after the crash"));
+                }
+            }
+        }
+        let calls_before = self.world.calls();
+        self.tell(&process, life).await?;
+        verdict.count = Count { points: self.stop.points(), calls: self.world.calls() - calls_before };
+        self.stop.disarm();
+        self.world.clear_faults();
+        self.world.set_hook(None);
+        self.judge(&process, verdict).await?;
+        process.stop().await;
+        Ok(())
+    }
+
+    /// Asks, and puts things of others beside the cluster as soon as there is one: they look like ours and are not.
+    async fn ask(&mut self, process: &Process, request: &Request) -> Result<OperationId, String> {
+        let operation = self.client.ask(process, request).await?;
+        if let (false, Some(cluster)) = (self.seeded, process.cluster()) {
+            let (ours, other) = (cluster.id(), InstanceId::from_u128(7));
+            for looks_like in [ResourceKey::Network, ResourceKey::Machine(machine_name(Role::Worker, 1))] {
+                self.world.seed_foreign(ours, None, looks_like.clone());
+                self.world.seed_foreign(ours, Some((other, ours)), looks_like);
+            }
+            self.seeded = true;
+        }
+        Ok(operation)
+    }
+
+    fn disturb(&self, disturbance: Disturbance) {
+        self.world.set_hook(Some(self.stop.clone()));
+        self.stop.arm(match disturbance {
+            Disturbance::Crash(at) => Some(at),
+            Disturbance::None | Disturbance::Fault(..) => None,
+        });
+        if let Disturbance::Fault(call, fault) = disturbance {
+            self.world.inject(nth(|_| true, call, fault));
+        }
+    }
+
+    /// The part under proof: what of it was not answered yet is asked for, and its end is waited for.
+    async fn tell(&mut self, process: &Process, life: u32) -> Result<(), String> {
+        let begin = self.world.calls();
+        if self.answered == 0 {
+            self.ask(process, &self.scenario.change).await?;
+            self.answered = 1;
+        }
+        if self.scenario.then_delete && self.answered == 1 {
+            if life == 1 {
+                self.until_calls(process, begin + self.half).await;
+            }
+            self.ask(process, &scenario::delete()).await?;
+            self.answered = 2;
+        }
+        let last = self.client.acknowledged().last().copied().ok_or("nothing was acknowledged")?;
+        self.until_ended(process, last).await?;
+        // A fault that time does not mend ends the operation; somebody looks, mends it and tries again.
+        for number in 1..=3 {
+            if process.is_as_asked(self.scenario) {
+                return Ok(());
+            }
+            let operation = self.client.ask(process, &scenario::retry(number)).await?;
+            self.until_ended(process, operation).await?;
+        }
+        if process.is_as_asked(self.scenario) { Ok(()) } else { Err(format!("is not as asked for: {}", process.describe())) }
+    }
+
+    async fn until_ended(&self, process: &Process, operation: OperationId) -> Result<OperationPhase, String> {
+        let ended = tokio::time::timeout(PATIENCE, process.until_ended(operation)).await;
+        ended.map_err(|_| format!("operation {operation} does not end: {}", process.describe()))
+    }
+
+    /// Waits until the change is half done, or done.
+    async fn until_calls(&self, process: &Process, calls: u64) {
+        let half = async {
+            while self.world.calls() < calls {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let done = async {
+            if let Some(operation) = self.client.acknowledged().last() {
+                process.until_ended(*operation).await;
+            }
+        };
+        tokio::select! {
+            () = half => {}
+            () = done => {}
+        }
+    }
+
+    /// Looks at what is there, then deletes everything and looks again.
+    async fn judge(&self, process: &Process, verdict: &mut Verdict) -> Result<(), String> {
+        for operation in self.client.acknowledged() {
+            if !process.knows(operation) {
+                verdict.lost.push(format!("operation {operation} was acknowledged and is not known at the end"));
+            }
+            self.until_ended(process, operation).await?;
+        }
+        if let Some(cluster) = process.cluster() {
+            let there = self.world.resources(process.instance(), cluster.id());
+            let machines = there.iter().filter(|(key, _)| key.to_string().starts_with("machine/")).count();
+            let wanted = usize::try_from(self.scenario.machines.unwrap_or(0)).unwrap_or(usize::MAX);
+            if machines > wanted {
+                verdict.orphans.push(format!("{machines} machines are there, {wanted} were asked for: {there:?}"));
+            }
+            let audit = self.world.audit(process.instance(), &[cluster.id()]);
+            verdict.orphans.extend(audit.orphans);
+            let operation = self.client.ask(process, &scenario::delete()).await?;
+            self.until_ended(process, operation).await?;
+            tokio::time::timeout(PATIENCE, process.until_gone()).await.map_err(|_| "the deletion does not end".to_owned())?;
+        }
+        let audit = self.world.audit(process.instance(), &[]);
+        verdict.orphans.extend(audit.orphans);
+        verdict.duplicates.extend(audit.duplicates);
+        verdict.duplicates.extend(audit.second_clusters);
+        verdict.wrong_deletes.extend(audit.wrong_deletes);
+        verdict.wrong_deletes.extend(audit.quorum_breaks);
+        Ok(())
+    }
+}

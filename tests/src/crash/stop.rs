@@ -1,0 +1,99 @@
+//! Where the process is stopped: counts the points, and at the chosen one lets nothing go on.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use muster_engine::sim::{Call, Hook, Moment};
+use muster_store::{Batch, CommitError, Committed, Store};
+use musterd::journal::Journal;
+use tokio::sync::Notify;
+
+/// Counts points from the moment in which it is armed.
+#[derive(Default)]
+pub struct Stop {
+    armed: AtomicBool,
+    points: AtomicU64,
+    /// The point at which to stop, counted from 1; 0 is never.
+    at: AtomicU64,
+    stopped: Notify,
+    trace: Mutex<Vec<String>>,
+}
+
+impl Stop {
+    /// Counts from now on, and stops at this point, counted from 1.
+    pub fn arm(&self, at: Option<u64>) {
+        self.points.store(0, Ordering::SeqCst);
+        self.at.store(at.unwrap_or(0), Ordering::SeqCst);
+        self.lock_trace().clear();
+        self.armed.store(true, Ordering::SeqCst);
+    }
+
+    /// Counts no more and stops nobody.
+    pub fn disarm(&self) {
+        self.armed.store(false, Ordering::SeqCst);
+    }
+
+    /// How many points were passed since it was armed.
+    pub fn points(&self) -> u64 {
+        self.points.load(Ordering::SeqCst)
+    }
+
+    /// Every point that was passed, in words.
+    pub fn trace(&self) -> Vec<String> {
+        self.lock_trace().clone()
+    }
+
+    /// Returns when the chosen point was reached.
+    pub async fn reached(&self) {
+        self.stopped.notified().await;
+    }
+
+    /// A point. At the chosen one this never returns, and the process is torn down around it.
+    async fn point(&self, what: impl FnOnce() -> String) {
+        if !self.armed.load(Ordering::SeqCst) {
+            return;
+        }
+        let number = self.points.fetch_add(1, Ordering::SeqCst) + 1;
+        self.lock_trace().push(what());
+        if number == self.at.load(Ordering::SeqCst) {
+            self.stopped.notify_one();
+            std::future::pending::<()>().await;
+        }
+        // Behind the chosen point the process is dead already; a call that was spawned before must not get further.
+        if self.at.load(Ordering::SeqCst) != 0 && number > self.at.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    fn lock_trace(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
+        self.trace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The points around outside calls.
+#[async_trait]
+impl Hook for Stop {
+    async fn at(&self, moment: Moment, call: &Call) {
+        self.point(|| format!("{moment:?} call {call}")).await;
+    }
+}
+
+/// The points around store writes: the real store between two of them.
+pub struct StoppingJournal {
+    /// The store.
+    pub store: Store,
+    /// Where to stop.
+    pub stop: Arc<Stop>,
+}
+
+#[async_trait]
+impl Journal for StoppingJournal {
+    async fn write(&self, batch: Batch) -> Result<Committed, CommitError> {
+        let what = format!("{batch:?}");
+        self.stop.point(|| format!("Before write {what}")).await;
+        let committed = self.store.write(batch).await;
+        self.stop.point(|| format!("After write {what}")).await;
+        committed
+    }
+}
