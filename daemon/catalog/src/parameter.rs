@@ -120,6 +120,8 @@ impl Parameter {
         match self.info.kind {
             // The caller keeps secrets apart; here they come only as the author's `example`.
             ParameterKind::Secret => self.accept_secret(text).map(|()| Value::Text(text.to_owned())),
+            // No argument, variable or path can hold it.
+            ParameterKind::String if text.contains('\0') => Err("a text cannot hold the character NUL".to_owned()),
             ParameterKind::String => match &self.pattern {
                 Some(pattern) if !pattern.regex.is_match(text) => {
                     Err(format!("`{text}` does not have the form `{}`", pattern.text))

@@ -98,6 +98,8 @@ impl ServiceTemplate {
             let value = value.map(SecretString::new);
             spec.secrets.push(SecretFile { name: secret.name.clone(), value, path: secret.path.clone() });
         }
+        muster_engine::validate::service(&spec)
+            .map_err(|e| Error { message: format!("services.{key}: {}", e.message), ..e })?;
         Ok(spec)
     }
 }

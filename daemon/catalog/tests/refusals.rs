@@ -43,6 +43,13 @@ fn a_value_of_the_wrong_type_or_out_of_range_is_refused_with_the_limit() {
 }
 
 #[test]
+fn a_value_that_makes_an_impossible_service_is_refused_with_the_service() {
+    let error = refusal("nginx", "web", &[("image", "not an image")]);
+    assert_eq!(error.message, "services.main: `not an image` is not an image reference");
+    assert!(refusal("hello", "hi", &[("greeting", "a\0b")]).message.contains("NUL"));
+}
+
+#[test]
 fn a_refused_secret_is_in_no_part_of_the_error() {
     let error = refusal("redis", "cache", &[("password", "hunter2\nrequirepass x")]);
     assert_eq!(error.details["field"], "password");
