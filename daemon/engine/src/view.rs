@@ -95,7 +95,8 @@ fn step_view(state: &ClusterState, step: &Step) -> StepView {
         Gate::Blocked(cause) => (StepStatus::Blocked, Some(cause.message.clone()), None),
     };
     let since = call.map(|call| call.since).or(entry.map(|entry| entry.since));
-    let operation_deadline = state.operations.values().map(|operation| operation.info.deadline).max();
+    let operations = state.running_operations().map(|operation| operation.info.deadline);
+    let operation_deadline = operations.chain(state.record.removal_deadline).max();
     StepView {
         name: step.action.to_string(),
         after: step.after.iter().map(Action::to_string).collect(),

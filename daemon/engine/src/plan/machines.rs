@@ -3,9 +3,9 @@
 use muster_protocol::Name;
 use muster_protocol::model::host::Role;
 
-use super::Planner;
+use super::{Gate, Planner};
 use crate::action::Action;
-use crate::ledger::ResourceKey;
+use crate::ledger::{ResourceKey, ResourceState};
 use crate::observed::Power;
 
 impl Planner<'_> {
@@ -16,12 +16,15 @@ impl Planner<'_> {
         let mut turn: Vec<Action> = Vec::new();
         for (machine, _) in machines {
             let key = ResourceKey::Machine(machine.clone());
-            let made = self.ensure(&key, network.as_slice());
+            let mut first: Vec<Action> = network.iter().cloned().collect();
+            first.extend(self.remove_lost_node(&machine));
+            let made = self.ensure_if(&key, &first, self.join_of_lost_machine(&machine));
             let mut after: Vec<Action> = made.into_iter().collect();
             if after.is_empty() && self.is_stopped(&machine) {
                 after.push(self.step(Action::Start(machine.clone()), &[]));
             }
-            match self.entry(&key).and_then(|entry| entry.prepared.as_ref()) {
+            let there = self.entry(&key).filter(|entry| entry.present().is_some());
+            match there.and_then(|entry| entry.prepared.as_ref()) {
                 None => {
                     self.step(Action::Prepare(machine), &after);
                 }
@@ -34,8 +37,34 @@ impl Planner<'_> {
         }
     }
 
+    /// Whether it was seen to be stopped since it was last made or started.
     fn is_stopped(&self, machine: &Name) -> bool {
-        self.state.observed.machines.get(machine).is_some_and(|seen| seen.power == Power::Stopped)
+        let Some(entry) = self.entry(&ResourceKey::Machine(machine.clone())) else { return false };
+        let observed = &self.state.observed;
+        let seen = observed.machines.get(machine);
+        seen.is_some_and(|seen| seen.power == Power::Stopped)
+            && observed.machines_at.is_some_and(|at| at >= entry.since)
+    }
+
+    /// The node of a machine that was lost goes before the machine's successor is made: so a node that is to go
+    /// and whose machine is there is known to be alive.
+    fn remove_lost_node(&mut self, machine: &Name) -> Option<Action> {
+        let there = self.entry(&ResourceKey::Machine(machine.clone())).is_some_and(|entry| entry.present().is_some());
+        let key = ResourceKey::Node(machine.clone());
+        let Some(ResourceState::Removing(_)) = self.entry(&key).map(|entry| &entry.state) else { return None };
+        if there {
+            return None;
+        }
+        let obstacle = self.quorum_obstacle(machine);
+        Some(self.step_if(Action::Remove(key), &[], obstacle))
+    }
+
+    /// A machine that was lost while it joined is not replaced before that call has ended: else its late answer
+    /// would be taken for one about the successor.
+    fn join_of_lost_machine(&self, machine: &Name) -> Option<Gate> {
+        let join = Action::Create(ResourceKey::Node(machine.clone()));
+        let under_way = self.state.in_flight.values().any(|call| call.action == join);
+        under_way.then(|| Gate::Waiting(Some(format!("`{join}` has to end first"))))
     }
 
     /// The steps that must be done before this machine can take part in the orchestrator's cluster.

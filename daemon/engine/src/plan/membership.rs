@@ -5,7 +5,7 @@ use muster_protocol::{ErrorCode, Name};
 
 use super::{Gate, Planner};
 use crate::action::Action;
-use crate::desired::machine_name;
+use crate::desired::{machine_name, role_and_number};
 use crate::ledger::{ResourceKey, ResourceState};
 
 impl Planner<'_> {
@@ -22,7 +22,9 @@ impl Planner<'_> {
                     previous.extend(joined);
                 }
                 Role::Worker => {
-                    self.bring_node(&machine, &formed);
+                    let mut after = formed.clone();
+                    after.extend(self.until_anybody_is_member());
+                    self.bring_node(&machine, &after);
                 }
             }
         }
@@ -36,19 +38,38 @@ impl Planner<'_> {
         formed.into_iter().collect()
     }
 
+    /// The steps until there is a control plane that others can join.
+    fn until_anybody_is_member(&self) -> Vec<Action> {
+        let members = self.state.ledger.iter().filter(|(_, entry)| entry.present().is_some());
+        let mut names = members.filter_map(|(key, _)| match key {
+            ResourceKey::Node(name) => Some(name),
+            ResourceKey::Network | ResourceKey::Machine(_) | ResourceKey::Orchestrator | ResourceKey::Service(_) => {
+                None
+            }
+        });
+        if names.any(is_control_plane) {
+            return Vec::new();
+        }
+        let first = ResourceKey::Node(machine_name(Role::ControlPlane, 1));
+        let steps = [Action::LookUp(first.clone()), Action::Create(first)];
+        steps.into_iter().filter(|step| self.is_pending(step)).collect()
+    }
+
     fn bring_node(&mut self, machine: &Name, after: &[Action]) -> Option<Action> {
         let key = ResourceKey::Node(machine.clone());
         let mut first = self.until_prepared(machine);
         first.extend_from_slice(after);
         if let Some(ResourceState::Removing(_)) = self.entry(&key).map(|entry| &entry.state) {
-            // The node of a machine that was lost goes before its successor joins.
-            let obstacle = self.quorum_obstacle(machine);
-            let removed = self.step_if(Action::Remove(key.clone()), &[], obstacle);
-            first.push(removed);
+            let removal = Action::Remove(key.clone());
+            if !self.is_pending(&removal) {
+                let obstacle = self.quorum_obstacle(machine);
+                self.step_if(removal.clone(), &[], obstacle);
+            }
+            first.push(removal);
             let joined = self.step(Action::Create(key.clone()), &first);
             return Some(self.step(Action::Await(key), &[joined]));
         }
-        let obstacle = self.lost_control_plane(machine);
+        let obstacle = self.lost_quorum(&Action::Create(key.clone()));
         match self.ensure_if(&key, &first, obstacle) {
             Some(joined) => Some(self.step(Action::Await(key), &[joined])),
             None if self.is_node_ready(machine) => None,
@@ -66,38 +87,48 @@ impl Planner<'_> {
             && observed.orchestrator_at.is_some_and(|at| at >= entry.since)
     }
 
-    /// The control-plane machines that are members, and how many of them are ready.
-    fn control_planes(&self) -> (usize, usize) {
-        let members = self.state.ledger.iter().filter_map(|(key, entry)| match key {
-            ResourceKey::Node(name) if entry.role == Some(Role::ControlPlane) => match entry.state {
-                ResourceState::Present(_) | ResourceState::Removing(_) | ResourceState::Unknown(_) => Some(name),
-                ResourceState::Wanted => None,
-            },
-            ResourceKey::Network
-            | ResourceKey::Machine(_)
-            | ResourceKey::Orchestrator
-            | ResourceKey::Node(_)
-            | ResourceKey::Service(_) => None,
-        });
-        let members: Vec<&Name> = members.collect();
-        let ready = members.iter().filter(|name| self.sees_ready(name)).count();
-        (members.len(), ready)
+    /// How the control plane stands, as the ledger and the last look say.
+    fn control_planes(&self) -> ControlPlanes {
+        let mut counted = ControlPlanes::default();
+        for (key, entry) in &self.state.ledger {
+            let ResourceKey::Node(name) = key else { continue };
+            let is_member = match entry.state {
+                ResourceState::Present(_) | ResourceState::Removing(_) | ResourceState::Unknown(_) => true,
+                ResourceState::Wanted => false,
+            };
+            if !is_control_plane(name) || !is_member || self.was_seen_gone(name) {
+                continue;
+            }
+            counted.members += 1;
+            counted.ready += usize::from(self.sees_ready(name));
+            let machine = self.entry(&ResourceKey::Machine(name.clone()));
+            counted.living += usize::from(machine.is_some_and(|machine| machine.present().is_some()));
+        }
+        counted
     }
 
     fn sees_ready(&self, machine: &Name) -> bool {
         self.state.observed.orchestrator.nodes.get(machine).is_some_and(|node| node.ready)
     }
 
+    /// Whether a node that is to go was missing in a look that began after it was to go: only the answer to its
+    /// removal got lost.
+    fn was_seen_gone(&self, machine: &Name) -> bool {
+        let Some(entry) = self.entry(&ResourceKey::Node(machine.clone())) else { return false };
+        let ResourceState::Removing(present) = &entry.state else { return false };
+        let observed = &self.state.observed;
+        let listed = observed.orchestrator.nodes.get(machine).is_some_and(|node| node.id == present.id);
+        !listed && observed.orchestrator_at.is_some_and(|at| at > entry.since)
+    }
+
     /// Why this node may not be taken out now: the control plane must be able to decide it, and to decide things afterwards.
-    /// Workers may always go.
     pub(super) fn quorum_obstacle(&self, machine: &Name) -> Option<Gate> {
-        let entry = self.entry(&ResourceKey::Node(machine.clone()))?;
-        if entry.role != Some(Role::ControlPlane) {
-            return None;
+        let lost = self.lost_quorum(&Action::Remove(ResourceKey::Node(machine.clone())));
+        if lost.is_some() || !is_control_plane(machine) || self.was_seen_gone(machine) {
+            return lost;
         }
-        let (members, ready) = self.control_planes();
-        let majority_of = |count: usize| count / 2 + 1;
-        let ready_after = ready - usize::from(self.sees_ready(machine));
+        let ControlPlanes { members, ready, .. } = self.control_planes();
+        let ready_after = ready - usize::from(self.sees_ready(machine)).min(ready);
         if members > 1 && ready >= majority_of(members) && ready_after >= majority_of(members - 1) {
             return None;
         }
@@ -106,25 +137,38 @@ impl Planner<'_> {
         ))))
     }
 
-    /// Nothing can join a cluster that has no control plane left, and forming another one would be another cluster.
-    fn lost_control_plane(&self, machine: &Name) -> Option<Gate> {
-        let any_member = self.state.ledger.iter().any(|(key, entry)| match key {
-            ResourceKey::Node(_) => entry.role == Some(Role::ControlPlane) && entry.present().is_some(),
-            ResourceKey::Network | ResourceKey::Machine(_) | ResourceKey::Orchestrator | ResourceKey::Service(_) => {
-                false
-            }
-        });
-        // The one that formed it joins its own cluster.
-        let forms = *machine == machine_name(Role::ControlPlane, 1) && !self.state.record.was_ready;
-        if !self.state.is_formed() || any_member || forms {
+    /// Nothing can be decided by a control plane that has lost its majority for good, and forming another
+    /// cluster beside it would lose what ran on it.
+    pub(super) fn lost_quorum(&self, step: &Action) -> Option<Gate> {
+        let ControlPlanes { members, ready, living } = self.control_planes();
+        if members == 0 || ready > 0 || living >= majority_of(members) {
             return None;
         }
-        let step = Action::Create(ResourceKey::Node(machine.clone()));
+        let gone = members - living;
         Some(self.blocked(
             ErrorCode::QuorumLost,
-            &step,
-            "every control-plane machine of this cluster was lost",
+            step,
+            &format!("{gone} of {members} control-plane machines of this cluster were lost"),
             "delete the cluster and create it again",
         ))
     }
+}
+
+/// How a control plane stands.
+#[derive(Default)]
+struct ControlPlanes {
+    /// Those that count for the majority.
+    members: usize,
+    /// Those that were seen ready.
+    ready: usize,
+    /// Those whose machine is there, so that they may become ready again.
+    living: usize,
+}
+
+fn is_control_plane(machine: &Name) -> bool {
+    role_and_number(machine).is_some_and(|(role, _)| role == Role::ControlPlane)
+}
+
+fn majority_of(count: usize) -> usize {
+    count / 2 + 1
 }

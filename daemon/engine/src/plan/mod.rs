@@ -186,7 +186,7 @@ impl Planner<'_> {
             Some(ResourceState::Unknown(_)) => match self.state.in_flight_for(key) {
                 // The call that made it unknown is still under way.
                 Some(action) if *action == create => Some(self.step(create, after)),
-                Some(_) | None => Some(self.step(Action::LookUp(key.clone()), after)),
+                Some(_) | None => Some(self.look_up(key, after)),
             },
             Some(ResourceState::Present(_)) => None,
             Some(ResourceState::Removing(_)) => {
@@ -196,6 +196,20 @@ impl Planner<'_> {
                 Some(self.step_if(create, &after, obstacle))
             }
         }
+    }
+
+    /// Finding out whether something is there; a control plane that is lost for good will never say.
+    fn look_up(&mut self, key: &ResourceKey, after: &[Action]) -> Action {
+        let look_up = Action::LookUp(key.clone());
+        let obstacle = match key {
+            ResourceKey::Node(_) | ResourceKey::Service(_) if !self.state.desired().absent => self.lost_quorum(&look_up),
+            ResourceKey::Network
+            | ResourceKey::Machine(_)
+            | ResourceKey::Orchestrator
+            | ResourceKey::Node(_)
+            | ResourceKey::Service(_) => None,
+        };
+        self.step_if(look_up, after, obstacle)
     }
 
     /// A gate that only somebody's help opens.

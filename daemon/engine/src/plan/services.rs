@@ -37,9 +37,11 @@ impl Planner<'_> {
         // An update under way has made it unknown; it is not a mystery.
         let updating = self.state.in_flight_for(&key) == Some(&update);
         let submitted = if updating || self.is_outdated(name) {
-            Some(self.step(update, formed))
+            let obstacle = self.lost_quorum(&update);
+            Some(self.step_if(update, formed, obstacle))
         } else {
-            self.ensure(&key, formed)
+            let obstacle = self.lost_quorum(&Action::Create(key.clone()));
+            self.ensure_if(&key, formed, obstacle)
         };
         match submitted {
             Some(submitted) => {
@@ -76,7 +78,8 @@ impl Planner<'_> {
             .cloned()
             .collect();
         for key in surplus {
-            self.remove(&key, &[], None);
+            let obstacle = self.lost_quorum(&Action::Remove(key.clone()));
+            self.remove(&key, &[], obstacle);
         }
     }
 
@@ -89,7 +92,7 @@ impl Planner<'_> {
     ) -> Option<Action> {
         match self.entry(key).map(|entry| &entry.state) {
             None | Some(ResourceState::Wanted) => None,
-            Some(ResourceState::Unknown(_)) => Some(self.step(Action::LookUp(key.clone()), &[])),
+            Some(ResourceState::Unknown(_)) => Some(self.look_up(key, &[])),
             Some(ResourceState::Present(_) | ResourceState::Removing(_)) => {
                 Some(self.step_if(Action::Remove(key.clone()), after, obstacle))
             }

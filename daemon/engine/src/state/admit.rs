@@ -89,11 +89,11 @@ impl ClusterState {
 
     /// Removes the cluster. Asked for again, it is the same removal.
     pub fn admit_delete(&mut self, asked: Asked) -> Result<OperationInfo, Error> {
-        let running = self.operations.values().find(|operation| operation.info.kind == OperationKind::ClusterDelete);
+        let running = self.running_operations().find(|operation| operation.info.kind == OperationKind::ClusterDelete);
         if let Some(operation) = running {
             return Ok(operation.info.clone());
         }
-        let all: Vec<OperationId> = self.operations.keys().copied().collect();
+        let all: Vec<OperationId> = self.running_operations().map(|operation| operation.info.id).collect();
         self.supersede(&all, asked);
         let before = self.record.desired.clone();
         self.leave(asked.at);
@@ -107,10 +107,17 @@ impl ClusterState {
         if self.desired().absent {
             self.record.removal_deadline = Some(asked.at + self.deadlines.removal);
         }
-        let target = Target::Cluster { before: Some(self.record.desired.clone()) };
-        let kind = if self.desired().absent { OperationKind::ClusterDelete } else { OperationKind::ClusterRetry };
+        let (kind, wait) = if self.desired().absent {
+            (OperationKind::ClusterDelete, self.deadlines.removal)
+        } else {
+            (OperationKind::ClusterRetry, self.deadlines.cluster)
+        };
+        // A deletion that is tried again is still the same deletion, and can be cancelled as such.
+        let retried = self.running_operations().find(|operation| operation.info.kind == kind);
+        let anew = || Target::Cluster { before: Some(self.record.desired.clone()) };
+        let target = retried.map_or_else(anew, |operation| operation.target.clone());
         self.supersede_cluster_operations(asked);
-        Ok(self.admitted(kind, target, Vec::new(), self.deadlines.cluster, asked))
+        Ok(self.admitted(kind, target, Vec::new(), wait, asked))
     }
 
     /// Creates services, all or none.
@@ -175,7 +182,7 @@ impl ClusterState {
         self.refuse_if_leaving()?;
         let Some(service) = self.services.get(name) else { return Err(Error::not_found("service", name)) };
         let (was_absent, generation, before) = (service.absent, service.generation, service.version.clone());
-        let running = self.operations.values().find(|operation| {
+        let running = self.running_operations().find(|operation| {
             operation.info.kind == OperationKind::ServiceDelete && operation.info.services.contains(name)
         });
         if let (true, Some(operation)) = (was_absent, running) {
@@ -200,6 +207,9 @@ impl ClusterState {
         let Some(operation) = self.operations.get(&id).cloned() else {
             return Err(Error::not_found("operation", id));
         };
+        if operation.info.phase.is_ended() {
+            return Ok(operation.info);
+        }
         match operation.target {
             Target::Cluster { before: None } => self.leave(asked.at),
             Target::Cluster { before: Some(before) } => {
@@ -292,14 +302,14 @@ impl ClusterState {
     }
 
     fn supersede_cluster_operations(&mut self, asked: Asked) {
-        let operations = self.operations.values();
+        let operations = self.running_operations();
         let others = operations.filter(|operation| matches!(operation.target, Target::Cluster { .. }));
         let others: Vec<OperationId> = others.map(|operation| operation.info.id).collect();
         self.supersede(&others, asked);
     }
 
     fn supersede_service_operations(&mut self, name: &Name, asked: Asked) {
-        let operations = self.operations.values();
+        let operations = self.running_operations();
         let others = operations.filter(|operation| operation.info.services.contains(name));
         let others: Vec<OperationId> = others.map(|operation| operation.info.id).collect();
         self.supersede(&others, asked);

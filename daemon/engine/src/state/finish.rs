@@ -1,7 +1,7 @@
 //! After a call: what came of it.
 
-use muster_protocol::Timestamp;
 use muster_protocol::model::event::EventKind;
+use muster_protocol::{ErrorCode, Timestamp};
 
 use super::{ClusterState, retry};
 use crate::action::{Action, Outcome};
@@ -12,7 +12,7 @@ use crate::ledger::{LedgerEntry, Present, ResourceKey, ResourceState};
 impl ClusterState {
     /// Notes what came of an action that was begun.
     pub fn finish(&mut self, action: &Action, outcome: Outcome, now: Timestamp) {
-        self.in_flight.remove(&action.key());
+        let began = self.in_flight.remove(&action.key()).map_or(now, |call| call.since);
         match &outcome {
             Outcome::Failed(failure) => {
                 let cause = failure.clone().into_cause(action.to_string(), now);
@@ -25,7 +25,7 @@ impl ClusterState {
         match action {
             Action::Sweep => self.finish_sweep(outcome, now),
             Action::Remove(key) => self.finish_remove(key, action, outcome, now),
-            Action::LookUp(key) => self.finish_look_up(key, action, outcome, now),
+            Action::LookUp(key) => self.finish_look_up(key, action, outcome, began, now),
             Action::Create(key) => self.finish_change(key, action, outcome, now),
             Action::Update(name) => self.finish_change(&ResourceKey::Service(name.clone()), action, outcome, now),
             Action::Start(name) | Action::Prepare(name) => self.finish_machine(name.clone(), action, outcome, now),
@@ -41,14 +41,15 @@ impl ClusterState {
         match outcome {
             Outcome::Present(present) => set_present(entry, present, now),
             Outcome::Failed(failure) => {
+                // It may have happened until now, and listings lag from then on.
+                entry.since = now;
                 if failure.certainty == Certainty::NotApplied {
                     entry.state = match std::mem::replace(&mut entry.state, ResourceState::Wanted) {
                         ResourceState::Unknown(Some(before)) => ResourceState::Present(before),
                         ResourceState::Unknown(None) | ResourceState::Wanted => ResourceState::Wanted,
                         state @ (ResourceState::Present(_) | ResourceState::Removing(_)) => state,
                     };
-                    entry.since = now;
-                    entry.attempt += 1;
+                    entry.attempt = entry.attempt.wrapping_add(1);
                 }
                 retry::note_failure(entry, action, failure, &salt, now);
             }
@@ -56,15 +57,23 @@ impl ClusterState {
         }
     }
 
-    fn finish_look_up(&mut self, key: &ResourceKey, action: &Action, outcome: Outcome, now: Timestamp) {
+    fn finish_look_up(
+        &mut self,
+        key: &ResourceKey,
+        action: &Action,
+        outcome: Outcome,
+        began: Timestamp,
+        now: Timestamp,
+    ) {
         let salt = self.salt(key);
         let lag = if key.is_infrastructure() { self.deadlines.listing_lag } else { std::time::Duration::ZERO };
+        let awake_since = self.awake_since.unwrap_or(now);
         let Some(entry) = self.ledger.get_mut(key) else { return };
         match outcome {
             Outcome::Present(present) => set_present(entry, present, now),
-            Outcome::Absent if now.since(entry.since) < lag => {
+            Outcome::Absent if began < entry.since.max(awake_since) + lag => {
                 // It may be there and not be listed yet.
-                entry.next_try = Some(entry.since + lag);
+                entry.next_try = Some(entry.since.max(awake_since) + lag);
             }
             Outcome::Absent => {
                 entry.state = ResourceState::Wanted;
@@ -83,7 +92,7 @@ impl ClusterState {
         match outcome {
             Outcome::Done | Outcome::Absent => {
                 // The next one, if there is one, is another: its token must differ.
-                let attempt = entry.attempt + 1;
+                let attempt = entry.attempt.wrapping_add(1);
                 *entry = LedgerEntry { attempt, ..LedgerEntry::wanted(now) };
             }
             Outcome::Failed(failure) => retry::note_failure(entry, action, failure, &salt, now),
@@ -111,15 +120,23 @@ impl ClusterState {
         match outcome {
             Outcome::Swept(found) => {
                 // What we made and lost track of comes back into the ledger and is removed like the rest.
+                let unreadable = found.iter().find(|owned| owned.key.is_none()).map(|owned| owned.present.id.clone());
+                if let Some(id) = unreadable {
+                    let message = format!("{id} carries this cluster's mark, but not one that says what it is");
+                    let remedy = "see what it is, and remove it at its infrastructure";
+                    let failure = Failure::not_applied(ErrorCode::Provider, message).with_remedy(remedy);
+                    self.note_sweep_failure(failure, now);
+                } else {
+                    self.sweep_retry = None;
+                }
+                let mut any = self.sweep_retry.is_some();
                 let adopted = found.into_iter().filter_map(|Owned { key, present, .. }| Some((key?, present)));
-                let mut any = false;
                 for (key, present) in adopted.filter(|(key, _)| key.is_infrastructure()) {
                     any = true;
                     let entry = self.entry_mut(&key, now);
                     entry.state = ResourceState::Present(present);
                 }
                 self.record.swept = !any;
-                self.sweep_retry = None;
             }
             Outcome::Failed(failure) => self.note_sweep_failure(failure, now),
             Outcome::Present(_) | Outcome::Absent | Outcome::Done => {}

@@ -16,10 +16,11 @@ mod settle;
 use std::collections::BTreeMap;
 
 use muster_protocol::model::event::EventKind;
+use muster_protocol::model::host::Role;
 use muster_protocol::{Cause, ClusterId, Name, OperationId, Timestamp};
 
 use crate::action::Action;
-use crate::desired::{ClusterRecord, Desired, ServiceRecord};
+use crate::desired::{ClusterRecord, Desired, ServiceRecord, machine_name};
 use crate::ledger::{Ledger, LedgerEntry, ResourceKey, ResourceState};
 use crate::observed::Observed;
 use crate::operation::OperationRecord;
@@ -54,6 +55,8 @@ pub struct ClusterState {
     pub recipe: String,
     /// Limits in time. Not stored.
     pub deadlines: Deadlines,
+    /// Since when this state is worked on. Not stored: a call of an earlier life may have had its effect until then.
+    pub awake_since: Option<Timestamp>,
 }
 
 /// A call that is under way.
@@ -99,6 +102,7 @@ impl ClusterState {
             outbox: Vec::new(),
             recipe,
             deadlines,
+            awake_since: None,
         }
     }
 
@@ -156,17 +160,70 @@ impl ClusterState {
             // Nodes and services live on machines and go with them.
             let ledger = std::mem::take(&mut self.ledger);
             let any_machine = ledger.keys().any(|key| matches!(key, ResourceKey::Machine(_)));
-            let lives = |key: &ResourceKey| match key {
-                ResourceKey::Network | ResourceKey::Machine(_) => true,
-                ResourceKey::Node(name) => ledger.contains_key(&ResourceKey::Machine(name.clone())),
-                ResourceKey::Orchestrator | ResourceKey::Service(_) => any_machine,
+            // Should the deletion be cancelled, it must be known which members are lost.
+            self.ledger = ledger.into_iter().filter(|(key, _)| key.is_infrastructure() || any_machine).collect();
+        } else {
+            self.detach_lost_nodes();
+            self.forget_stillborn_cluster();
+        }
+    }
+
+    /// The node of a machine that is not there is to go, before its successor joins.
+    fn detach_lost_nodes(&mut self) {
+        let lost = |name: &Name| {
+            let machine = self.ledger.get(&ResourceKey::Machine(name.clone()));
+            machine.is_none_or(|machine| machine.state == ResourceState::Wanted)
+        };
+        let nodes = self.ledger.keys().filter(|key| match key {
+            // What comes of a call under way is not known yet.
+            ResourceKey::Node(name) => lost(name) && self.in_flight_for(key).is_none(),
+            ResourceKey::Network | ResourceKey::Machine(_) | ResourceKey::Orchestrator | ResourceKey::Service(_) => {
+                false
+            }
+        });
+        let nodes: Vec<ResourceKey> = nodes.cloned().collect();
+        for key in nodes {
+            let Some(node) = self.ledger.get_mut(&key) else { continue };
+            node.state = match std::mem::replace(&mut node.state, ResourceState::Wanted) {
+                ResourceState::Present(present)
+                | ResourceState::Unknown(Some(present))
+                | ResourceState::Removing(present) => ResourceState::Removing(present),
+                ResourceState::Unknown(None) | ResourceState::Wanted => ResourceState::Wanted,
             };
-            let kept = ledger.iter().filter(|(key, _)| lives(key));
-            self.ledger = kept.map(|(key, entry)| (key.clone(), entry.clone())).collect();
+        }
+    }
+
+    /// A cluster that was formed on a machine that was lost before anybody else joined and before anything ran on
+    /// it is no loss: another one is formed.
+    fn forget_stillborn_cluster(&mut self) {
+        let first = machine_name(Role::ControlPlane, 1);
+        let first_node = ResourceKey::Node(first.clone());
+        let machine = self.ledger.get(&ResourceKey::Machine(first));
+        let first_is_lost = machine.is_none_or(|machine| machine.state == ResourceState::Wanted);
+        let in_use = self.ledger.iter().any(|(key, entry)| match key {
+            ResourceKey::Node(_) | ResourceKey::Service(_) => {
+                *key != first_node && entry.state != ResourceState::Wanted
+            }
+            ResourceKey::Network | ResourceKey::Machine(_) | ResourceKey::Orchestrator => false,
+        });
+        let under_way = self.in_flight_for(&first_node).is_some();
+        if self.record.was_ready || !first_is_lost || in_use || under_way || !self.is_formed() {
+            return;
+        }
+        for key in [ResourceKey::Orchestrator, first_node] {
+            if let Some(entry) = self.ledger.get_mut(&key) {
+                entry.state = ResourceState::Wanted;
+            }
         }
     }
 
     pub(crate) fn entry_mut(&mut self, key: &ResourceKey, now: Timestamp) -> &mut LedgerEntry {
-        self.ledger.entry(key.clone()).or_insert_with(|| LedgerEntry::wanted(now))
+        let age = now.since(self.record.created_at).as_millis();
+        self.ledger.entry(key.clone()).or_insert_with(|| {
+            // An earlier entry of this key may have been dropped when it was not wanted, and its tokens stay used.
+            // Counting on from the cluster's age never comes back to them: an attempt takes longer than a millisecond.
+            let attempt = u32::try_from(age % (1 << 32)).unwrap_or(0);
+            LedgerEntry { attempt, ..LedgerEntry::wanted(now) }
+        })
     }
 }

@@ -1,13 +1,13 @@
 //! What driver and handler saw.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use muster_protocol::model::event::EventKind;
 use muster_protocol::{ErrorCode, Name, Timestamp};
 
 use super::ClusterState;
 use crate::failure::Failure;
-use crate::ledger::{LedgerEntry, ResourceKey, ResourceState};
+use crate::ledger::{Facts, LedgerEntry, Present, ResourceKey, ResourceState};
 use crate::observed::{ObservedMachine, OrchestratorView};
 
 /// One look at a cluster. A part that was not looked at is none.
@@ -33,7 +33,10 @@ impl ClusterState {
             None => {}
         }
         match observation.orchestrator {
-            Some(Ok(view)) => self.observe_orchestrator(view, began),
+            Some(Ok(view)) => {
+                self.adopt_dead_nodes(&view, began);
+                self.observe_orchestrator(view, began);
+            }
             Some(Err(failure)) => {
                 let cause = failure.into_cause("observe orchestrator".to_owned(), now);
                 // What does not answer is not known to be well any more.
@@ -55,14 +58,12 @@ impl ClusterState {
     }
 
     fn observe_machines(&mut self, machines: Vec<ObservedMachine>, began: Timestamp, now: Timestamp) {
-        let seen: BTreeMap<Name, ObservedMachine> =
-            machines.into_iter().map(|machine| (machine.name.clone(), machine)).collect();
+        let ids: BTreeSet<&str> = machines.iter().map(|machine| machine.id.as_str()).collect();
         let lag = self.deadlines.listing_lag;
         let mut lost = Vec::new();
         for (key, entry) in &self.ledger {
             let (ResourceKey::Machine(name), Some(present)) = (key, entry.present()) else { continue };
-            let listed = seen.get(name).is_some_and(|machine| machine.id == present.id);
-            if listed {
+            if ids.contains(present.id.as_str()) {
                 self.missing.remove(name);
             } else if began >= entry.since + lag && !self.in_flight.contains_key(&Some(key.clone())) {
                 let times = self.missing.entry(name.clone()).or_default();
@@ -72,11 +73,35 @@ impl ClusterState {
                 }
             }
         }
-        self.observed.machines = seen;
+        // Of two machines with one name, the one that is ours to use counts.
+        let known = |machine: &ObservedMachine| {
+            let entry = self.ledger.get(&ResourceKey::Machine(machine.name.clone()));
+            entry.and_then(|entry| entry.present()).is_some_and(|present| present.id == machine.id)
+        };
+        let (known, others): (Vec<_>, Vec<_>) = machines.into_iter().partition(known);
+        let seen = others.into_iter().chain(known).map(|machine| (machine.name.clone(), machine));
+        self.observed.machines = seen.collect();
         self.observed.machines_at = Some(began);
         self.observed.machines_cause = None;
         for name in lost {
             self.lose_machine(&name, now);
+        }
+    }
+
+    /// A join whose answer was lost together with its machine has left a node that no machine stands for.
+    /// It counts for the quorum, so it is taken out like that of any other lost machine.
+    fn adopt_dead_nodes(&mut self, view: &OrchestratorView, began: Timestamp) {
+        for (name, node) in view.nodes.iter().filter(|(_, node)| !node.ready) {
+            let machine = self.ledger.get(&ResourceKey::Machine(name.clone()));
+            if machine.is_some_and(|machine| machine.present().is_some()) {
+                continue;
+            }
+            let key = ResourceKey::Node(name.clone());
+            let is_idle = self.in_flight_for(&key).is_none();
+            let Some(entry) = self.ledger.get_mut(&key) else { continue };
+            if is_idle && entry.state == ResourceState::Wanted && began >= entry.since {
+                entry.state = ResourceState::Removing(Present { id: node.id.clone(), facts: Facts::None });
+            }
         }
     }
 
@@ -85,19 +110,8 @@ impl ClusterState {
         self.missing.remove(name);
         self.observed.orchestrator.nodes.remove(name);
         if let Some(entry) = self.ledger.get_mut(&ResourceKey::Machine(name.clone())) {
-            let attempt = entry.attempt + 1;
+            let attempt = entry.attempt.wrapping_add(1);
             *entry = LedgerEntry { attempt, machine: entry.machine, role: entry.role, ..LedgerEntry::wanted(now) };
-        }
-        if let Some(node) = self.ledger.get_mut(&ResourceKey::Node(name.clone())) {
-            node.state = match std::mem::replace(&mut node.state, ResourceState::Wanted) {
-                ResourceState::Present(present) | ResourceState::Unknown(Some(present)) => {
-                    ResourceState::Removing(present)
-                }
-                // A join that was under way is void: the machine is gone.
-                ResourceState::Unknown(None) => ResourceState::Wanted,
-                state @ (ResourceState::Wanted | ResourceState::Removing(_)) => state,
-            };
-            node.since = now;
         }
         let failure = Failure::not_applied(
             ErrorCode::NotFound,

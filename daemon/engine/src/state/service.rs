@@ -73,7 +73,7 @@ impl ClusterState {
     }
 
     fn has_operation_on(&self, name: &Name) -> bool {
-        self.operations.values().any(|operation| operation.info.services.contains(name))
+        self.running_operations().any(|operation| operation.info.services.contains(name))
     }
 
     /// Puts the last good version back: the change did not become well in its time.

@@ -14,10 +14,22 @@ use crate::plan::{Gate, Plan, plan};
 impl ClusterState {
     /// Draws the conclusions from what is known now. Called after every change, and when a deadline passes.
     pub fn settle(&mut self, now: Timestamp) {
-        self.settle_services(now);
-        let plan = plan(self, now);
-        self.settle_operations(&plan, now);
-        self.settle_phase(&plan, now);
+        self.awake_since.get_or_insert(now);
+        loop {
+            self.settle_services(now);
+            let plan = plan(self, now);
+            // The end of an operation may withdraw a service's version and always changes phases: look again.
+            // Each round ends at least one, so there are at most as many rounds as operations.
+            if !self.settle_operations(&plan, now) {
+                self.settle_phase(&plan, now);
+                return;
+            }
+        }
+    }
+
+    /// The operations that have not ended. One that has stays in the state until it is written.
+    pub(crate) fn running_operations(&self) -> impl Iterator<Item = &OperationRecord> {
+        self.operations.values().filter(|operation| !operation.info.phase.is_ended())
     }
 
     fn settle_phase(&mut self, plan: &Plan, now: Timestamp) {
@@ -45,7 +57,7 @@ impl ClusterState {
         if plan.of_cluster().steps.is_empty() {
             return ClusterPhase::Ready;
         }
-        let asked = self.operations.values().any(|operation| matches!(operation.target, Target::Cluster { .. }));
+        let asked = self.running_operations().any(|operation| matches!(operation.target, Target::Cluster { .. }));
         match (asked, self.record.was_ready) {
             (true, false) => ClusterPhase::Creating,
             (true, true) => ClusterPhase::Updating,
@@ -62,8 +74,10 @@ impl ClusterState {
         self.desired().absent && self.ledger.is_empty() && self.record.swept
     }
 
-    fn settle_operations(&mut self, plan: &Plan, now: Timestamp) {
-        let running: Vec<OperationId> = self.operations.keys().copied().collect();
+    /// Ends what has come to its end; whether there was any.
+    fn settle_operations(&mut self, plan: &Plan, now: Timestamp) -> bool {
+        let running: Vec<OperationId> = self.running_operations().map(|operation| operation.info.id).collect();
+        let mut any_ended = false;
         for id in running {
             let Some(operation) = self.operations.get(&id).cloned() else { continue };
             let verdict = self.verdict(&operation, plan, now);
@@ -80,7 +94,9 @@ impl ClusterState {
                 }
             }
             self.end_operation(id, phase, cause, now);
+            any_ended = true;
         }
+        any_ended
     }
 
     /// Whether and how an operation has ended.
