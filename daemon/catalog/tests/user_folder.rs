@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::sync::LazyLock;
 
 use muster_catalog::Catalog;
 use muster_protocol::SecretString;
@@ -121,23 +122,35 @@ fn what_is_no_template_at_all_is_reported() {
     assert_eq!(broken[1].message, "is not a regular file");
 }
 
+/// What means something to YAML, to templates or to shells, in every order; and anything else.
+fn hostile_text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        3 => "([ \t\n\r:#{}$&*!|>'\"%@`,?\\\\-]|\\[|\\]|\\$\\{|\\$\\{text\\}|\\$\\{password\\}|---|null|true|1e3|a){0,8}",
+        1 => "(?s)[^\0]{0,40}",
+    ]
+}
+
+/// A template with one text and one secret in every place that takes them.
+static EVERYWHERE: LazyLock<Catalog> = LazyLock::new(|| {
+    let yaml = template(
+        "mine",
+        "- {name: text, kind: string, description: d}\n- {name: password, kind: secret, description: d}",
+        "image: x:1\nargs: ['${text}', 'a ${text} b']\nenv: {A: '${text}', B: b}\n\
+         files: [{path: /f, content: '${text}'}]\nsecrets: [{name: s, value: '<${password}>'}]",
+    );
+    let folder = folder(&[("mine.yaml", &yaml)]);
+    Catalog::load(Some(folder.path()))
+});
+
 proptest! {
     #[test]
-    fn no_text_a_user_gives_breaks_out_of_its_place(text in any::<String>().prop_map(|text| text.replace('\0', ""))) {
-        let yaml = template(
-            "mine",
-            "- {name: text, kind: string, description: d}\n- {name: password, kind: secret, description: d}",
-            "image: x:1\nargs: ['${text}', 'a ${text} b']\nenv: {A: '${text}', B: b}\n\
-             files: [{path: /f, content: '${text}'}]\nsecrets: [{name: s, value: '<${password}>'}]",
-        );
-        let folder = folder(&[("mine.yaml", &yaml)]);
-        let catalog = Catalog::load(Some(folder.path()));
+    fn no_text_a_user_gives_breaks_out_of_its_place(text in hostile_text()) {
         let secret = format!("s{text}");
         let values = BTreeMap::from([
             ("text".to_owned(), SecretString::new(text.clone())),
             ("password".to_owned(), SecretString::new(secret.clone())),
         ]);
-        let services = catalog.render("mine", None, &values).expect("renders");
+        let services = EVERYWHERE.render("mine", None, &values).expect("renders");
         let [service] = services.as_slice() else { panic!("one service") };
         prop_assert_eq!(&service.args, &[text.clone(), format!("a {text} b")]);
         prop_assert_eq!(&service.env, &BTreeMap::from([("A".to_owned(), text.clone()), ("B".to_owned(), "b".to_owned())]));
