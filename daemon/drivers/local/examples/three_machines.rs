@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement ends at the first surprise")]
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
@@ -42,13 +43,16 @@ async fn main() {
     let cluster = ClusterContext { instance: InstanceId::generate(), cluster: ClusterId::generate(), spec, material };
     let plain = std::env::args().any(|argument| argument == "--plain");
     let driver = LocalDriver::new(LocalOptions { plain, ..LocalOptions::default() });
-    let preparer = SwarmPreparer::new(PreparerOptions::default());
     let names: Vec<Name> = (1..=3).map(|number| format!("machine-{number}").parse().unwrap()).collect();
     let order = |key| MachineOrder { key, role: Some(Role::Worker), shape: MachineShape::default(), attempt: 1 };
     let login_key = cluster.material.get(material::SSH_KEY).unwrap();
 
     let began = Instant::now();
     let lap = |what: &str| println!("{what:<28} {:6.2} s", began.elapsed().as_secs_f64());
+    let say = move |_: &ClusterContext, machine: &Name, step: &str, line: &str| {
+        println!("    {:6.2} s {machine} {step}: {line}", began.elapsed().as_secs_f64());
+    };
+    let preparer = SwarmPreparer::new(PreparerOptions::default()).with_progress(Arc::new(say));
     driver.create(&cluster, &order(ResourceKey::Network)).await.unwrap();
     lap("network made");
     let make = |name: &Name| {

@@ -10,6 +10,9 @@ pub(super) const KEY_PATH: &str = "/etc/docker/muster/server-key.pem";
 pub(super) const DAEMON_PATH: &str = "/etc/docker/daemon.json";
 pub(super) const UNIT_DROP_IN_PATH: &str = "/etc/systemd/system/docker.service.d/muster.conf";
 
+/// What stands for the machine's default gateway in the options.
+pub(super) const GATEWAY: &str = "{gateway}";
+
 /// Where the engine listens. Here and not in `daemon.json`, because every distribution's unit gives `-H` already and the
 /// engine refuses hosts that are given in both places.
 pub(super) const UNIT_DROP_IN: &str = "\
@@ -22,7 +25,7 @@ ExecStart=dockerd -H fd:// -H tcp://0.0.0.0:2376 --containerd=/run/containerd/co
 /// `daemon.json`. Without a gateway its placeholder stays, for the recipe's digest.
 pub(super) fn daemon_json(options: &PreparerOptions, gateway: Option<&str>) -> String {
     let places = |values: &[String]| -> Vec<String> {
-        values.iter().map(|value| value.replace("{gateway}", gateway.unwrap_or("{gateway}"))).collect()
+        values.iter().map(|value| value.replace(GATEWAY, gateway.unwrap_or(GATEWAY))).collect()
     };
     let config = json!({
         "tlsverify": true,

@@ -58,6 +58,12 @@ impl Default for PreparerOptions {
     }
 }
 
+impl PreparerOptions {
+    fn names_gateway(&self) -> bool {
+        self.registry_mirrors.iter().chain(&self.insecure_registries).any(|place| place.contains(config::GATEWAY))
+    }
+}
+
 /// Gets told every line that a step says: cluster, machine, step, line.
 pub type Progress = dyn Fn(&ClusterContext, &Name, &str, &str) + Send + Sync;
 
@@ -111,6 +117,12 @@ impl SwarmPreparer {
             return Ok(());
         }
         let gateway = seen.iter().find_map(|line| line.strip_prefix("gateway=")).filter(|gateway| !gateway.is_empty());
+
+        if gateway.is_none() && self.options.names_gateway() {
+            let message = "the machine has no default gateway that `{gateway}` in the registries could stand for";
+            return Err(Failure::not_applied(ErrorCode::Preparation, message)
+                .with_remedy("give the machines a default route, or name the registries by their own addresses"));
+        }
 
         step(INSTALL, &[]).await?;
 
