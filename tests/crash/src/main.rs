@@ -1,7 +1,7 @@
 //! `cargo xtask crash`: the crash proof, with its verdict as the last line.
 
 use clap::Parser;
-use muster_tests::crash::{Options, prove};
+use muster_crash::{Options, prove};
 
 /// Stops the daemon at every point, lets every call go wrong, and counts what does not come out right.
 #[derive(Parser)]
