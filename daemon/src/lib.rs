@@ -6,9 +6,14 @@
 pub mod board;
 pub mod clock;
 pub mod cluster;
+pub mod collector;
+pub mod config;
 pub mod core;
+pub mod daemon;
 pub mod fleet;
 pub mod gateway;
 pub mod journal;
 pub mod kinds;
 pub mod provisioner;
+pub mod root;
+pub mod telemetry;

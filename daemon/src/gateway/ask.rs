@@ -95,7 +95,9 @@ pub fn patience() -> Instant {
 /// With the same idempotency key it can be asked for again, whether it was done or not.
 fn unanswered(message: &str) -> Error {
     Error::new(ErrorCode::Unavailable, message)
-        .with_remedy("the change may have been made: ask again with the same idempotency key, or see `muster operation list`")
+        .with_remedy(
+            "the change may have been made: ask again with the same idempotency key, or see `muster operation list`",
+        )
         .with_detail("maybeApplied", true)
         .retry_later()
 }

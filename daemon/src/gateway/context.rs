@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use muster_engine::state::Asked;
 use muster_protocol::model::account::Finding;
 use muster_protocol::{Error, ErrorCode, Name, OperationId, Timestamp};
-use muster_engine::state::Asked;
 use muster_store::Store;
 use ractor::ActorRef;
 use tokio::sync::RwLock;

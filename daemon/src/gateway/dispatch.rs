@@ -15,7 +15,7 @@ pub type Items = BoxStream<'static, Result<StreamItem, Error>>;
 /// What a request leads to.
 pub enum Outcome {
     /// One answer.
-    Answer(Response),
+    Answer(Box<Response>),
     /// A stream.
     Stream(Items),
 }
@@ -73,7 +73,7 @@ pub async fn dispatch(context: &Arc<Context>, caller: &Caller, mut request: Requ
         Request::Doctor => doctor::doctor(context).await,
         Request::Whoami => whoami::whoami(context, caller),
     };
-    answer.map(Outcome::Answer)
+    answer.map(|response| Outcome::Answer(Box::new(response)))
 }
 
 /// Notes how a request went, for the metrics.

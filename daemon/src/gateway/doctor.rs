@@ -33,10 +33,20 @@ async fn store(context: &Context) -> Finding {
             let kept = events.end - events.start;
             good("store", format!("reads well; {kept} events are kept"))
         }
-        (Ok(None), _) => bad(context, "store", ErrorCode::Store, "the installation's own record is missing", "restart the daemon, so that the store is checked"),
-        (Err(error), _) | (_, Err(error)) => {
-            bad(context, "store", ErrorCode::Store, &error.to_string(), "restart the daemon, so that the store is checked")
-        }
+        (Ok(None), _) => bad(
+            context,
+            "store",
+            ErrorCode::Store,
+            "the installation's own record is missing",
+            "restart the daemon, so that the store is checked",
+        ),
+        (Err(error), _) | (_, Err(error)) => bad(
+            context,
+            "store",
+            ErrorCode::Store,
+            &error.to_string(),
+            "restart the daemon, so that the store is checked",
+        ),
     }
 }
 
@@ -101,7 +111,13 @@ async fn catalog(context: &Context) -> Finding {
     };
     let count = listing.broken.len();
     let message = format!("{count} files were skipped; {}: {}", broken.file, broken.message);
-    bad(context, "catalog", ErrorCode::InvalidArgument, &message, "mend or remove them; `muster catalog list` names them all")
+    bad(
+        context,
+        "catalog",
+        ErrorCode::InvalidArgument,
+        &message,
+        "mend or remove them; `muster catalog list` names them all",
+    )
 }
 
 fn good(subject: &str, message: String) -> Finding {

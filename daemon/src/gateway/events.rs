@@ -91,6 +91,9 @@ impl Reader {
 
 fn no_longer_kept(since: u64, first: u64) -> Error {
     Error::new(ErrorCode::NotFound, format!("events behind {since} are no longer kept, the first one is {first}"))
-        .with_remedy(format!("go on with `--since {}`, and see the present state with `muster cluster list`", first - 1))
+        .with_remedy(format!(
+            "go on with `--since {}`, and see the present state with `muster cluster list`",
+            first - 1
+        ))
         .with_detail("firstAvailable", first)
 }

@@ -63,9 +63,11 @@ pub async fn begin(context: &Context, caller: &Caller, keyed: Option<Keyed>) -> 
             let operation = context.provisioner.shared.board.operation(stored.operation)?;
             Ok(Beginning::Known(Box::new(operation)))
         }
-        Some(stored) => Err(Error::new(ErrorCode::IdempotencyMismatch, "this idempotency key came with another request before")
-            .with_remedy("use a new key for a new change")
-            .with_detail("operation", stored.operation)),
+        Some(stored) => {
+            Err(Error::new(ErrorCode::IdempotencyMismatch, "this idempotency key came with another request before")
+                .with_remedy("use a new key for a new change")
+                .with_detail("operation", stored.operation))
+        }
         None => {
             // Whoever admits the change puts its own operation here.
             let operation = OperationId::from_u128(0);

@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn limits_are_kept_within_bounds() {
-        let limit_of = |limit| limit(&PageRequest { limit, after: None });
+        let limit_of = |limit: Option<u32>| super::limit(&PageRequest { limit, after: None });
         assert_eq!(limit_of(None), 100);
         assert_eq!(limit_of(Some(0)), 100);
         assert_eq!(limit_of(Some(u32::MAX)), 1000);

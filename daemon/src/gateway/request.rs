@@ -56,7 +56,7 @@ async fn answer(
     match perform(session, request, permit).await {
         Ok((Outcome::Answer(response), _permit)) => {
             finish(session, id, running);
-            session.outbox.send(ServerFrame::answer(id, Ok(response))).await?;
+            session.outbox.send(ServerFrame::answer(id, Ok(*response))).await?;
             Ok(Ok(()))
         }
         Ok((Outcome::Stream(items), _permit)) => {
@@ -155,7 +155,9 @@ fn too_late(limit: std::time::Duration, is_change: bool) -> Error {
     let error = Error::new(ErrorCode::DeadlineExceeded, format!("no answer after {} s", limit.as_secs()));
     if is_change {
         error
-            .with_remedy("the change may still be made: ask again with the same idempotency key, or see `muster operation list`")
+            .with_remedy(
+                "the change may still be made: ask again with the same idempotency key, or see `muster operation list`",
+            )
             .with_detail("maybeApplied", true)
     } else {
         error.with_remedy("ask again; if it stays so, see `muster doctor`")

@@ -102,7 +102,9 @@ impl Caller {
         let has = self.role.map_or("no role".to_owned(), |role| format!("role `{role}`"));
         let message = format!("user {} has {has}; {} needs `{needed}`", self.uid, request.operation_id());
         Err(Error::new(ErrorCode::PermissionDenied, message)
-            .with_remedy(format!("have an administrator add you to the {needed}s in `[access]` of the daemon's configuration"))
+            .with_remedy(format!(
+                "have an administrator add you to the {needed}s in `[access]` of the daemon's configuration"
+            ))
             .with_detail("needs", needed))
     }
 }

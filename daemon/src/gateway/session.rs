@@ -60,7 +60,8 @@ pub async fn serve(context: Arc<Context>, mut stream: UnixStream) {
             return;
         }
     };
-    let caller = Caller { uid: identity.uid, role: context.access.role(&identity, rustix::process::geteuid().as_raw()) };
+    let caller =
+        Caller { uid: identity.uid, role: context.access.role(&identity, rustix::process::geteuid().as_raw()) };
     debug!(uid = caller.uid, role = ?caller.role, client = %agreed.peer.build, "session begins");
 
     let (read_half, write_half) = stream.into_split();

@@ -43,11 +43,7 @@ impl Kinds for BuiltIn {
         }
     }
 
-    fn preparer(
-        &self,
-        orchestrator: Orchestrator,
-        infrastructure: Infrastructure,
-    ) -> Result<Arc<dyn Preparer>, Error> {
+    fn preparer(&self, orchestrator: Orchestrator, infrastructure: Infrastructure) -> Result<Arc<dyn Preparer>, Error> {
         refuse_odd_pair(orchestrator, infrastructure)?;
         match orchestrator {
             Orchestrator::Swarm => Ok(Arc::new(SwarmPreparer::new(self.preparation.clone()))),
@@ -71,8 +67,11 @@ fn refuse_odd_pair(orchestrator: Orchestrator, infrastructure: Infrastructure) -
     if (orchestrator == Orchestrator::Sim) == (infrastructure == Infrastructure::Sim) {
         return Ok(());
     }
-    Err(Error::unsupported("orchestrator", format_args!("infrastructure `{infrastructure}` with orchestrator `{orchestrator}`"))
-        .with_remedy("`sim` goes with `sim` only"))
+    Err(Error::unsupported(
+        "orchestrator",
+        format_args!("infrastructure `{infrastructure}` with orchestrator `{orchestrator}`"),
+    )
+    .with_remedy("`sim` goes with `sim` only"))
 }
 
 fn missing(field: &str, kind: impl std::fmt::Display) -> Error {

@@ -20,7 +20,8 @@ pub async fn add(context: &Context, spec: AccountSpec) -> Result<Response, Error
         && present.infrastructure != spec.infrastructure
         && let Some(cluster) = used_by.first()
     {
-        let message = format!("account `{}` is for `{}` and cluster `{cluster}` uses it", spec.name, present.infrastructure);
+        let message =
+            format!("account `{}` is for `{}` and cluster `{cluster}` uses it", spec.name, present.infrastructure);
         return Err(Error::new(ErrorCode::Conflict, message).with_remedy("add it under another name"));
     }
     let AccountSpec { name, infrastructure, endpoint, credentials, defaults } = spec;
@@ -63,12 +64,15 @@ fn check_form(spec: &AccountSpec) -> Result<(), Error> {
         Infrastructure::Sim => {
             no_credentials(spec)?;
             if spec.endpoint.is_some() {
-                return Err(Error::invalid("endpoint", "a simulated infrastructure answers nowhere").with_remedy("leave it out"));
+                return Err(Error::invalid("endpoint", "a simulated infrastructure answers nowhere")
+                    .with_remedy("leave it out"));
             }
             only_defaults(spec, &[])
         }
         // Their drivers know what they need.
-        Infrastructure::Hosts | Infrastructure::Ec2 | Infrastructure::ClouditVm | Infrastructure::ClouditBaremetal => Ok(()),
+        Infrastructure::Hosts | Infrastructure::Ec2 | Infrastructure::ClouditVm | Infrastructure::ClouditBaremetal => {
+            Ok(())
+        }
     }
 }
 

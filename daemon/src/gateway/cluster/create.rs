@@ -76,15 +76,15 @@ async fn batch(
     let made = tokio::task::spawn_blocking(move || provisioner.material(&spec)).await;
     let material = made.map_err(|lost| Error::new(ErrorCode::Internal, format!("no keys were made: {lost}")))??;
     let mut batch = Batch::new();
-    let mut fill = || -> Result<(), BatchError> {
-        change::write_new(&mut batch, state)?;
-        context.provisioner.shared.vault.put_material(&mut batch, state.id(), &material)?;
+    let fill = |batch: &mut Batch| -> Result<(), BatchError> {
+        change::write_new(batch, state)?;
+        context.provisioner.shared.vault.put_material(batch, state.id(), &material)?;
         if let Some(mut answer) = answer {
             answer.operation = operation;
             batch.put(&answer)?;
         }
         Ok(())
     };
-    fill().map_err(store_error)?;
+    fill(&mut batch).map_err(store_error)?;
     Ok(batch)
 }

@@ -9,6 +9,11 @@ use crate::gateway::idempotency::Keyed;
 use crate::gateway::roles::Caller;
 
 /// Tries again what failed.
-pub async fn retry(context: &Context, caller: &Caller, keyed: Option<Keyed>, cluster: &Name) -> Result<Response, Error> {
+pub async fn retry(
+    context: &Context,
+    caller: &Caller,
+    keyed: Option<Keyed>,
+    cluster: &Name,
+) -> Result<Response, Error> {
     ask::for_change(context, caller, keyed, cluster, Wish::Retry).await
 }

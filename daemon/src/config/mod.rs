@@ -1,0 +1,157 @@
+//! The daemon's configuration: one TOML file, defaults for all that it leaves out, and a few flags that go before it.
+//!
+//! Keys name their units. An unknown key or word is refused, with the nearest one that is known: a setting that is
+//! silently ignored is worse than a daemon that does not start.
+
+mod into;
+mod nearest;
+mod places;
+pub mod reference;
+mod sections;
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+pub use places::Places;
+pub use sections::{
+    Access, Catalog, Deadlines, Format, History, Limits, Local, Log, Preparation, Role, Sim, Socket, Store,
+};
+
+/// Everything that can be configured.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where everything lasting lies; the usual place if none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state_dir: Option<PathBuf>,
+    /// Where the daemon answers.
+    pub socket: Socket,
+    /// Who may do what.
+    pub access: Access,
+    /// The store.
+    pub store: Store,
+    /// How long history is kept.
+    pub history: History,
+    /// Logging.
+    pub log: Log,
+    /// How much is let in and done at once.
+    pub limits: Limits,
+    /// How long things may take.
+    pub deadlines: Deadlines,
+    /// The catalog.
+    pub catalog: Catalog,
+    /// Machines on the local Docker Engine.
+    pub local: Local,
+    /// Preparation of machines.
+    pub preparation: Preparation,
+    /// The simulated twins.
+    pub sim: Sim,
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It is not what it should be.
+    #[error("{}{line}: {message}", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// Where, as `:LINE`; empty if it is not known.
+        line: String,
+        /// What is wrong, and what was meant perhaps.
+        message: String,
+    },
+}
+
+impl Config {
+    /// Reads a configuration file.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path);
+        let text = text.map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        Self::parse(&text, path)
+    }
+
+    /// Reads a configuration; `path` is for errors.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let content = |line, message| ConfigError::Content { path: path.to_owned(), line, message };
+        let config: Self = toml::from_str(text).map_err(|error| {
+            let line = error.span().map(|span| format!(":{}", 1 + text[..span.start].matches('\n').count()));
+            content(line.unwrap_or_default(), nearest::explain(error.message()))
+        })?;
+        config.check().map_err(|message| content(String::new(), message))?;
+        Ok(config)
+    }
+
+    /// What the types alone do not say.
+    fn check(&self) -> Result<(), String> {
+        let limits = &self.limits;
+        for (key, value) in [
+            ("limits.sessions", limits.sessions),
+            ("limits.sessions_per_user", limits.sessions_per_user),
+            ("limits.requests_per_session", limits.requests_per_session),
+            ("limits.changes_per_cluster", limits.changes_per_cluster),
+            ("limits.calls_per_cluster", limits.calls_per_cluster),
+            ("limits.calls_per_account", limits.calls_per_account),
+            ("store.exports_kept", self.store.exports_kept),
+        ] {
+            if value == 0 {
+                return Err(format!("`{key}` must be at least 1"));
+            }
+        }
+        tracing_subscriber::EnvFilter::try_new(&self.log.level)
+            .map_err(|error| format!("`log.level`: {error}; use for example `info` or `info,musterd=debug`"))?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        Config::parse(text, Path::new("muster.toml")).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn an_empty_file_is_the_defaults() {
+        assert_eq!(Config::parse("", Path::new("x")).unwrap(), Config::default());
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_the_nearest_one_of_its_section_and_the_line() {
+        let error = refused("[socket]\ngruop = \"muster\"\n");
+        assert!(error.starts_with("muster.toml:2: "), "{error}");
+        assert!(error.contains("`gruop`") && error.contains("did you mean `group`?"), "{error}");
+        let nested = refused("[access.operator]\nuser = []\n");
+        assert!(nested.contains("did you mean `users`?"), "{nested}");
+        assert!(refused("[soket]\n").contains("did you mean `socket`?"));
+    }
+
+    #[test]
+    fn a_key_in_the_wrong_place_is_shown_its_right_place() {
+        let error = refused("docker_socket = \"/x\"\n");
+        assert!(error.contains("`local.docker_socket`"), "{error}");
+    }
+
+    #[test]
+    fn an_unknown_word_is_refused_with_the_nearest_one() {
+        let error = refused("[log]\nformat = \"jsno\"\n");
+        assert!(error.contains("did you mean `json`?"), "{error}");
+    }
+
+    #[test]
+    fn numbers_and_filters_that_cannot_work_are_refused_by_name() {
+        assert!(refused("[limits]\nsessions = 0\n").contains("limits.sessions"));
+        assert!(refused("[log]\nlevel = \"a=b=c\"\n").contains("log.level"));
+    }
+}

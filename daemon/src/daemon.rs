@@ -1,0 +1,309 @@
+//! The daemon as a value: started, used, shut down. A process may have several; tests do.
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics_exporter_prometheus::PrometheusHandle;
+use muster_protocol::InstanceId;
+use muster_protocol::model::event::EventKind;
+use muster_store::{
+    Batch, BatchError, CommitError, KeyError, KeySource, OpenError, OpenOptions, OpenReport, ReadError, Sealer, Store,
+};
+use ractor::{Actor, ActorRef};
+use tokio::task::JoinHandle;
+use tracing::{error, info, warn};
+
+use crate::board::Board;
+use crate::clock::Clock;
+use crate::cluster::workshop::Shared;
+use crate::config::{Config, Places};
+use crate::fleet::FleetMessage;
+use crate::gateway::actor::GatewayMessage;
+use crate::gateway::listener::{ListenError, Listener};
+use crate::journal::load::{self, Stored};
+use crate::journal::records::{StoredEvent, StoredInstance};
+use crate::journal::vault::Vault;
+use crate::kinds::Kinds;
+use crate::provisioner::Provisioner;
+use crate::root::{Parts, Root, RootMessage};
+
+/// What a daemon is started with.
+pub struct Options {
+    /// The configuration.
+    pub config: Config,
+    /// Where things lie of which the configuration says nothing.
+    pub places: Places,
+    /// Orchestrators and infrastructures.
+    pub kinds: Arc<dyn Kinds>,
+    /// The time.
+    pub clock: Clock,
+    /// A socket that was made already; without one, it is made.
+    pub listener: Option<Listener>,
+    /// The metrics of the process, if it has any.
+    pub metrics: Option<PrometheusHandle>,
+}
+
+/// Why the daemon did not start, or did not stay.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// The state directory cannot be used.
+    #[error("cannot use the state directory {}; give another with --state-dir", path.display())]
+    StateDir {
+        /// The directory.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The store does not open.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The store cannot be read.
+    #[error("cannot read the store")]
+    Read(#[from] ReadError),
+    /// The store cannot be written.
+    #[error("cannot write to the store")]
+    Write(#[from] CommitError),
+    /// A record does not fit into the store.
+    #[error("cannot write to the store")]
+    Batch(#[from] BatchError),
+    /// The key for secrets is missing or wrong.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// There is no socket.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// An actor did not start.
+    #[error("cannot start: {0}")]
+    Spawn(#[from] ractor::SpawnErr),
+    /// A part of the daemon failed that it cannot be without.
+    #[error("{0}; start the daemon again: it goes on from what is on disk")]
+    Failed(String),
+}
+
+/// A running daemon.
+pub struct Daemon {
+    /// The actor tree.
+    root: ActorRef<RootMessage>,
+    root_ended: JoinHandle<()>,
+    failure: Arc<std::sync::OnceLock<String>>,
+    gateway: ActorRef<GatewayMessage>,
+    fleet: ActorRef<FleetMessage>,
+    provisioner: Arc<Provisioner>,
+    store: Store,
+    socket: PathBuf,
+    metrics: Option<PrometheusHandle>,
+    drain: Duration,
+}
+
+impl Daemon {
+    /// Starts a daemon. When this returns it answers; supervisors of its clusters are still starting.
+    pub async fn start(options: Options) -> Result<Self, DaemonError> {
+        let Options { config, places, kinds, clock, listener, metrics } = options;
+        let state_dir = config.state_dir.clone().unwrap_or(places.state_dir);
+        make_private(&state_dir)?;
+        let (store, report) = Store::open(state_dir.join("store"), store_options(&config)).await?;
+        note_opening(&store, &report, clock).await?;
+        let sealer = Sealer::load(&store, key_source(&config, &state_dir)).await?;
+        let instance = instance(&store).await?;
+
+        let shared = Shared {
+            clock,
+            journal: Arc::new(store.clone()),
+            vault: Vault::new(store.clone(), sealer),
+            board: Arc::new(Board::default()),
+            pace: config.limits.pace(),
+        };
+        let provisioner =
+            Arc::new(Provisioner::new(shared, instance, config.deadlines.as_deadlines(), kinds, store.clone()));
+        let (clusters, unreadable) = publish_all(&provisioner, load::load_all(&store).await?).await;
+
+        let socket = config.socket.path.clone().unwrap_or(places.socket);
+        let listener = match listener {
+            Some(listener) => listener,
+            None => Listener::bind(&socket, config.socket.group.as_deref())?,
+        };
+        let drain = shared_drain(&provisioner);
+        let failure = Arc::new(std::sync::OnceLock::new());
+        let catalog = config.catalog.dir.clone().unwrap_or(places.catalog);
+        let (ready, started) = tokio::sync::oneshot::channel();
+        let parts = Parts {
+            provisioner: provisioner.clone(),
+            store: store.clone(),
+            config,
+            state_dir,
+            catalog,
+            listener,
+            clusters,
+            unreadable,
+            metrics: metrics.clone(),
+            failure: failure.clone(),
+            ready,
+        };
+        let (root, root_ended) = Actor::spawn(None, Root, parts).await?;
+        let (gateway, fleet) = started.await.map_err(|_| DaemonError::Failed("the actors ended at once".to_owned()))?;
+        info!(socket = %socket.display(), %instance, "answering");
+        Ok(Self { root, root_ended, failure, gateway, fleet, provisioner, store, socket, metrics, drain })
+    }
+
+    /// Where it answers.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Which installation it is.
+    pub fn instance(&self) -> InstanceId {
+        self.provisioner.instance
+    }
+
+    /// What readers see, for tests and figures.
+    pub fn board(&self) -> &Board {
+        &self.provisioner.shared.board
+    }
+
+    /// The metrics of the process, if it records any.
+    pub fn metrics(&self) -> Option<&PrometheusHandle> {
+        self.metrics.as_ref()
+    }
+
+    /// Returns when a part of the daemon has failed that it cannot be without.
+    pub async fn failed(&mut self) -> DaemonError {
+        let _ended = (&mut self.root_ended).await;
+        let cause = self.failure.get().cloned();
+        DaemonError::Failed(cause.unwrap_or_else(|| "the actor tree ended".to_owned()))
+    }
+
+    /// Stops in good order: accepts nothing more, ends sessions, lets calls under way end for a while, closes the store.
+    pub async fn shutdown(self) {
+        let limit = self.drain;
+        let longest = Some(limit + Duration::from_secs(1));
+        if self.gateway.call(|reply| GatewayMessage::Stop(limit, reply), longest).await.is_err() {
+            warn!("the gateway is gone already");
+        }
+        if self.fleet.call(FleetMessage::Drain, longest).await.is_err() {
+            warn!("the fleet is gone already");
+        }
+        if let Err(cause) = self.root.stop_and_wait(None, longest).await {
+            error!(%cause, "the actors do not end; going all the same");
+        }
+        self.store.close().await;
+        info!("stopped");
+    }
+}
+
+/// Runs a daemon until `shutdown` is done, and then stops it in good order.
+pub async fn run(options: Options, shutdown: impl Future<Output = ()>) -> Result<(), DaemonError> {
+    let mut daemon = Daemon::start(options).await?;
+    notify(&[sd_notify::NotifyState::Ready, sd_notify::NotifyState::Status("answering")]);
+    tokio::select! {
+        failed = daemon.failed() => {
+            error!(cause = %failed, "a part of the daemon failed");
+            daemon.store.close().await;
+            return Err(failed);
+        }
+        () = shutdown => {}
+    }
+    notify(&[sd_notify::NotifyState::Stopping]);
+    info!("stopping");
+    daemon.shutdown().await;
+    Ok(())
+}
+
+/// Tells systemd, if it started us.
+pub(crate) fn notify(state: &[sd_notify::NotifyState<'_>]) {
+    if let Err(cause) = sd_notify::notify(state) {
+        warn!(%cause, "cannot tell systemd");
+    }
+}
+
+fn shared_drain(provisioner: &Provisioner) -> Duration {
+    provisioner.shared.pace.drain
+}
+
+fn make_private(dir: &Path) -> Result<(), DaemonError> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    made.map_err(|source| DaemonError::StateDir { path: dir.to_owned(), source })
+}
+
+fn store_options(config: &Config) -> OpenOptions {
+    OpenOptions {
+        cache_bytes: config.store.cache_mib << 20,
+        exports_kept: config.store.exports_kept,
+        accept_older_export: config.store.accept_older_export,
+        ..OpenOptions::default()
+    }
+}
+
+/// systemd's credential goes before a file of our own.
+fn key_source(config: &Config, state_dir: &Path) -> KeySource {
+    if let Some(file) = &config.store.key_file {
+        return KeySource::KeyFile(file.clone());
+    }
+    let credential = std::env::var_os("CREDENTIALS_DIRECTORY").map(|dir| PathBuf::from(dir).join("muster-key"));
+    match credential.filter(|file| file.exists()) {
+        Some(file) => KeySource::Credential(file),
+        None => KeySource::KeyFile(state_dir.join("sealing.key")),
+    }
+}
+
+/// What was repaired is told in the log and, for good, in the events.
+async fn note_opening(store: &Store, report: &OpenReport, clock: Clock) -> Result<(), DaemonError> {
+    let mut batch = Batch::new();
+    let mut tell = |message: String| -> Result<(), BatchError> {
+        let (cluster, operation, service, cause) = (None, None, None, None);
+        let kind = EventKind::Daemon;
+        batch.append_event(&StoredEvent { at: clock.now(), kind, cluster, operation, service, message, cause })?;
+        Ok(())
+    };
+    for repair in &report.repairs {
+        let kept = report.kept.as_ref().map(|kept| format!("; the files as found are in {}", kept.display()));
+        let message = format!("the store was repaired: {repair:?}{}", kept.unwrap_or_default());
+        warn!("{message}");
+        tell(message)?;
+    }
+    info!(created = report.created, generation = report.generation, records = report.records, "the store is open");
+    tell(format!("daemon {} started", env!("CARGO_PKG_VERSION")))?;
+    store.commit(batch).await?;
+    Ok(())
+}
+
+async fn instance(store: &Store) -> Result<InstanceId, DaemonError> {
+    if let Some(StoredInstance { id }) = store.get::<StoredInstance>(StoredInstance::KEY).await? {
+        return Ok(id);
+    }
+    let id = InstanceId::generate();
+    let mut batch = Batch::new();
+    batch.put(&StoredInstance { id })?;
+    store.commit(batch).await?;
+    Ok(id)
+}
+
+type Loaded = (Vec<Arc<muster_engine::state::ClusterState>>, Vec<muster_protocol::ClusterId>);
+
+/// Pins up everything that was stored. A cluster whose account or kind cannot be had now is tried again by the fleet.
+async fn publish_all(provisioner: &Provisioner, stored: Stored) -> Loaded {
+    let board = &provisioner.shared.board;
+    for operation in &stored.operations {
+        board.publish_operation(&operation.info);
+    }
+    let (mut clusters, mut unreadable) = (Vec::new(), Vec::new());
+    for parts in stored.clusters {
+        let (id, name) = (parts.record.id, parts.record.desired.spec.name.clone());
+        match provisioner.assemble(parts).await {
+            Ok(state) => {
+                let state = Arc::new(state);
+                board.publish(state.clone());
+                clusters.push(state);
+            }
+            Err(cause) => {
+                error!(cluster = %name, %cause, "cannot load a cluster now");
+                unreadable.push(id);
+            }
+        }
+    }
+    info!(clusters = clusters.len(), "loaded");
+    (clusters, unreadable)
+}

@@ -1,0 +1,136 @@
+//! `musterd`: flags, configuration, logs, signals. All else is in the library.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Parser;
+use muster_engine::sim::SimWorld;
+use musterd::clock::Clock;
+use musterd::config::{Config, Places};
+use musterd::daemon::{Options, run};
+use musterd::gateway::listener::Listener;
+use musterd::kinds::built_in::BuiltIn;
+use musterd::telemetry;
+use rustix::process::{Resource, getrlimit, setrlimit};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{info, warn};
+
+/// The Muster daemon: creates, runs and removes clusters of container orchestrators.
+#[derive(Parser, Debug)]
+#[command(
+    version,
+    after_help = "Signals: SIGTERM and SIGINT stop the daemon in good order; the second one ends it at once."
+)]
+struct Flags {
+    /// The configuration file [default: /etc/muster/muster.toml; for a plain user ~/.config/muster/muster.toml]
+    #[arg(long, value_name = "FILE", env = "MUSTER_CONFIG")]
+    config: Option<PathBuf>,
+    /// Where everything lasting lies; goes before `state_dir` of the configuration
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+    /// Where the daemon answers; goes before `socket.path` of the configuration
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
+    /// Say whether the configuration is good, and end
+    #[arg(long)]
+    check_config: bool,
+}
+
+fn main() -> ExitCode {
+    match start(Flags::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "what kept the daemon from starting is for whoever started it")]
+fn complain(error: &anyhow::Error) {
+    eprintln!("musterd: {error:#}");
+}
+
+fn start(flags: Flags) -> anyhow::Result<()> {
+    let places = Places::of_this_user();
+    let config = configuration(&flags, &places)?;
+    if flags.check_config {
+        return Ok(());
+    }
+    telemetry::start_logs(&config.log)?;
+    let metrics = telemetry::start_metrics()?;
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        warn!("another part of this process chose a cryptographic library first");
+    }
+    raise_file_limit();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
+    runtime.block_on(async {
+        let sim = world(&config, &places)?;
+        let kinds = BuiltIn { local: config.local.as_options(), preparation: config.preparation.as_options(), sim };
+        let listener = Listener::from_systemd().context("cannot use the socket that systemd passed")?;
+        let shutdown = shutdown_signal().context("cannot listen for signals")?;
+        let options =
+            Options { config, places, kinds: Arc::new(kinds), clock: Clock::System, listener, metrics: Some(metrics) };
+        run(options, shutdown).await.map_err(anyhow::Error::from)
+    })
+}
+
+/// The file, if there is one or one was named, and the flags over it.
+fn configuration(flags: &Flags, places: &Places) -> anyhow::Result<Config> {
+    let mut config = match &flags.config {
+        Some(file) => Config::read(file)?,
+        None if places.config.exists() => Config::read(&places.config)?,
+        None => Config::default(),
+    };
+    if let Some(state_dir) = &flags.state_dir {
+        config.state_dir = Some(state_dir.clone());
+    }
+    if let Some(socket) = &flags.socket {
+        config.socket.path = Some(socket.clone());
+    }
+    Ok(config)
+}
+
+/// The simulated world; kept on disk, if that is wanted.
+fn world(config: &Config, places: &Places) -> anyhow::Result<SimWorld> {
+    let options = config.sim.as_options();
+    if !config.sim.persistent {
+        return Ok(SimWorld::new(options));
+    }
+    let state_dir = config.state_dir.as_ref().unwrap_or(&places.state_dir);
+    std::fs::create_dir_all(state_dir).with_context(|| format!("cannot use {}", state_dir.display()))?;
+    let file = state_dir.join("sim.world");
+    SimWorld::open(&file, options).with_context(|| format!("cannot read {}; move it away", file.display()))
+}
+
+/// Each connection is a file. What the system allows at most is taken.
+fn raise_file_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(cause) = setrlimit(Resource::Nofile, limit) {
+        warn!(%cause, "cannot raise the number of open files");
+    }
+}
+
+/// Done at the first SIGTERM or SIGINT; the second ends the process at once.
+fn shutdown_signal() -> std::io::Result<impl Future<Output = ()>> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        next(&mut terminate, &mut interrupt).await;
+        tokio::spawn(async move {
+            next(&mut terminate, &mut interrupt).await;
+            warn!("told twice to stop: ending at once");
+            std::process::exit(1);
+        });
+        info!("told to stop");
+    })
+}
+
+async fn next(terminate: &mut tokio::signal::unix::Signal, interrupt: &mut tokio::signal::unix::Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
