@@ -1,8 +1,8 @@
 //! Machines: made, completed, started, looked at, removed.
 //!
 //! A machine comes to be in three calls: create the container, put the keys into it, start it. A crash between them leaves
-//! a container that never ran. [`LocalDriver::look_up_machine`] finds it and [`LocalDriver::observe_machines`] shows it as
-//! stopped; starting it (or creating it again) puts the keys there first. So every way on leads to a whole machine.
+//! a container that never ran. Whoever meets one completes it: looking it up, starting it, or creating it again.
+//! No other container is started by a look: one that was stopped stays so until it is asked for.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
@@ -76,8 +76,14 @@ impl LocalDriver {
         cluster: &ClusterContext,
         machine: &Name,
     ) -> Result<Option<Present>, Failure> {
-        let found = self.find(cluster, machine).await?;
-        found.map(|found| present(cluster, machine, &found)).transpose()
+        let Some(found) = self.find(cluster, machine).await? else { return Ok(None) };
+        if found.stage == Stage::New
+            && let Err(failure) = self.bring_up(cluster, machine, &found).await
+        {
+            // It is there all the same: it can be started, with this cause if it comes again, or removed.
+            tracing::warn!(%machine, %failure, "a machine whose creation broke off could not be completed");
+        }
+        present(cluster, machine, &found).map(Some)
     }
 
     pub(crate) async fn start_machine(&self, cluster: &ClusterContext, machine: &Name) -> Result<Present, Failure> {

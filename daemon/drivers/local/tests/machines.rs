@@ -89,6 +89,10 @@ async fn a_stopped_machine_starts_again_at_its_own_address() {
         docker().stop_container(&machine.id, None::<StopContainerOptions>).await.unwrap();
         assert_eq!(lab.powers().await, [("worker-1".to_owned(), Power::Stopped)]);
 
+        // Looking at it does not start it: somebody may have stopped it on purpose.
+        assert_eq!(lab.driver.look_up(&lab.cluster, &key("worker-1")).await.unwrap(), Some(machine.clone()));
+        assert_eq!(lab.powers().await, [("worker-1".to_owned(), Power::Stopped)]);
+
         // The engine would give away a stopped container's address.
         let other = lab.create_machine("worker-2").await;
         assert_ne!(access(&other).address, access(&machine).address);
@@ -128,8 +132,8 @@ async fn a_container_of_the_same_name_that_is_not_ours_is_left_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_creation_that_broke_off_before_the_keys_were_there_is_completed_by_a_start() {
-    let test = "a_creation_that_broke_off_before_the_keys_were_there_is_completed_by_a_start";
+async fn a_creation_that_broke_off_before_the_keys_were_there_is_completed_by_looking_it_up() {
+    let test = "a_creation_that_broke_off_before_the_keys_were_there_is_completed_by_looking_it_up";
     with_cluster(test, true, |lab| async move {
         let directory = tempfile::tempdir().unwrap();
         lab.create_network().await;
@@ -137,17 +141,17 @@ async fn a_creation_that_broke_off_before_the_keys_were_there_is_completed_by_a_
         let failure = broken.create(&lab.cluster, &lab.order(key("worker-1"))).await.unwrap_err();
         assert_eq!(failure.certainty, Certainty::MaybeApplied, "{failure}");
 
-        let found = lab.driver.look_up(&lab.cluster, &key("worker-1")).await.unwrap().unwrap();
         assert_eq!(lab.powers().await, [("worker-1".to_owned(), Power::Stopped)]);
-        let started = lab.driver.start(&lab.cluster, &key("worker-1"), &found.id).await.unwrap();
-        lab.log_in(&access(&started)).await.close().await;
+        let found = lab.driver.look_up(&lab.cluster, &key("worker-1")).await.unwrap().unwrap();
+        assert_eq!(lab.powers().await, [("worker-1".to_owned(), Power::Running)]);
+        lab.log_in(&access(&found)).await.close().await;
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_creation_whose_answer_was_lost_is_found_and_completed_by_creating_again() {
-    let test = "a_creation_whose_answer_was_lost_is_found_and_completed_by_creating_again";
+async fn a_creation_whose_answer_was_lost_is_completed_by_creating_again() {
+    let test = "a_creation_whose_answer_was_lost_is_completed_by_creating_again";
     with_cluster(test, true, |lab| async move {
         let directory = tempfile::tempdir().unwrap();
         lab.create_network().await;
@@ -155,9 +159,9 @@ async fn a_creation_whose_answer_was_lost_is_found_and_completed_by_creating_aga
         let failure = broken.create(&lab.cluster, &lab.order(key("worker-1"))).await.unwrap_err();
         assert_eq!(failure.certainty, Certainty::MaybeApplied, "{failure}");
 
-        let found = lab.driver.look_up(&lab.cluster, &key("worker-1")).await.unwrap().unwrap();
-        assert_eq!(lab.create_machine("worker-1").await, found);
-        lab.log_in(&access(&found)).await.close().await;
+        let made = lab.create_machine("worker-1").await;
+        assert_eq!(lab.driver.look_up(&lab.cluster, &key("worker-1")).await.unwrap().as_ref(), Some(&made));
+        lab.log_in(&access(&made)).await.close().await;
     })
     .await;
 }
