@@ -4,8 +4,10 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool: its output is for the terminal")]
 
 mod check;
+mod crash;
 mod host;
 mod image;
+mod perf;
 mod setup;
 mod shell;
 mod test;
@@ -31,6 +33,10 @@ enum Task {
     Test(test::Options),
     /// Formatting, lints, dependency rules, docs
     Check(check::Options),
+    /// The crash proof: stops the daemon at every point, and lets every call go wrong
+    Crash(crash::Options),
+    /// How fast and how small: prints a table, writes target/perf.json
+    Perf(perf::Options),
 }
 
 fn main() -> ExitCode {
@@ -52,6 +58,9 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
         // Its last line is the totals, so a failed test is an exit code and no error message below them.
         Task::Test(options) => return test::run(&options),
         Task::Check(options) => check::run(&options)?,
+        // Their last words are their own, too.
+        Task::Crash(options) => return crash::run(&options),
+        Task::Perf(options) => return perf::run(&options),
     }
     Ok(ExitCode::SUCCESS)
 }

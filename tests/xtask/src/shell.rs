@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -26,6 +26,12 @@ pub fn run(command: &mut Command) -> Result<()> {
         bail!("`{line}` failed ({status})");
     }
     Ok(())
+}
+
+/// Runs a program on this terminal that says itself what went wrong; all that is left of it is whether it succeeded.
+pub fn exit_code(command: &mut Command) -> Result<ExitCode> {
+    let status = command.status().with_context(|| format!("cannot start `{}`", command_line(command)))?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Runs a program and returns what it wrote to stdout, without the newline at its end.
