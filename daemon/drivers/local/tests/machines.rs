@@ -14,10 +14,12 @@ use bollard::query_parameters::{
 };
 use muster_driver_local::{LocalDriver, LocalOptions, PLAIN_IMAGE};
 use muster_engine::context::mark;
-use muster_engine::driver::Driver;
+use muster_engine::driver::{Driver, MachineOrder};
 use muster_engine::failure::Certainty;
 use muster_engine::ledger::ResourceKey;
 use muster_engine::observed::Power;
+use muster_protocol::model::cluster::MachineShape;
+use muster_protocol::quantity::{Bytes, CpuMillis};
 use muster_protocol::{ErrorCode, Retry};
 use muster_provision::ssh::Command;
 use support::proxy::{self, Break};
@@ -190,6 +192,56 @@ async fn a_foreign_container_in_the_network_is_named_and_not_touched() {
         let failure = refused.unwrap_err();
         assert_eq!((failure.code, failure.retry), (ErrorCode::Conflict, Retry::Later));
         assert!(failure.message.contains("guest-"), "{failure}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_has_the_limits_of_its_shape() {
+    with_cluster("a_machine_has_the_limits_of_its_shape", true, |lab| async move {
+        lab.create_network().await;
+        let shape = MachineShape { cpu: Some(CpuMillis(500)), memory: Some(Bytes(512 << 20)), ..Default::default() };
+        let order = MachineOrder { shape, ..lab.order(key("worker-1")) };
+        let machine = lab.driver.create(&lab.cluster, &order).await.unwrap();
+        let container = docker().inspect_container(&machine.id, None::<InspectContainerOptions>).await.unwrap();
+        let limits = container.host_config.unwrap();
+        assert_eq!((limits.nano_cpus, limits.memory), (Some(500_000_000), Some(512 << 20)));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn volumes_that_lost_their_container_still_count_and_can_be_removed() {
+    with_cluster("volumes_that_lost_their_container_still_count_and_can_be_removed", true, |lab| async move {
+        lab.create_network().await;
+        let machine = lab.create_machine("worker-1").await;
+        let without_volumes = RemoveContainerOptionsBuilder::new().force(true).build();
+        docker().remove_container(&machine.id, Some(without_volumes)).await.unwrap();
+        assert_eq!(lab.driver.look_up(&lab.cluster, &key("worker-1")).await.unwrap(), None);
+
+        let owned = lab.driver.list_owned(lab.cluster.instance, None).await.unwrap();
+        let machines: Vec<_> = owned.iter().filter(|owned| owned.key == Some(key("worker-1"))).collect();
+        assert_eq!(machines.len(), 1, "{owned:?}");
+        lab.driver.remove(&lab.cluster, &key("worker-1"), &machines[0].present.id).await.unwrap();
+        assert_eq!(volumes(&lab).await, []);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_whose_image_is_missing_is_refused_before_anything_is_made() {
+    let test = "a_cluster_whose_image_is_missing_is_refused_before_anything_is_made";
+    with_cluster(test, true, |lab| async move {
+        lab.driver.preflight(&lab.cluster.spec).await.unwrap();
+        let mut spec = lab.cluster.spec.clone();
+        spec.machine.image = Some("muster/no-such-image:1".to_owned());
+        let failure = lab.driver.preflight(&spec).await.unwrap_err();
+        assert_eq!((failure.code, failure.retry), (ErrorCode::NotFound, Retry::Never));
+        assert!(failure.message.contains("muster/no-such-image:1"), "{failure}");
+        assert!(failure.remedy.is_some());
+        for finding in lab.driver.check().await {
+            assert!(finding.ok, "{finding:?}");
+        }
     })
     .await;
 }

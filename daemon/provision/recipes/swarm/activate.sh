@@ -9,4 +9,4 @@ if ! systemctl restart docker.service; then
     journalctl --no-pager --quiet -u docker.service -n 5 -o cat >&2
     exit 1
 fi
-echo "$(docker version --format 'Docker Engine {{.Server.Version}} runs')"
+docker version --format 'Docker Engine {{.Server.Version}} runs'
