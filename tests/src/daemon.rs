@@ -1,0 +1,237 @@
+//! The real `musterd`, in a private place, with all that it makes removed at the end, however a test ends.
+
+use std::fs::{self, File};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use muster_protocol::request::Whoami;
+use tempfile::TempDir;
+
+use crate::binary;
+use crate::cli::Cli;
+
+/// How long a start may take until the daemon answers.
+const START_LIMIT: Duration = Duration::from_secs(30);
+/// How long an orderly end may take.
+const STOP_LIMIT: Duration = Duration::from_secs(20);
+const POLL: Duration = Duration::from_millis(20);
+/// Lines of its log that are shown when a test fails.
+const LOG_LINES: usize = 80;
+
+/// A daemon with its own state, configuration and socket.
+pub struct Daemon {
+    folder: TempDir,
+    child: Option<Child>,
+    cli: Cli,
+    /// Known from its first answer on.
+    instance: String,
+}
+
+impl Daemon {
+    /// Starts one with this configuration, and waits until it answers.
+    ///
+    /// # Errors
+    /// If it does not, with its log.
+    pub async fn start(configuration: &str) -> Result<Self> {
+        let folder = tempfile::tempdir().context("cannot create a temporary folder")?;
+        fs::write(folder.path().join("muster.toml"), configuration).context("cannot write the configuration")?;
+        let cli = Cli::new(&folder.path().join("muster.sock"))?;
+        let mut daemon = Self { folder, child: None, cli, instance: String::new() };
+        daemon.spawn()?;
+        daemon.wait_until_it_answers().await?;
+        Ok(daemon)
+    }
+
+    /// The command line for it.
+    pub fn cli(&self) -> &Cli {
+        &self.cli
+    }
+
+    /// Its installation's id: the mark of everything that it makes.
+    pub fn instance(&self) -> &str {
+        &self.instance
+    }
+
+    /// The folder of all that is its own: state, configuration, socket, log.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Where its state lies.
+    pub fn state_dir(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
+    /// Where it answers.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join("muster.sock")
+    }
+
+    /// Everything that it has logged since its first start.
+    pub fn log(&self) -> String {
+        fs::read(self.log_path()).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+    }
+
+    /// The command that starts it, to answer at this socket.
+    ///
+    /// # Errors
+    /// If `musterd` was not built.
+    pub fn command(&self, socket: &Path) -> Result<Command> {
+        let mut command = Command::new(binary::path("musterd")?);
+        command.arg("--config").arg(self.folder.path().join("muster.toml"));
+        command.arg("--state-dir").arg(self.state_dir());
+        command.arg("--socket").arg(socket);
+        command.stdin(Stdio::null());
+        Ok(command)
+    }
+
+    /// Ends it as a power failure would: no word to it, no time for anything.
+    ///
+    /// # Errors
+    /// If it does not run.
+    pub fn kill(&mut self) -> Result<()> {
+        let mut child = self.child.take().context("the daemon does not run")?;
+        child.kill().context("cannot kill the daemon")?;
+        child.wait().context("cannot wait for the daemon")?;
+        Ok(())
+    }
+
+    /// Starts it again on what it left, and waits until it answers.
+    ///
+    /// # Errors
+    /// If it does not, with its log.
+    pub async fn start_again(&mut self) -> Result<()> {
+        self.spawn()?;
+        self.wait_until_it_answers().await
+    }
+
+    /// Asks it to end, and waits for that.
+    ///
+    /// # Errors
+    /// If it does not end in time.
+    pub fn stop(&mut self) -> Result<ExitStatus> {
+        let mut child = self.child.take().context("the daemon does not run")?;
+        terminate(&child);
+        let deadline = Instant::now() + STOP_LIMIT;
+        loop {
+            if let Some(status) = child.try_wait().context("cannot wait for the daemon")? {
+                return Ok(status);
+            }
+            if Instant::now() >= deadline {
+                // Not left running behind the error's back.
+                child.kill().and_then(|()| child.wait()).context("cannot kill the daemon")?;
+                bail!("the daemon did not end in {} s; the end of its log:\n{}", STOP_LIMIT.as_secs(), self.log_end());
+            }
+            std::thread::sleep(POLL);
+        }
+    }
+
+    /// Shows the end of its log if what was done with it failed. (A test that panics shows it anyway.)
+    pub fn show_log_of_failure<T>(&self, ended: &Result<T>) {
+        if ended.is_err() {
+            self.show_log();
+        }
+    }
+
+    #[expect(clippy::print_stderr, reason = "the test runner shows it with the failure")]
+    fn show_log(&self) {
+        eprintln!("the end of the daemon's log:\n{}", self.log_end());
+    }
+
+    fn spawn(&mut self) -> Result<()> {
+        let log = File::options().create(true).append(true).open(self.log_path()).context("cannot open the log")?;
+        let mut command = self.command(&self.socket())?;
+        command.stdout(log.try_clone().context("cannot open the log")?).stderr(log);
+        // Ctrl-C on a terminal is for the tests, which then stop it in their order.
+        let child = command.process_group(0).spawn().context("cannot start musterd")?;
+        self.note_mark("daemons", &format!("{}.pid", child.id()), &child.id().to_string())?;
+        self.child = Some(child);
+        Ok(())
+    }
+
+    async fn wait_until_it_answers(&mut self) -> Result<()> {
+        let deadline = Instant::now() + START_LIMIT;
+        loop {
+            let answer = self.cli.run(&["whoami"]).await?;
+            if answer.code == Some(0) {
+                let whoami: Whoami = answer.json()?;
+                self.instance = whoami.instance.to_string();
+                return self.note_mark("instances", &self.instance, "");
+            }
+            let ended = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
+            if let Some(status) = ended {
+                bail!("musterd ended with {status}; the end of its log:\n{}", self.log_end());
+            }
+            if Instant::now() >= deadline {
+                bail!("musterd does not answer: {}; the end of its log:\n{}", answer.stderr, self.log_end());
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Leaves word for the clean-up of `cargo xtask test`, should this process be killed.
+    fn note_mark(&self, kind: &str, name: &str, content: &str) -> Result<()> {
+        let Some(folder) = marks_folder(kind) else { return Ok(()) };
+        fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        fs::write(folder.join(name), content).with_context(|| format!("cannot write to {}", folder.display()))
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+
+    fn log_end(&self) -> String {
+        let log = self.log();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.show_log();
+        }
+        if let Some(mut child) = self.child.take() {
+            // What it still does would race with what is removed here.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        if !self.instance.is_empty() {
+            remove_everything_of(&self.instance);
+        }
+        if let Some(folder) = marks_folder("instances") {
+            let _ = fs::remove_file(folder.join(&self.instance));
+        }
+    }
+}
+
+/// Removes what carries an installation's mark. Without Docker there is nothing.
+fn remove_everything_of(instance: &str) {
+    let filter = format!("label=io.muster.instance={instance}");
+    let kinds: [(&[&str], &[&str]); 3] = [
+        (&["ps", "--all", "--quiet"], &["rm", "--force", "--volumes"]),
+        (&["network", "ls", "--quiet"], &["network", "rm"]),
+        (&["volume", "ls", "--quiet"], &["volume", "rm", "--force"]),
+    ];
+    for (list, remove) in kinds {
+        let listed = Command::new("docker").args(list).args(["--filter", &filter]).output();
+        let listed = listed.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+        if !listed.trim().is_empty() {
+            let _ = Command::new("docker").args(remove).args(listed.split_whitespace()).output();
+        }
+    }
+}
+
+fn marks_folder(kind: &str) -> Option<PathBuf> {
+    std::env::var_os("MUSTER_TEST_DIR").map(|folder| PathBuf::from(folder).join(kind))
+}
+
+fn terminate(child: &Child) {
+    let pid = rustix::process::Pid::from_child(child);
+    // It may have ended by itself just now.
+    let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+}

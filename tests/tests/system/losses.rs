@@ -1,0 +1,88 @@
+//! Machines that go away by themselves. Muster is not told; it has to see it and to mend it.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use muster_protocol::model::cluster::{ClusterInfo, ClusterPhase, Tally};
+use muster_protocol::model::event::EventKind;
+use muster_protocol::model::host::{HostInfo, HostPhase};
+use muster_protocol::model::operation::OperationInfo;
+use muster_protocol::model::service::ServiceInfo;
+use muster_tests::images::docker::docker;
+
+use crate::lab::{LIMIT, Lab, with_lab};
+
+/// Seen to be lost (listings of the engine count from ten seconds after a creation), taken out, made anew, joined.
+const REPAIR_LIMIT: Duration = Duration::from_secs(180);
+
+/// Removes a machine behind Muster's back and waits until there is another one in its place.
+async fn lose(lab: &Lab, cluster: &str, machine: &str) -> Result<()> {
+    let cursor = lab.cursor().await?;
+    let before = lab.host(cluster, machine).await?;
+    docker(&["rm", "-fv", before.provider_id.as_deref().context("the machine is not there")?]).await?;
+    let began = Instant::now();
+    let lost = format!("machine {machine} is lost");
+    lab.cli().events_until(cursor, LIMIT, |event| event.kind == EventKind::Host && event.message == lost).await?;
+    let is_ready = |info: &ClusterInfo| info.summary.phase == ClusterPhase::Ready;
+    lab.cli().until(&["cluster", "info", cluster], REPAIR_LIMIT, is_ready).await?;
+    println!("{machine} was lost and is repaired after {:.1} s", began.elapsed().as_secs_f32());
+    let after = lab.host(cluster, machine).await?;
+    assert_eq!((after.id, after.phase), (before.id, HostPhase::Ready));
+    assert_ne!(after.provider_id, before.provider_id);
+    assert_ne!(after.node_id, before.node_id, "it joined as a new node");
+    Ok(())
+}
+
+async fn nodes(lab: &Lab, cluster: &str, machine: &str) -> Result<Vec<String>> {
+    let format = "{{.Status}} {{.ManagerStatus}}";
+    let nodes = lab.on_machine(cluster, machine, &["docker", "node", "ls", "--format", format]).await?;
+    let mut nodes: Vec<String> = nodes.lines().map(|line| line.trim().to_owned()).collect();
+    nodes.sort();
+    Ok(nodes)
+}
+
+#[tokio::test]
+async fn a_lost_control_plane_of_three_is_replaced() -> Result<()> {
+    with_lab("a_lost_control_plane_of_three_is_replaced", &["busybox:1.36"], async |lab| {
+        lab.create("trio", 3, 0).await?;
+        assert_eq!(
+            nodes(lab, "trio", "control-plane-1").await?,
+            ["Ready Leader", "Ready Reachable", "Ready Reachable"]
+        );
+        let hello = ["--template", "hello", "--set", "replicas=1", "--wait"];
+        let _: OperationInfo =
+            lab.cli().json(&[&["service", "create", "--cluster", "trio"][..], &hello].concat()).await?;
+        // The one on which the cluster was formed, which led it from then on.
+        lose(lab, "trio", "control-plane-1").await?;
+        assert_eq!(nodes(lab, "trio", "control-plane-2").await?.len(), 3, "the dead node is gone");
+        let info: ClusterInfo = lab.cli().json(&["cluster", "info", "trio"]).await?;
+        assert_eq!(info.summary.control_planes, Tally { ready: 3, wanted: 3 });
+        let well = |info: &ServiceInfo| info.ready == 1;
+        lab.cli().until(&["service", "info", "hello", "--cluster", "trio"], LIMIT, well).await?;
+        lab.fetch("trio", "hello", "/", |status, _| status == 200).await?;
+        lab.delete("trio").await?;
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_lost_worker_is_replaced_and_a_stopped_one_is_started() -> Result<()> {
+    with_lab("a_lost_worker_is_replaced_and_a_stopped_one_is_started", &["busybox:1.36"], async |lab| {
+        lab.create("duo", 1, 1).await?;
+        lose(lab, "duo", "worker-1").await?;
+        assert_eq!(nodes(lab, "duo", "control-plane-1").await?, ["Ready", "Ready Leader"]);
+
+        let before = lab.host("duo", "worker-1").await?;
+        docker(&["kill", before.provider_id.as_deref().context("the machine is not there")?]).await?;
+        let seen = |hosts: &Vec<HostInfo>| hosts.iter().any(|host| host.phase != HostPhase::Ready);
+        lab.cli().until(&["host", "list", "--cluster", "duo"], LIMIT, seen).await?;
+        let ready = |hosts: &Vec<HostInfo>| hosts.iter().all(|host| host.phase == HostPhase::Ready);
+        lab.cli().until(&["host", "list", "--cluster", "duo"], REPAIR_LIMIT, ready).await?;
+        let after = lab.host("duo", "worker-1").await?;
+        assert_eq!((after.provider_id, after.node_id), (before.provider_id, before.node_id), "it is the same machine");
+        lab.delete("duo").await?;
+        Ok(())
+    })
+    .await
+}

@@ -1,0 +1,20 @@
+//! Muster as its users have it: the real `musterd` and the real `muster`, on real machines with a real Swarm, or on the
+//! simulated twins where only the daemon itself is in question. One program, so that it is linked once.
+//!
+//! - `walk`: from one command to a running service and back to nothing
+//! - `losses`: machines that go away
+//! - `kills`: the daemon that goes away
+//! - `templates`: every built-in template, used as its users would
+//! - `refusals`: what cannot be done, and changes nothing
+//! - `sim`: many clusters, kills and watchers
+//! - `lab`: what they share
+
+#![allow(clippy::expect_used, reason = "a test that cannot go on says why by panicking")]
+
+mod kills;
+mod lab;
+mod losses;
+mod refusals;
+mod sim;
+mod templates;
+mod walk;

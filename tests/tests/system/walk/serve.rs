@@ -1,0 +1,84 @@
+//! A service on it.
+
+use anyhow::{Context, Result};
+use muster_protocol::model::container::{ContainerInfo, ContainerPhase};
+use muster_protocol::model::operation::{OperationInfo, OperationPhase};
+use muster_protocol::model::service::{LogLine, ServiceInfo, ServicePhase};
+use muster_tests::images::docker::docker;
+
+use super::{DEMO, SECRET};
+use crate::lab::{LIMIT, Lab, files_with};
+
+pub async fn a_service_of_a_template_answers_at_its_endpoint(lab: &Lab) -> Result<()> {
+    let template = ["--template", "hello", "--name", "web", "--set", "greeting=Good day", "--set", "published=8080"];
+    let create = [&["service", "create", "--cluster", DEMO][..], &template, &["--wait"]].concat();
+    let operation: OperationInfo = lab.cli().json(&create).await?;
+    assert_eq!(operation.phase, OperationPhase::Succeeded);
+    let info: ServiceInfo = lab.cli().json(&["service", "info", "web", "--cluster", DEMO]).await?;
+    assert_eq!((info.phase, info.ready, info.wanted), (ServicePhase::Running, 1, 1));
+    assert_eq!(info.template.as_deref(), Some("hello@1.0"));
+    let list: Vec<ServiceInfo> = lab.cli().json(&["service", "list"]).await?;
+    assert_eq!(list, [info]);
+    let body = lab.fetch(DEMO, "web", "/", |status, _| status == 200).await?;
+    assert_eq!(body.lines().next(), Some("Good day"));
+    Ok(())
+}
+
+pub async fn containers_and_output_are_shown(lab: &Lab) -> Result<()> {
+    let running = lab.running(DEMO, "web").await?;
+    let [container] = running.as_slice() else { anyhow::bail!("one copy is wanted: {running:#?}") };
+    let one: ContainerInfo = lab.cli().json(&["container", "info", &container.id]).await?;
+    assert_eq!((&one, one.healthy, one.image.as_str()), (container, Some(true), "busybox:1.36"));
+    // What its own engine says of it.
+    let host_name = lab.in_service(DEMO, "web", &["hostname"]).await?;
+    let body = lab.fetch(DEMO, "web", "/", |status, _| status == 200).await?;
+    assert_eq!(body.lines().nth(1), Some(host_name.as_str()));
+
+    let script = "script=echo to-out; echo to-err >&2";
+    let job = ["--template", "batch-job", "--name", "talker", "--set", script, "--wait"];
+    let _: OperationInfo = lab.cli().json(&[&["service", "create", "--cluster", DEMO][..], &job].concat()).await?;
+    let ended = lab.cli().run(&["service", "logs", "talker", "--cluster", DEMO]).await?;
+    let lines: Vec<LogLine> =
+        ended.stdout.lines().map(serde_json::from_str).collect::<Result<_, _>>().context(ended.stderr)?;
+    let mut texts: Vec<String> = lines.iter().map(|line| format!("{:?} {}", line.source, line.text)).collect();
+    texts.sort();
+    assert_eq!(texts, ["Stderr to-err", "Stdout to-out"]);
+    let delete = ["service", "delete", "talker", "--cluster", DEMO, "--wait"];
+    let _: OperationInfo = lab.cli().json(&delete).await?;
+    Ok(())
+}
+
+/// It comes in by a file, and is then in no file of the daemon's, no event, no answer and no container's description.
+pub async fn a_secret_reaches_its_service_and_nothing_else(lab: &Lab) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (spec, value) = (folder.path().join("service.yaml"), folder.path().join("token"));
+    let text = "name: keeper\nimage: busybox:1.36\ncommand: [sleep, \"3600\"]\nsecrets: [{name: token}]\n";
+    std::fs::write(&spec, text)?;
+    std::fs::write(&value, format!("{SECRET}\n"))?;
+    let (spec, secret) = (spec.to_string_lossy(), format!("token={}", value.display()));
+    let given = ["-f", &*spec, "--secret-file", &secret, "--wait"];
+    let _: OperationInfo = lab.cli().json(&[&["service", "create", "--cluster", DEMO][..], &given].concat()).await?;
+    assert_eq!(lab.in_service(DEMO, "keeper", &["cat", "/run/secrets/token"]).await?, SECRET);
+
+    assert_eq!(files_with(SECRET, lab.daemon.folder())?, [""; 0], "the secret is in clear");
+    let shown = lab.cli().run(&["service", "info", "keeper", "--cluster", DEMO]).await?.stdout;
+    let events = lab.cli().run(&["events"]).await?.stdout;
+    let service = lab.on_machine(DEMO, "control-plane-1", &["docker", "service", "inspect", "keeper"]).await?;
+    let mut places = vec![("service info", shown), ("events", events), ("docker service inspect", service)];
+    for machine in lab.owned().await?.iter().filter_map(|owned| owned.strip_prefix("container ")) {
+        places.push(("docker inspect", docker(&["inspect", machine]).await?));
+    }
+    for (place, text) in places {
+        assert!(!text.is_empty() && !text.contains(SECRET), "the secret is in `{place}`");
+    }
+    let delete = ["service", "delete", "keeper", "--cluster", DEMO, "--wait"];
+    let _: OperationInfo = lab.cli().json(&delete).await?;
+    let list: Vec<ServiceInfo> = lab
+        .cli()
+        .until(&["service", "list", "--cluster", DEMO], LIMIT, |list: &Vec<ServiceInfo>| list.len() == 1)
+        .await?;
+    assert_eq!(list[0].spec.name.as_str(), "web");
+    let left = lab.running(DEMO, "keeper").await?;
+    assert!(left.iter().all(|container| container.phase != ContainerPhase::Running), "{left:?}");
+    Ok(())
+}
