@@ -12,11 +12,11 @@ pub const MACHINE: &str = "io.muster.machine";
 pub(crate) const SECRETS_VERSION: &str = "io.muster.secrets-version";
 /// On a swarm secret: which secret of its service it is.
 pub(crate) const SECRET: &str = "io.muster.secret";
-/// On a service's tasks: its published ports. Part of the task template, so that tasks made
-/// before a change of ports are told apart from tasks made after it.
-pub(crate) const PORTS: &str = "io.muster.ports";
-/// Every mark of ours begins so; users' labels may not.
-pub(crate) const PREFIX: &str = "io.muster.";
+/// On a service's tasks: names everything of which a change replaces the tasks. So a task that was made from an
+/// earlier spec is told apart from one that was made from the present spec.
+pub(crate) const TEMPLATE: &str = "io.muster.template";
+/// On a service's tasks: that they have a health check. The typed API cannot read the check itself.
+pub(crate) const HEALTH_CHECK: &str = "io.muster.health-check";
 
 /// Labels, as the engine's API has them.
 pub(crate) type Labels = HashMap<String, String>;

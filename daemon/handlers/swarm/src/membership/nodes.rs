@@ -1,6 +1,8 @@
 //! The swarm's nodes, and which of them is which machine.
 
-use bollard::models::{LocalNodeState, Node, NodeSpec, NodeSpecRoleEnum, NodeState, Reachability, SwarmInfo};
+use bollard::models::{
+    LocalNodeState, Node, NodeSpec, NodeSpecAvailabilityEnum, NodeSpecRoleEnum, NodeState, Reachability, SwarmInfo,
+};
 use bollard::query_parameters::UpdateNodeOptions;
 use muster_engine::context::ClusterContext;
 use muster_engine::failure::Failure;
@@ -52,7 +54,7 @@ pub(crate) async fn update(
     Err(Failure::not_applied(ErrorCode::Conflict, format!("{what}: somebody else keeps changing the node")))
 }
 
-/// Gives the node its marks and its role. Answers whether the node is listed.
+/// Gives the node its marks and its role, and lets it run tasks again if a removal had drained it. Answers whether the node is listed.
 pub(crate) async fn mark(
     manager: &Engine,
     cluster: &ClusterContext,
@@ -67,11 +69,13 @@ pub(crate) async fn mark(
     update(manager, id, "label the node", |spec| {
         let labels = spec.labels.get_or_insert_default();
         let marked = marks.iter().all(|(name, value)| labels.get(name) == Some(value));
-        if marked && spec.role == Some(role) {
+        let active = Some(NodeSpecAvailabilityEnum::ACTIVE);
+        if marked && spec.role == Some(role) && spec.availability == active {
             return false;
         }
         labels.extend(marks.clone());
         spec.role = Some(role);
+        spec.availability = active;
         true
     })
     .await

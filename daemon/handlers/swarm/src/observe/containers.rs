@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use bollard::models::{Service, TaskState};
+use bollard::models::TaskState;
 use muster_engine::observed::ObservedContainer;
 use muster_protocol::Name;
 use muster_protocol::model::container::ContainerPhase;
 
 use super::nodes::Machine;
 use super::tasks::SeenTask;
+use crate::marks::HEALTH_CHECK;
 
 /// How many ended containers are shown for each place of a service: enough to see why the last ones ended.
 const ENDED_PER_PLACE: usize = 2;
@@ -16,7 +17,6 @@ const ENDED_PER_PLACE: usize = 2;
 /// The containers of one service.
 pub(super) fn observed(
     name: &Name,
-    service: &Service,
     tasks: &[&SeenTask],
     machines: &BTreeMap<&str, Machine<'_>>,
 ) -> Vec<ObservedContainer> {
@@ -29,24 +29,16 @@ pub(super) fn observed(
         own.sort_by_key(|task| std::cmp::Reverse(task.since()));
         let living = own.iter().filter(|task| !task.has_ended());
         let ended = own.iter().filter(|task| task.has_ended()).take(ENDED_PER_PLACE);
-        containers.extend(living.chain(ended).map(|task| container(name, service, task, machines)));
+        containers.extend(living.chain(ended).map(|task| container(name, task, machines)));
     }
     containers
 }
 
-fn container(
-    service_name: &Name,
-    service: &Service,
-    task: &SeenTask,
-    machines: &BTreeMap<&str, Machine<'_>>,
-) -> ObservedContainer {
+fn container(service_name: &Name, task: &SeenTask, machines: &BTreeMap<&str, Machine<'_>>) -> ObservedContainer {
     let machine = task.node_id().and_then(|node| machines.get(node)).map(|machine| machine.name.clone());
     let container = task.task.spec.as_ref().and_then(|spec| spec.container_spec.as_ref());
-    let has_check = service
-        .spec
-        .as_ref()
-        .and_then(|spec| spec.task_template.as_ref()?.container_spec.as_ref()?.health_check.as_ref())
-        .is_some();
+    let labels = container.and_then(|container| container.labels.as_ref());
+    let has_check = labels.is_some_and(|labels| labels.contains_key(HEALTH_CHECK));
     let phase = phase(task.state());
     ObservedContainer {
         id: task.id().to_owned(),

@@ -45,7 +45,7 @@ pub(crate) async fn observe(
     for service in &listed_services {
         let Some(name) = name(service) else { continue };
         let own = by_service.get(service.id.as_deref().unwrap_or_default()).map(Vec::as_slice).unwrap_or_default();
-        view.containers.extend(containers::observed(&name, service, own, &machines));
+        view.containers.extend(containers::observed(&name, own, &machines));
         view.services.insert(name, services::observed(service, own, &machines));
     }
     Ok(view)

@@ -11,6 +11,7 @@ use muster_protocol::model::service::{Endpoint, Transport};
 
 use super::nodes::Machine;
 use super::tasks::SeenTask;
+use crate::marks::TEMPLATE;
 use crate::membership::nodes::is_manager;
 use crate::services::generation;
 
@@ -41,15 +42,17 @@ pub(super) fn observed(
     }
 }
 
-/// Whether the task was made from the service's present spec, not from an earlier one. Swarm judges by the same
-/// comparison whether to replace a task. A job's earlier runs have the same spec, but not its number.
+/// Whether the task was made from the service's present spec, not from an earlier one. A job's earlier runs have the
+/// same template, but not the same number.
 fn is_current(service: &Service, task: &SeenTask) -> bool {
-    // The engine names the runtime only in a service's template, not in its tasks.
-    let without_runtime = |spec: &TaskSpec| TaskSpec { runtime: None, ..spec.clone() };
-    let template = service.spec.as_ref().and_then(|spec| spec.task_template.as_ref()).map(without_runtime);
+    let template = service.spec.as_ref().and_then(|spec| template_of(spec.task_template.as_ref()?));
     let run = service.job_status.as_ref().and_then(|status| status.job_iteration.as_ref()).map(|run| run.index);
     let task_run = task.task.job_iteration.as_ref().map(|run| run.index);
-    task.task.spec.as_ref().map(without_runtime) == template && (run.is_none() || run == task_run)
+    task.task.spec.as_ref().and_then(template_of) == template && (run.is_none() || run == task_run)
+}
+
+fn template_of(spec: &TaskSpec) -> Option<&String> {
+    spec.container_spec.as_ref()?.labels.as_ref()?.get(TEMPLATE)
 }
 
 fn wanted(service: &Service, mode: &ServiceSpecMode, machines: &BTreeMap<&str, Machine<'_>>) -> u32 {

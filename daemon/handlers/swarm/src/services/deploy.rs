@@ -6,6 +6,7 @@ use muster_engine::context::{ClusterContext, mark};
 use muster_engine::failure::{Certainty, Failure};
 use muster_engine::handler::ServiceOrder;
 use muster_engine::ledger::{Facts, Present};
+use muster_protocol::model::service::ServiceMode;
 use muster_protocol::{ErrorCode, Name};
 
 use super::objects::Specs;
@@ -30,6 +31,9 @@ pub(crate) async fn deploy(
         if let Some(service) = &existing {
             if !is_ours(cluster, service) {
                 return Err(foreign(name));
+            }
+            if !has_mode(service, order.spec.mode) {
+                return Err(other_mode(name));
             }
             // Submitting a job again would run it again.
             if is_submitted(service, order) {
@@ -126,6 +130,15 @@ fn is_submitted(service: &Service, order: &ServiceOrder) -> bool {
         && number(service, SECRETS_VERSION) == Some(order.secrets_version)
 }
 
+fn has_mode(service: &Service, wanted: ServiceMode) -> bool {
+    let mode = service.spec.as_ref().and_then(|spec| spec.mode.as_ref());
+    mode.is_none_or(|mode| match wanted {
+        ServiceMode::Replicated => mode.replicated.is_some(),
+        ServiceMode::Global => mode.global.is_some(),
+        ServiceMode::Job => mode.replicated_job.is_some(),
+    })
+}
+
 fn present(service: &Service) -> Present {
     Present { id: service.id.clone().unwrap_or_default(), facts: Facts::Service { generation: generation(service) } }
 }
@@ -153,6 +166,15 @@ async fn tidy(manager: &Engine, name: &Name, specs: Result<Specs, Failure>, clus
     if let Err(failure) = tidied {
         tracing::warn!(service = %name, %failure, "secrets or files of earlier versions stay in the swarm for now");
     }
+}
+
+fn other_mode(name: &Name) -> Failure {
+    Failure::not_applied(
+        ErrorCode::Unsupported,
+        format!("Docker Swarm cannot change the `mode` of the service `{name}`"),
+    )
+    .permanent()
+    .with_remedy("delete the service and create it again")
 }
 
 fn foreign(name: &Name) -> Failure {

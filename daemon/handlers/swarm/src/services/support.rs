@@ -50,17 +50,18 @@ pub const FIELDS: &[Field] = &[
     field("env", Full, ""),
     field("secrets", Partial, "swarm secrets, one object a version; less than 500 KiB; an empty value is refused"),
     field("secrets[].path", Full, "owner root, mode 0444"),
-    field(
-        "files",
-        Partial,
-        "swarm configs, named by their content; less than 500 KiB; an empty file is refused; owner root, mode 0444",
-    ),
+    field("files", Partial, "swarm configs, named by their content; an empty file is refused; owner root, mode 0444"),
     field("mode: replicated", Full, ""),
     field("mode: global", Full, "one copy on each node that is up and not drained"),
     field(
         "mode: job",
         Full,
         "a replicated job; a copy that fails is tried again 3 times. Needs Docker Engine 20.10 or newer",
+    ),
+    field(
+        "mode, of a service that is there",
+        Refused,
+        "swarm cannot change it; delete the service and create it again",
     ),
     field("replicas", Full, ""),
     field("resources", Full, ""),
@@ -76,7 +77,7 @@ pub const FIELDS: &[Field] = &[
         "published on every machine by the routing mesh; the machines' kernels need IPVS",
     ),
     field("ports[].published", Full, "chosen by the engine if left out"),
-    field("mounts", Full, "volumes are local to each machine"),
+    field("mounts", Full, "volumes are local to each machine; their names have at least two characters"),
     field("health.probe.command", Full, "not for jobs"),
     field("health.probe.http", Refused, "use a command that is in the image"),
     field("health.probe.tcp", Refused, "use a command that is in the image"),
@@ -87,7 +88,7 @@ pub const FIELDS: &[Field] = &[
     ),
     field("update.parallelism, delayMs, order", Full, "not used for jobs; a copy that fails stops the change"),
     field("update.deadlineMs", Full, "kept by Muster, not by the swarm"),
-    field("labels", Partial, "those that begin with `io.muster.` are Muster's own and are refused"),
+    field("labels", Full, "beside Muster's own, which begin with `io.muster.`"),
 ];
 
 /// The page `docs/reference/support-swarm.md`.
@@ -130,7 +131,7 @@ mod tests {
     fn every_field_of_the_model_is_in_the_table() {
         let model = serde_json::to_value(plain()).unwrap();
         for name in model.as_object().unwrap().keys() {
-            let is_it = |field: &&Field| field.name.split(['.', '[', ':']).next() == Some(name);
+            let is_it = |field: &&Field| field.name.split(['.', '[', ':', ',']).next() == Some(name);
             assert!(FIELDS.iter().any(|field| is_it(&field)), "`{name}` is missing");
         }
     }

@@ -1,155 +1,88 @@
-//! Refuses what a swarm cannot honour, by the name of the field, before anything is changed.
+//! Refuses what a swarm cannot honour, by the name of the field, before anything is changed. What no orchestrator
+//! could honour is refused by [`muster_engine::validate`] already.
 
 use muster_protocol::Error;
 use muster_protocol::model::service::{
-    Constraint, Exposure, Mount, MountKind, Port, Probe, SecretFile, ServiceMode, ServiceSpec,
+    ConfigFile, Constraint, Mount, MountKind, Probe, SecretFile, ServiceMode, ServiceSpec,
 };
 
-use crate::marks;
-
-/// What the engine accepts as the data of one secret or config: less than 500 KiB.
-const MAX_FILE_BYTES: usize = 500 * 1024 - 1;
+/// What the engine accepts as the data of one secret: less than 500 KiB.
+const MAX_SECRET_BYTES: usize = 500 * 1024 - 1;
 
 const SWARM: &str = "Docker Swarm";
 
 /// Refuses a service that a swarm cannot run as it is asked for.
 pub(crate) fn validate(service: &ServiceSpec) -> Result<(), Error> {
-    if service.image.trim().is_empty() {
-        return Err(Error::invalid("image", "an image must be named"));
-    }
-    if service.mode == ServiceMode::Global && service.replicas != 1 {
-        return Err(Error::invalid("replicas", "a global service has one copy on each machine; leave `replicas` out"));
-    }
-    if let Some(name) = service.env.keys().find(|name| name.is_empty() || name.contains('=')) {
-        return Err(Error::invalid("env", format!("`{name}` cannot be the name of a variable")));
-    }
-    if let Some(label) = service.labels.keys().find(|label| label.starts_with(marks::PREFIX)) {
-        return Err(Error::invalid(
-            "labels",
-            format!("`{label}`: labels that begin with `{}` are Muster's", marks::PREFIX),
-        ));
-    }
-    probe(service)?;
-    in_each("ports", &service.ports, port)?;
+    health(service)?;
     in_each("mounts", &service.mounts, mount)?;
     in_each("constraints", &service.constraints, constraint)?;
     in_each("secrets", &service.secrets, secret)?;
-    files(service)
+    in_each("files", &service.files, file)
 }
 
 fn in_each<T>(list: &str, items: &[T], check: impl Fn(&str, &T) -> Result<(), Error>) -> Result<(), Error> {
     items.iter().enumerate().try_for_each(|(place, item)| check(&format!("{list}[{place}]"), item))
 }
 
-fn probe(service: &ServiceSpec) -> Result<(), Error> {
+fn health(service: &ServiceSpec) -> Result<(), Error> {
     let Some(health) = &service.health else { return Ok(()) };
-    let with_command =
-        "use a command that is in the image, for example `probe: {command: [wget, -qO-, \"http://localhost/\"]}`";
+    if service.mode == ServiceMode::Job {
+        return Err(Error::unsupported("health", format_args!("a job on {SWARM}")));
+    }
+    let refused = |field: &str| {
+        Err(Error::unsupported(field, SWARM)
+            .with_remedy("use a command that is in the image, for example `wget -qO- http://localhost/`"))
+    };
     match &health.probe {
-        Probe::Http { .. } => Err(Error::unsupported("health.probe.http", SWARM).with_remedy(with_command)),
-        Probe::Tcp(_) => Err(Error::unsupported("health.probe.tcp", SWARM).with_remedy(with_command)),
-        Probe::Command(command) if command.is_empty() => {
-            Err(Error::invalid("health.probe.command", "the command is empty"))
-        }
-        Probe::Command(_) if service.mode == ServiceMode::Job => {
-            Err(Error::unsupported("health", format_args!("a job on {SWARM}")))
-        }
+        Probe::Http { .. } => refused("health.probe.http"),
+        Probe::Tcp(_) => refused("health.probe.tcp"),
         Probe::Command(_) => Ok(()),
-    }?;
-    // The engine takes no durations below a millisecond but for zero, which means its own default.
-    if health.interval_ms == 0 || health.timeout_ms == 0 || health.retries == 0 {
-        return Err(Error::invalid("health", "interval, timeout and retries must be at least 1"));
     }
-    Ok(())
-}
-
-fn port(field: &str, port: &Port) -> Result<(), Error> {
-    if port.port == 0 {
-        return Err(Error::invalid(&format!("{field}.port"), "a port is a number from 1 to 65535"));
-    }
-    if port.published == Some(0) {
-        return Err(Error::invalid(&format!("{field}.published"), "leave it out to have a port chosen"));
-    }
-    if port.exposure == Exposure::Cluster && port.published.is_some() {
-        return Err(Error::invalid(
-            &format!("{field}.published"),
-            "a port that only the cluster reaches is not published; set `exposure` to `host` or `ingress`",
-        ));
-    }
-    Ok(())
 }
 
 fn mount(field: &str, mount: &Mount) -> Result<(), Error> {
-    let source = format!("{field}.source");
-    if !mount.target.starts_with('/') {
-        return Err(Error::invalid(&format!("{field}.target"), "it must be an absolute path"));
+    let MountKind::Volume = mount.kind else { return Ok(()) };
+    let name = mount.source.as_deref().unwrap_or_default();
+    let is_name = name.len() > 1
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c));
+    if is_name {
+        return Ok(());
     }
-    match (mount.kind, &mount.source) {
-        (MountKind::Volume, None) => Err(Error::invalid(&source, "a volume needs a name")),
-        (MountKind::Bind, Some(path)) if path.starts_with('/') => Ok(()),
-        (MountKind::Bind, _) => Err(Error::invalid(&source, "a bind mount needs an absolute path on the machine")),
-        (MountKind::Tmpfs, Some(_)) => Err(Error::invalid(&source, "a tmpfs has no source")),
-        (MountKind::Tmpfs, None) => Ok(()),
-        (MountKind::Volume, Some(name)) => {
-            let is_name = name.len() > 1
-                && name.starts_with(|c: char| c.is_ascii_alphanumeric())
-                && name.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c));
-            if is_name { Ok(()) } else { Err(Error::invalid(&source, format!("`{name}` cannot be a volume's name"))) }
-        }
-    }
+    Err(Error::invalid(&format!("{field}.source"), format!("`{name}` cannot be a volume's name in {SWARM}"))
+        .with_remedy("use two or more letters, digits, `_`, `.` and `-`, the first a letter or digit"))
 }
 
 fn constraint(field: &str, constraint: &Constraint) -> Result<(), Error> {
     // What swarm's own parser takes; anything else it refuses only after networks and secrets were made.
-    let is_plain = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || ":-_. *()?+[]\\^$|/".contains(c));
-    if is_plain(&constraint.to_string().replace("==", "").replace("!=", "")) {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || ":-_. *()?+[]\\^$|/".contains(c);
+    if constraint.to_string().replacen("==", "", 1).replacen("!=", "", 1).chars().all(is_plain) {
         return Ok(());
     }
     Err(Error::invalid(field, format!("`{constraint}` has characters that {SWARM} does not take in a constraint")))
 }
 
 fn secret(field: &str, secret: &SecretFile) -> Result<(), Error> {
-    if !secret.target().starts_with('/') {
-        return Err(Error::invalid(&format!("{field}.path"), "it must be an absolute path"));
-    }
-    match &secret.value {
-        Some(value) if value.expose().is_empty() => {
-            Err(Error::unsupported(&format!("{field}.value"), format_args!("{SWARM} with an empty secret")))
+    let field = format!("{field}.value");
+    match secret.value.as_ref().map(|value| value.expose().len()) {
+        Some(0) => Err(Error::unsupported(&field, format_args!("{SWARM} with an empty secret"))),
+        Some(length) if length > MAX_SECRET_BYTES => {
+            Err(Error::invalid(&field, format!("{SWARM} keeps at most {MAX_SECRET_BYTES} bytes in one secret")))
         }
-        Some(value) if value.expose().len() > MAX_FILE_BYTES => Err(too_long(&format!("{field}.value"))),
         Some(_) | None => Ok(()),
     }
 }
 
-fn files(service: &ServiceSpec) -> Result<(), Error> {
-    let mut taken: Vec<String> = service.secrets.iter().map(SecretFile::target).collect();
-    for (place, file) in service.files.iter().enumerate() {
-        let field = |part: &str| format!("files[{place}].{part}");
-        if !file.path.starts_with('/') {
-            return Err(Error::invalid(&field("path"), "it must be an absolute path"));
-        }
-        if file.content.len() > MAX_FILE_BYTES {
-            return Err(too_long(&field("content")));
-        }
-        if file.content.is_empty() {
-            return Err(Error::unsupported(&field("content"), format_args!("{SWARM} with an empty file")));
-        }
-        taken.push(file.path.clone());
+fn file(field: &str, file: &ConfigFile) -> Result<(), Error> {
+    if file.content.is_empty() {
+        return Err(Error::unsupported(&format!("{field}.content"), format_args!("{SWARM} with an empty file")));
     }
-    taken.sort();
-    match taken.windows(2).find(|pair| pair[0] == pair[1]) {
-        Some(pair) => Err(Error::invalid("files", format!("`{}` is given twice among files and secrets", pair[0]))),
-        None => Ok(()),
-    }
-}
-
-fn too_long(field: &str) -> Error {
-    Error::invalid(field, format!("{SWARM} keeps at most {MAX_FILE_BYTES} bytes in one file"))
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use muster_protocol::model::service::{ConfigFile, HealthCheck};
+    use muster_protocol::model::service::HealthCheck;
     use muster_protocol::{ErrorCode, SecretString};
 
     use super::*;
@@ -165,14 +98,6 @@ mod tests {
         Some(HealthCheck { probe, interval_ms: 1_000, timeout_ms: 1_000, retries: 1, start_period_ms: 0 })
     }
 
-    fn published(exposure: Exposure, published: Option<u16>) -> Vec<Port> {
-        vec![Port { port: 80, protocol: Default::default(), exposure, published }]
-    }
-
-    fn mounted(kind: MountKind, source: Option<&str>, target: &str) -> Vec<Mount> {
-        vec![Mount { kind, source: source.map(str::to_owned), target: target.to_owned(), read_only: false }]
-    }
-
     #[test]
     fn a_plain_service_is_accepted() {
         assert_eq!(validate(&plain()), Ok(()));
@@ -183,75 +108,46 @@ mod tests {
     fn probes_that_swarm_does_not_have_are_refused_by_name() {
         let http = Probe::Http { port: 80, path: "/".into() };
         assert_refused(ServiceSpec { health: health(http), ..plain() }, ErrorCode::Unsupported, "health.probe.http");
-        assert_refused(
-            ServiceSpec { health: health(Probe::Tcp(80)), ..plain() },
-            ErrorCode::Unsupported,
-            "health.probe.tcp",
-        );
+        let tcp = Probe::Tcp(80);
+        assert_refused(ServiceSpec { health: health(tcp), ..plain() }, ErrorCode::Unsupported, "health.probe.tcp");
     }
 
     #[test]
     fn a_job_has_no_health() {
-        let job =
-            ServiceSpec { mode: ServiceMode::Job, health: health(Probe::Command(vec!["true".into()])), ..plain() };
+        let check = health(Probe::Command(vec!["true".into()]));
+        let job = ServiceSpec { mode: ServiceMode::Job, health: check, ..plain() };
         assert_refused(job, ErrorCode::Unsupported, "health");
     }
 
     #[test]
-    fn a_global_service_has_no_number_of_copies() {
-        let global = ServiceSpec { mode: ServiceMode::Global, replicas: 2, ..plain() };
-        assert_refused(global, ErrorCode::InvalidArgument, "replicas");
-    }
-
-    #[test]
-    fn a_port_is_published_only_to_the_outside() {
-        let ports = published(Exposure::Cluster, Some(8080));
-        assert_refused(ServiceSpec { ports, ..plain() }, ErrorCode::InvalidArgument, "ports[0].published");
-        assert!(validate(&ServiceSpec { ports: published(Exposure::Host, None), ..plain() }).is_ok());
-    }
-
-    #[test]
-    fn mounts_need_what_their_kind_needs() {
-        for (kind, source) in [
-            (MountKind::Volume, None),
-            (MountKind::Volume, Some("../x")),
-            (MountKind::Bind, Some("relative")),
-            (MountKind::Bind, None),
-            (MountKind::Tmpfs, Some("x")),
-        ] {
-            let mounts = mounted(kind, source, "/data");
-            assert_refused(ServiceSpec { mounts, ..plain() }, ErrorCode::InvalidArgument, "mounts[0].source");
+    fn a_volume_that_the_engine_cannot_name_is_refused() {
+        for source in [None, Some("v"), Some("../x"), Some("ä-ö")] {
+            let source = source.map(str::to_owned);
+            let mount = Mount { kind: MountKind::Volume, source, target: "/data".into(), read_only: false };
+            let service = ServiceSpec { mounts: vec![mount], ..plain() };
+            assert_refused(service, ErrorCode::InvalidArgument, "mounts[0].source");
         }
-        let mounts = mounted(MountKind::Tmpfs, None, "data");
-        assert_refused(ServiceSpec { mounts, ..plain() }, ErrorCode::InvalidArgument, "mounts[0].target");
-    }
-
-    #[test]
-    fn our_own_labels_cannot_be_given() {
-        let labels = [("io.muster.cluster".to_owned(), "x".to_owned())].into();
-        assert_refused(ServiceSpec { labels, ..plain() }, ErrorCode::InvalidArgument, "labels");
     }
 
     #[test]
     fn a_constraint_that_swarm_cannot_read_is_refused() {
-        let constraints = vec!["label.disk==ä".parse().unwrap()];
-        assert_refused(ServiceSpec { constraints, ..plain() }, ErrorCode::InvalidArgument, "constraints[0]");
+        let constraints = vec!["label.disk==ssd".parse().unwrap(), "label.disk==ä".parse().unwrap()];
+        assert_refused(ServiceSpec { constraints, ..plain() }, ErrorCode::InvalidArgument, "constraints[1]");
     }
 
     #[test]
-    fn files_that_swarm_cannot_keep_are_refused() {
-        let file = |path: &str, content: &str| ConfigFile { path: path.into(), content: content.into() };
-        let with = |files| ServiceSpec { files, ..plain() };
-        assert_refused(with(vec![file("etc/x", "x")]), ErrorCode::InvalidArgument, "files[0].path");
-        assert_refused(with(vec![file("/x", "")]), ErrorCode::Unsupported, "files[0].content");
-        let long = "x".repeat(MAX_FILE_BYTES + 1);
-        assert_refused(with(vec![file("/x", &long)]), ErrorCode::InvalidArgument, "files[0].content");
-        assert_refused(with(vec![file("/x", "a"), file("/x", "b")]), ErrorCode::InvalidArgument, "files");
+    fn an_empty_file_is_refused() {
+        let files = vec![ConfigFile { path: "/x".into(), content: String::new() }];
+        assert_refused(ServiceSpec { files, ..plain() }, ErrorCode::Unsupported, "files[0].content");
     }
 
     #[test]
-    fn an_empty_secret_is_refused() {
-        let secret = SecretFile { name: "a".parse().unwrap(), value: Some(SecretString::new("")), path: None };
-        assert_refused(ServiceSpec { secrets: vec![secret], ..plain() }, ErrorCode::Unsupported, "secrets[0].value");
+    fn a_secret_that_swarm_cannot_keep_is_refused() {
+        let with = |value: String| {
+            let value = Some(SecretString::new(value));
+            ServiceSpec { secrets: vec![SecretFile { name: "a".parse().unwrap(), value, path: None }], ..plain() }
+        };
+        assert_refused(with(String::new()), ErrorCode::Unsupported, "secrets[0].value");
+        assert_refused(with("x".repeat(MAX_SECRET_BYTES + 1)), ErrorCode::InvalidArgument, "secrets[0].value");
     }
 }

@@ -6,10 +6,10 @@ use bollard::models::{
 };
 use muster_engine::context::ClusterContext;
 use muster_engine::ledger::ResourceKey;
-use muster_protocol::model::service::{Exposure, HealthCheck, Mount, MountKind, Port, Probe, ServiceSpec};
+use muster_protocol::model::service::{HealthCheck, Mount, MountKind, Probe, ServiceSpec};
 
 use super::{References, list, nanoseconds};
-use crate::marks::{self, Labels, PORTS};
+use crate::marks::{self, HEALTH_CHECK, Labels};
 
 /// Files belong to root and can be read by every user of the container, because images run as many users.
 const FILE_MODE: u32 = 0o444;
@@ -22,7 +22,7 @@ pub(super) fn container(
 ) -> TaskSpecContainerSpec {
     TaskSpecContainerSpec {
         image: Some(spec.image.clone()),
-        labels: Some(container_labels(cluster, spec)),
+        labels: Some(labels(cluster, spec)),
         command: list(&spec.command),
         args: list(&spec.args),
         env: list(&spec.env.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()),
@@ -34,24 +34,13 @@ pub(super) fn container(
     }
 }
 
-/// Only what does not change with every generation: a change here replaces every copy.
-fn container_labels(cluster: &ClusterContext, spec: &ServiceSpec) -> Labels {
+/// Only what stays as it is from one generation to the next: a change here replaces every copy.
+fn labels(cluster: &ClusterContext, spec: &ServiceSpec) -> Labels {
     let mut labels = marks::of(cluster, &ResourceKey::Service(spec.name.clone()));
-    let published: Vec<String> =
-        spec.ports.iter().filter(|port| port.exposure != Exposure::Cluster).map(published_text).collect();
-    if !published.is_empty() {
-        labels.insert(PORTS.to_owned(), published.join(","));
+    if spec.health.is_some() {
+        labels.insert(HEALTH_CHECK.to_owned(), "yes".to_owned());
     }
     labels
-}
-
-fn published_text(port: &Port) -> String {
-    let how = match port.exposure {
-        Exposure::Cluster => "cluster",
-        Exposure::Host => "host",
-        Exposure::Ingress => "ingress",
-    };
-    format!("{}:{}/{}/{how}", port.published.unwrap_or(0), port.port, port.protocol)
 }
 
 fn secrets(spec: &ServiceSpec, references: &References) -> Vec<TaskSpecContainerSpecSecrets> {

@@ -1,6 +1,7 @@
 //! A service in the swarm's form. Pure: whatever has an id in the swarm is looked up or made before.
 
 mod container;
+mod template;
 #[cfg(test)]
 pub(super) mod tests;
 
@@ -50,25 +51,30 @@ const MONITOR_MS: u64 = 5_000;
 pub(crate) fn service(cluster: &ClusterContext, order: &ServiceOrder, references: &References) -> SwarmService {
     let spec = &order.spec;
     let is_job = spec.mode == ServiceMode::Job;
+    let endpoint = endpoint(&spec.ports);
     SwarmService {
         name: Some(spec.name.to_string()),
         labels: Some(labels(cluster, order)),
-        task_template: Some(TaskSpec {
-            container_spec: Some(container::container(cluster, spec, references)),
-            resources: resources(&spec.resources),
-            restart_policy: is_job.then(job_restarts),
-            placement: placement(&spec.constraints),
-            networks: Some(vec![NetworkAttachmentConfig {
-                target: Some(references.network.clone()),
-                aliases: Some(vec![spec.name.to_string()]),
-                ..Default::default()
-            }]),
-            ..Default::default()
-        }),
+        task_template: Some(template::named(task(cluster, spec, references), &endpoint)),
         mode: Some(mode(spec)),
         // Jobs have no updates: swarm refuses the field.
         update_config: (!is_job).then(|| update(&spec.update)),
-        endpoint_spec: Some(endpoint(&spec.ports)),
+        endpoint_spec: Some(endpoint),
+        ..Default::default()
+    }
+}
+
+fn task(cluster: &ClusterContext, spec: &ServiceSpec, references: &References) -> TaskSpec {
+    TaskSpec {
+        container_spec: Some(container::container(cluster, spec, references)),
+        resources: resources(&spec.resources),
+        restart_policy: (spec.mode == ServiceMode::Job).then(job_restarts),
+        placement: placement(&spec.constraints),
+        networks: Some(vec![NetworkAttachmentConfig {
+            target: Some(references.network.clone()),
+            aliases: Some(vec![spec.name.to_string()]),
+            ..Default::default()
+        }]),
         ..Default::default()
     }
 }

@@ -193,15 +193,6 @@ fn a_port_of_the_ingress_mesh_has_a_virtual_address() {
 }
 
 #[test]
-fn a_change_of_published_ports_changes_the_tasks_too() {
-    let with = |published| {
-        let service = translated(ServiceSpec { ports: vec![port(Exposure::Host, Some(published))], ..plain() });
-        container(&service).labels.clone()
-    };
-    assert_ne!(with(8080), with(8081));
-}
-
-#[test]
 fn mounts_keep_kind_source_target_and_mode() {
     let mount = |kind, source: Option<&str>, read_only| Mount {
         kind,
@@ -281,6 +272,33 @@ fn a_new_generation_alone_leaves_running_copies_alone() {
         service(&cluster(), &order, &References::default()).task_template
     };
     assert_eq!(of(1, 1), of(2, 5));
+}
+
+#[test]
+fn whatever_replaces_the_tasks_gives_their_template_another_name() {
+    let name = |spec| container(&translated(spec)).labels.as_ref().unwrap()[marks::TEMPLATE].clone();
+    let mount = Mount { kind: MountKind::Volume, source: Some("v".into()), target: "/v".into(), read_only: false };
+    let health = HealthCheck {
+        probe: Probe::Command(vec!["true".into()]),
+        interval_ms: 1,
+        timeout_ms: 1,
+        retries: 1,
+        start_period_ms: 0,
+    };
+    let changes = [
+        plain(),
+        ServiceSpec { image: "nginx:2".into(), ..plain() },
+        ServiceSpec { env: BTreeMap::from([("A".into(), "1".into())]), ..plain() },
+        ServiceSpec { mounts: vec![mount.clone()], ..plain() },
+        ServiceSpec { health: Some(health), ..plain() },
+        ServiceSpec { ports: vec![port(Exposure::Host, Some(8080))], ..plain() },
+        ServiceSpec { ports: vec![port(Exposure::Host, Some(8081))], ..plain() },
+        ServiceSpec { constraints: vec!["role==worker".parse().unwrap()], ..plain() },
+    ];
+    let names: std::collections::BTreeSet<String> = changes.iter().cloned().map(name).collect();
+    assert_eq!(names.len(), changes.len());
+    let with_volume = ServiceSpec { mounts: vec![mount], ..plain() };
+    assert!((0..20).all(|_| name(with_volume.clone()) == name(with_volume.clone())), "the same at any time");
 }
 
 #[test]
