@@ -21,6 +21,11 @@ pub(super) struct Machine<'a> {
 }
 
 impl Machine<'_> {
+    /// Whether the node is up, as the control plane sees it.
+    pub(super) fn is_up(&self) -> bool {
+        is_up(self.node)
+    }
+
     /// Whether the node is up and may run copies of services.
     pub(super) fn takes_tasks(&self) -> bool {
         is_up(self.node) && availability(self.node) == NodeSpecAvailabilityEnum::ACTIVE

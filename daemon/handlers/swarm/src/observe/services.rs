@@ -30,7 +30,7 @@ pub(super) fn observed(
         // Swarm calls a copy running only when its health check passes.
         count(current.iter().filter(|task| task.is_wanted() && task.state() == TaskState::RUNNING))
     };
-    let updating = tasks.iter().any(|task| !is_current(service, task) && !task.has_ended());
+    let updating = tasks.iter().any(|task| (!is_current(service, task) || !task.is_wanted()) && runs(task, machines));
     ObservedService {
         id: service.id.clone().unwrap_or_default(),
         generation: generation(service),
@@ -49,6 +49,12 @@ fn is_current(service: &Service, task: &SeenTask) -> bool {
     let run = service.job_status.as_ref().and_then(|status| status.job_iteration.as_ref()).map(|run| run.index);
     let task_run = task.task.job_iteration.as_ref().map(|run| run.index);
     task.task.spec.as_ref().and_then(template_of) == template && (run.is_none() || run == task_run)
+}
+
+/// Whether the task occupies a machine. What a machine that is down last said of its tasks stays as it was.
+fn runs(task: &SeenTask, machines: &BTreeMap<&str, Machine<'_>>) -> bool {
+    let machine = task.node_id().and_then(|node| machines.get(node));
+    machine.is_some_and(Machine::is_up) && !task.has_ended()
 }
 
 fn template_of(spec: &TaskSpec) -> Option<&String> {
@@ -127,4 +133,48 @@ fn endpoint(machine: &Machine<'_>, port: &EndpointPortConfig) -> Option<Endpoint
 
 fn count<T>(items: impl Iterator<Item = T>) -> u32 {
     u32::try_from(items.count()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use bollard::models::Node;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn task(number: u32, desired: &str, state: &str) -> SeenTask {
+        let spec = json!({ "ContainerSpec": { "Labels": { TEMPLATE: "one" } } });
+        serde_json::from_value(json!({
+            "ID": number.to_string(), "ServiceID": "s", "NodeID": "n", "Slot": number, "Spec": spec,
+            "DesiredState": desired, "Status": { "State": state },
+        }))
+        .unwrap()
+    }
+
+    fn seen(replicas: u32, tasks: &[SeenTask], node: Value) -> ObservedService {
+        let service: Service = serde_json::from_value(json!({ "ID": "s", "Spec": {
+            "Mode": { "Replicated": { "Replicas": replicas } },
+            "TaskTemplate": { "ContainerSpec": { "Labels": { TEMPLATE: "one" } } },
+        } }))
+        .unwrap();
+        let node: Node = serde_json::from_value(node).unwrap();
+        let machine = Machine { name: "worker-1".parse().unwrap(), address: None, node: &node };
+        observed(&service, &tasks.iter().collect::<Vec<_>>(), &[("n", machine)].into())
+    }
+
+    #[test]
+    fn a_copy_too_many_is_part_of_the_change_until_it_has_ended() {
+        let up = json!({ "ID": "n", "Status": { "State": "ready" } });
+        let going = [task(1, "running", "running"), task(2, "shutdown", "running")];
+        let one = seen(1, &going, up.clone());
+        assert_eq!((one.ready, one.wanted, one.updating), (1, 1, true));
+        let gone = [task(1, "running", "running"), task(2, "shutdown", "shutdown")];
+        assert!(!seen(1, &gone, up).updating);
+    }
+
+    #[test]
+    fn a_copy_on_a_machine_that_is_down_is_not_waited_for() {
+        let down = json!({ "ID": "n", "Status": { "State": "down" } });
+        assert!(!seen(1, &[task(1, "shutdown", "running")], down).updating);
+    }
 }
