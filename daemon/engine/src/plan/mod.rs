@@ -202,7 +202,9 @@ impl Planner<'_> {
     fn look_up(&mut self, key: &ResourceKey, after: &[Action]) -> Action {
         let look_up = Action::LookUp(key.clone());
         let obstacle = match key {
-            ResourceKey::Node(_) | ResourceKey::Service(_) if !self.state.desired().absent => self.lost_quorum(&look_up),
+            ResourceKey::Node(_) | ResourceKey::Service(_) if !self.state.desired().absent => {
+                self.lost_quorum(&look_up)
+            }
             ResourceKey::Network
             | ResourceKey::Machine(_)
             | ResourceKey::Orchestrator

@@ -108,7 +108,9 @@ impl ClusterState {
     /// A machine that was there is not there any more: it is wanted again, and its node has to go first.
     fn lose_machine(&mut self, name: &Name, now: Timestamp) {
         self.missing.remove(name);
-        self.observed.orchestrator.nodes.remove(name);
+        if let Some(node) = self.observed.orchestrator.nodes.get_mut(name) {
+            node.ready = false;
+        }
         if let Some(entry) = self.ledger.get_mut(&ResourceKey::Machine(name.clone())) {
             let attempt = entry.attempt.wrapping_add(1);
             *entry = LedgerEntry { attempt, machine: entry.machine, role: entry.role, ..LedgerEntry::wanted(now) };

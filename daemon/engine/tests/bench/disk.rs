@@ -1,0 +1,70 @@
+//! A disk that knows only what was written to it.
+
+use std::collections::BTreeMap;
+
+use muster_engine::desired::{ClusterRecord, ServiceRecord};
+use muster_engine::ledger::Ledger;
+use muster_engine::operation::OperationRecord;
+use muster_engine::state::{ClusterState, Deadlines, RecordChange};
+use muster_protocol::{Name, OperationId};
+
+/// See the module.
+pub struct Disk {
+    record: ClusterRecord,
+    ledger: Ledger,
+    services: BTreeMap<Name, ServiceRecord>,
+    operations: BTreeMap<OperationId, OperationRecord>,
+}
+
+impl Disk {
+    /// A cluster's first write.
+    pub fn of_new(state: &ClusterState) -> Self {
+        Self {
+            record: state.record.clone(),
+            ledger: state.ledger.clone(),
+            services: state.services.clone(),
+            operations: state.operations.clone(),
+        }
+    }
+
+    pub fn write(&mut self, changes: Vec<RecordChange>) {
+        for change in changes {
+            match change {
+                RecordChange::Cluster(record) => self.record = *record,
+                RecordChange::Ledger(key, Some(entry)) => {
+                    self.ledger.insert(key, *entry);
+                }
+                RecordChange::Ledger(key, None) => {
+                    self.ledger.remove(&key);
+                }
+                RecordChange::Service(name, Some(service)) => {
+                    self.services.insert(name, *service);
+                }
+                RecordChange::Service(name, None) => {
+                    self.services.remove(&name);
+                }
+                RecordChange::Operation(id, operation) => {
+                    self.operations.insert(id, *operation);
+                }
+            }
+        }
+    }
+
+    /// What a daemon that starts reads.
+    pub fn load(&self, recipe: String, deadlines: Deadlines) -> ClusterState {
+        let mut state = ClusterState::loaded(self.record.clone(), recipe, deadlines);
+        state.ledger = self.ledger.clone();
+        state.services = self.services.clone();
+        state.operations = self.operations.clone();
+        state.forget_ended_operations();
+        state
+    }
+
+    pub fn assert_says(&self, state: &ClusterState) {
+        assert_eq!(self.record, state.record);
+        assert_eq!(self.ledger, state.ledger);
+        assert_eq!(self.services, state.services);
+        let running = self.operations.iter().filter(|(_, operation)| !operation.info.phase.is_ended());
+        assert!(running.eq(state.operations.iter()), "operations on disk differ from those in memory");
+    }
+}

@@ -1,0 +1,369 @@
+//! Drives one cluster's state against the simulated world as the daemon's supervisor does: change a copy, write the
+//! difference, believe it, begin what the plan allows. With a disk to come back from and a clock that does not wait.
+
+mod disk;
+mod perform;
+mod random;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use futures::stream::{FuturesUnordered, StreamExt};
+use muster_engine::action::{Action, Outcome};
+use muster_engine::context::ClusterContext;
+use muster_engine::driver::Driver;
+use muster_engine::failure::Failure;
+use muster_engine::handler::Handler;
+use muster_engine::ledger::ResourceKey;
+use muster_engine::plan::{Gate, Plan, plan};
+use muster_engine::preparer::Preparer;
+use muster_engine::sim::{SimOptions, SimWorld};
+use muster_engine::state::{Asked, ClusterState, Deadlines, Observation, ServiceChange, difference};
+use muster_engine::view;
+use muster_protocol::model::cluster::{ClusterPhase, ClusterSpec, Infrastructure, MachineShape, Orchestrator};
+use muster_protocol::model::operation::OperationInfo;
+use muster_protocol::model::plan::StepStatus;
+use muster_protocol::model::service::ServiceSpec;
+use muster_protocol::{ClusterId, ErrorCode, InstanceId, OperationId, ServiceId, Timestamp};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep_until, timeout};
+
+pub use disk::Disk;
+pub use random::Random;
+
+pub const INSTANCE: InstanceId = InstanceId::from_u128(0x1);
+pub const CLUSTER: ClusterId = ClusterId::from_u128(0xc1);
+const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+const LOOK_WHEN_BUSY: Duration = Duration::from_secs(5);
+const LOOK_WHEN_IDLE: Duration = Duration::from_secs(60);
+
+type CallEnd = (Action, Outcome);
+type LookEnd = (Observation, Timestamp);
+
+/// See the module.
+pub struct Bench {
+    pub world: SimWorld,
+    pub state: ClusterState,
+    pub disk: Disk,
+    /// Operations that ended, by id.
+    pub ended: BTreeMap<OperationId, OperationInfo>,
+    /// Every action begun, in order, and what had been finished before it.
+    pub begun: Vec<Action>,
+    pub finished: Vec<Action>,
+    pub random: Random,
+    /// How many turns the loop has taken.
+    pub turns: u32,
+    context: Arc<ClusterContext>,
+    driver: Arc<dyn Driver>,
+    preparer: Arc<dyn Preparer>,
+    handler: Arc<dyn Handler>,
+    started: Instant,
+    calls: FuturesUnordered<BoxFuture<'static, CallEnd>>,
+    cancels: BTreeMap<Action, oneshot::Sender<()>>,
+    looks: FuturesUnordered<BoxFuture<'static, LookEnd>>,
+    next_look: Instant,
+    last_operation: u128,
+    /// As of the last turn.
+    planned: Plan,
+}
+
+pub fn spec(control_planes: u32, workers: u32) -> ClusterSpec {
+    ClusterSpec {
+        name: "demo".parse().unwrap(),
+        orchestrator: Orchestrator::Sim,
+        infrastructure: Infrastructure::Sim,
+        account: None,
+        version: None,
+        control_planes,
+        workers,
+        machine: MachineShape::default(),
+        labels: BTreeMap::new(),
+    }
+}
+
+pub fn service(name: &str, image: &str, replicas: u32) -> ServiceChange {
+    let text = format!(r#"{{"name": "{name}", "image": "{image}", "replicas": {replicas}}}"#);
+    let spec: ServiceSpec = serde_json::from_str(&text).unwrap();
+    ServiceChange { spec, secrets_version: 0, template: None }
+}
+
+/// Runs a history with a clock that jumps over waiting.
+pub fn run<T>(history: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(history)
+}
+
+impl Bench {
+    /// A cluster that was just asked for, in an empty world.
+    pub fn create(control_planes: u32, workers: u32, seed: u64) -> Self {
+        let options = SimOptions { listing_lag: Duration::from_secs(5), ..SimOptions::default() };
+        let world = SimWorld::new(options);
+        let spec = spec(control_planes, workers);
+        let (driver, preparer) = (world.driver(), world.preparer());
+        let material = preparer.material(&spec).unwrap();
+        let context = Arc::new(ClusterContext { instance: INSTANCE, cluster: CLUSTER, spec: spec.clone(), material });
+        let handler = world.handler(context.clone());
+        let deadlines = Deadlines { listing_lag: driver.listing_lag(), ..Deadlines::default() };
+        let asked = Asked { operation: OperationId::from_u128(1), by: 0, at: START };
+        let recipe = preparer.recipe(&spec);
+        let state = ClusterState::create(CLUSTER, spec, recipe, deadlines, asked);
+        let disk = Disk::of_new(&state);
+        Self {
+            world,
+            state,
+            disk,
+            ended: BTreeMap::new(),
+            begun: Vec::new(),
+            finished: Vec::new(),
+            random: Random::new(seed),
+            turns: 0,
+            context,
+            driver,
+            preparer,
+            handler,
+            started: Instant::now(),
+            calls: FuturesUnordered::new(),
+            cancels: BTreeMap::new(),
+            looks: FuturesUnordered::new(),
+            next_look: Instant::now(),
+            last_operation: 1,
+            planned: Plan::default(),
+        }
+    }
+
+    pub fn now(&self) -> Timestamp {
+        START + self.started.elapsed()
+    }
+
+    pub fn plan(&self) -> Plan {
+        plan(&self.state, self.now())
+    }
+
+    /// The steps in words, each with those it waits for: `join node/worker-1 < prepare machine/worker-1`.
+    pub fn steps(&self) -> Vec<String> {
+        let in_words = |step: &muster_engine::plan::Step| {
+            let after: Vec<String> = step.after.iter().map(Action::to_string).collect();
+            if after.is_empty() { step.action.to_string() } else { format!("{} < {}", step.action, after.join(", ")) }
+        };
+        self.plan().steps.iter().map(in_words).collect()
+    }
+
+    /// What each step waits for, in words.
+    pub fn gates(&self) -> String {
+        let lines = self.plan().steps.into_iter().map(|step| format!("{}: {:?}", step.action, step.gate));
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    pub fn phase(&self) -> ClusterPhase {
+        self.state.record.phase
+    }
+
+    pub fn asked(&mut self) -> Asked {
+        self.last_operation += 1;
+        Asked { operation: OperationId::from_u128(self.last_operation), by: 0, at: self.now() }
+    }
+
+    pub fn new_service_id(&mut self) -> ServiceId {
+        ServiceId::from_u128(u128::from(self.random.next()))
+    }
+
+    /// Makes a request; a refused one changes nothing.
+    pub fn ask<T, E>(&mut self, request: impl FnOnce(&mut ClusterState, Asked) -> Result<T, E>) -> Result<T, E> {
+        let asked = self.asked();
+        let mut next = self.state.clone();
+        let answer = request(&mut next, asked)?;
+        self.commit(next);
+        Ok(answer)
+    }
+
+    /// How an operation ended; none while it runs.
+    pub fn end_of(&self, operation: &OperationInfo) -> Option<&OperationInfo> {
+        self.ended.get(&operation.id)
+    }
+
+    /// The daemon dies and comes back: only the disk and the world remain.
+    pub fn crash(&mut self) {
+        self.calls = FuturesUnordered::new();
+        self.looks = FuturesUnordered::new();
+        self.cancels.clear();
+        self.next_look = Instant::now();
+        self.state = self.disk.load(self.state.recipe.clone(), self.state.deadlines);
+    }
+
+    /// Lets the loop run for so long.
+    pub async fn run_for(&mut self, duration: Duration) {
+        let end = Instant::now() + duration;
+        while Instant::now() < end {
+            self.turn(end).await;
+        }
+    }
+
+    /// Lets the loop run until this holds, or so long at most. Whether it came to hold.
+    pub async fn run_until(&mut self, limit: Duration, holds: impl Fn(&Self) -> bool) -> bool {
+        let end = Instant::now() + limit;
+        while Instant::now() < end {
+            self.advance();
+            if holds(self) {
+                return true;
+            }
+            self.turn(end).await;
+        }
+        holds(self)
+    }
+
+    async fn turn(&mut self, end: Instant) {
+        self.turns += 1;
+        self.advance();
+        let wake = self.wake().min(end);
+        tokio::select! {
+            Some((action, outcome)) = self.calls.next() => self.note_result(action, outcome),
+            Some((observation, began)) = self.looks.next() => {
+                let mut next = self.state.clone();
+                next.observe(observation, began, self.now());
+                self.commit(next);
+            }
+            () = sleep_until(wake) => {}
+        }
+    }
+
+    fn wake(&self) -> Instant {
+        let deadlines = self.state.operations.values().map(|operation| operation.info.deadline);
+        let times = deadlines.chain(self.state.record.removal_deadline).chain(self.planned.next_try());
+        let now = self.now();
+        let soonest = times.filter(|time| *time > now).min();
+        let soonest = soonest.map(|time| Instant::now() + time.since(now));
+        soonest.into_iter().chain([self.next_look]).min().unwrap().max(Instant::now() + Duration::from_millis(1))
+    }
+
+    fn note_result(&mut self, action: Action, outcome: Outcome) {
+        self.cancels.remove(&action);
+        if !matches!(outcome, Outcome::Failed(_)) {
+            self.next_look = Instant::now();
+        }
+        let mut next = self.state.clone();
+        next.finish(&action, outcome, self.now());
+        self.commit(next);
+        self.finished.push(action);
+    }
+
+    /// Begins what may be begun, breaks off what is not wanted any more, looks if that is due.
+    pub fn advance(&mut self) {
+        let now = self.now();
+        let mut next = self.state.clone();
+        next.settle(now);
+        let plan = plan(&next, now);
+        for call in self.state.in_flight.values() {
+            let wanted = plan.steps.iter().any(|step| step.action == call.action && step.gate == Gate::Running);
+            if !wanted && let Some(cancel) = self.cancels.remove(&call.action) {
+                let _ = cancel.send(());
+            }
+        }
+        let mut ready: Vec<Action> = plan.ready().cloned().collect();
+        self.planned = plan;
+        self.random.shuffle(&mut ready);
+        ready.truncate(4_usize.saturating_sub(next.in_flight.len()));
+        for action in &ready {
+            next.begin(action, now);
+        }
+        self.commit(next);
+        for action in ready {
+            self.begun.push(action.clone());
+            self.start(action);
+        }
+        self.look();
+    }
+
+    fn start(&mut self, action: Action) {
+        let call = self.state.in_flight[&action.key()].clone();
+        let limit = call.deadline.since(call.since);
+        let twins = (self.driver.clone(), self.preparer.clone(), self.handler.clone(), self.context.clone());
+        let performed = perform::perform(twins, action.clone(), perform::Order::of(&self.state, &action));
+        let (cancel, cancelled) = oneshot::channel();
+        self.cancels.insert(action.clone(), cancel);
+        let latency = Duration::from_millis(1 + self.random.below(200));
+        self.calls.push(Box::pin(async move {
+            tokio::time::sleep(latency).await;
+            let broken = |code| Outcome::Failed(Failure::maybe_applied(code, "broken off"));
+            let outcome = tokio::select! {
+                ended = timeout(limit, performed) => ended.unwrap_or_else(|_| broken(ErrorCode::DeadlineExceeded)),
+                Ok(()) = cancelled => broken(ErrorCode::Cancelled),
+            };
+            (action, outcome)
+        }));
+    }
+
+    fn look(&mut self) {
+        if Instant::now() < self.next_look {
+            return;
+        }
+        let awaited = self.planned.steps.iter().any(|step| !step.action.is_call() && step.gate == Gate::Running);
+        let trouble = self.state.observed.orchestrator_cause.is_some() || self.state.observed.machines_cause.is_some();
+        self.next_look = Instant::now() + if awaited && !trouble { LOOK_WHEN_BUSY } else { LOOK_WHEN_IDLE };
+        if !self.looks.is_empty() || self.state.desired().absent {
+            return;
+        }
+        let began = self.now();
+        let limit = self.state.deadlines.orchestrator_call;
+        let no_answer = || Failure::not_applied(ErrorCode::Unreachable, "no answer");
+        let machines = self.state.ledger.iter();
+        let any = machines
+            .into_iter()
+            .any(|(key, entry)| matches!(key, ResourceKey::Machine(_)) && entry.present().is_some());
+        if any {
+            let (driver, context) = (self.driver.clone(), self.context.clone());
+            self.looks.push(Box::pin(async move {
+                let seen = timeout(limit, driver.observe(&context)).await.unwrap_or_else(|_| Err(no_answer()));
+                (Observation { machines: Some(seen), orchestrator: None }, began)
+            }));
+        }
+        let members = self.state.members();
+        if members.iter().any(|member| member.node_id.is_some()) {
+            let handler = self.handler.clone();
+            self.looks.push(Box::pin(async move {
+                let seen = timeout(limit, handler.observe(&members)).await.unwrap_or_else(|_| Err(no_answer()));
+                (Observation { machines: None, orchestrator: Some(seen) }, began)
+            }));
+        }
+    }
+
+    /// Writes the difference and believes it; and checks what must hold of every state.
+    fn commit(&mut self, mut next: ClusterState) {
+        let changes = difference(&self.state, &next);
+        let changed = !changes.is_empty();
+        self.disk.write(changes);
+        next.outbox.clear();
+        for operation in next.operations.values().filter(|operation| operation.info.phase.is_ended()) {
+            let before = self.ended.insert(operation.info.id, operation.info.clone());
+            assert_eq!(before, None, "an operation ended twice");
+        }
+        next.forget_ended_operations();
+        self.state = next;
+        self.disk.assert_says(&self.state);
+        if changed {
+            self.check();
+        }
+    }
+
+    fn check(&self) {
+        let plan = self.plan();
+        for (index, step) in plan.steps.iter().enumerate() {
+            let earlier = &plan.steps[..index];
+            assert!(earlier.iter().all(|other| other.action != step.action), "`{}` is there twice", step.action);
+            for first in &step.after {
+                assert!(earlier.iter().any(|other| other.action == *first), "`{first}` is not before its follower");
+            }
+        }
+        let seen = view::cluster(&self.state, self.now());
+        view::hosts(&self.state);
+        view::services(&self.state);
+        view::containers(&self.state);
+        let is_asked = !self.state.operations.is_empty() || self.state.desired().absent;
+        for step in seen.steps {
+            let timed = step.deadline.is_some() || step.next_try.is_some();
+            let is_call = !step.name.starts_with("await");
+            assert!(timed || !(is_asked || step.status == StepStatus::Running && is_call), "{step:?}");
+        }
+    }
+}
