@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use muster_engine::state::{ClusterState, Deadlines};
-use muster_protocol::{Error, InstanceId};
+use muster_protocol::{ClusterId, Error, InstanceId};
 use muster_store::{Batch, BatchError, CommitError, ReadError, Sealer, Store};
 use ractor::{Actor, ActorRef, SpawnErr};
 use tokio::sync::RwLock;
@@ -59,6 +59,8 @@ pub struct Core {
     pub fleet: ActorRef<FleetMessage>,
     /// Clusters as they were on disk, not supervised yet; see [`Core::resume`].
     waiting: Vec<Arc<ClusterState>>,
+    /// Clusters that could not be taken up; the fleet tries again.
+    unreadable: Vec<ClusterId>,
 }
 
 /// Why a core does not start.
@@ -92,7 +94,7 @@ impl Core {
         };
         let provisioner = Provisioner::new(shared, instance, parts.deadlines, parts.kinds, parts.store.clone());
         let provisioner = Arc::new(provisioner);
-        let waiting = pin_up(&provisioner, &parts.store).await?;
+        let (waiting, unreadable) = pin_up(&provisioner, &parts.store).await?;
         let (fleet, _) = Actor::spawn(None, Fleet, provisioner.clone()).await?;
         let context = Context {
             provisioner,
@@ -108,7 +110,7 @@ impl Core {
             state_dir: parts.state_dir,
             stopping: CancellationToken::new(),
         };
-        Ok(Self { context: Arc::new(context), fleet, waiting })
+        Ok(Self { context: Arc::new(context), fleet, waiting, unreadable })
     }
 
     /// Has every cluster supervised again that was on disk.
@@ -116,6 +118,9 @@ impl Core {
         for state in self.waiting.drain(..) {
             // A fleet that is gone already means that the daemon stops.
             let _ = self.fleet.cast(FleetMessage::Start(state));
+        }
+        for cluster in self.unreadable.drain(..) {
+            let _ = self.fleet.cast(FleetMessage::Restart(cluster));
         }
     }
 }
@@ -132,13 +137,15 @@ async fn instance(store: &Store, journal: &dyn Journal) -> Result<InstanceId, St
     Ok(stored.id)
 }
 
-async fn pin_up(provisioner: &Provisioner, store: &Store) -> Result<Vec<Arc<ClusterState>>, StartError> {
+type PinnedUp = (Vec<Arc<ClusterState>>, Vec<ClusterId>);
+
+async fn pin_up(provisioner: &Provisioner, store: &Store) -> Result<PinnedUp, StartError> {
     let stored = load_all(store).await?;
     let board = &provisioner.shared.board;
     for operation in &stored.operations {
         board.publish_operation(&operation.info);
     }
-    let mut states = Vec::new();
+    let (mut states, mut unreadable) = (Vec::new(), Vec::new());
     for parts in stored.clusters {
         let (id, name) = (parts.record.id, parts.record.desired.spec.name.clone());
         match provisioner.assemble(parts).await {
@@ -150,8 +157,9 @@ async fn pin_up(provisioner: &Provisioner, store: &Store) -> Result<Vec<Arc<Clus
             // Its account or kind is missing: it stays on disk untouched, and is there again when that is mended.
             Err(Error { message, .. }) => {
                 tracing::error!(cluster = %name, %id, cause = %message, "a cluster cannot be taken care of");
+                unreadable.push(id);
             }
         }
     }
-    Ok(states)
+    Ok((states, unreadable))
 }

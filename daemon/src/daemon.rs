@@ -2,31 +2,31 @@
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use muster_protocol::InstanceId;
 use muster_protocol::model::event::EventKind;
 use muster_store::{
-    Batch, BatchError, CommitError, KeyError, KeySource, OpenError, OpenOptions, OpenReport, ReadError, Sealer, Store,
+    Batch, BatchError, CommitError, KeyError, KeySource, OpenError, OpenOptions, OpenReport, Sealer, Store,
 };
 use ractor::{Actor, ActorRef};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
 use crate::board::Board;
 use crate::clock::Clock;
-use crate::cluster::workshop::Shared;
+use crate::collector::Habits;
 use crate::config::{Config, Places};
+use crate::core::{self, Core};
 use crate::fleet::FleetMessage;
 use crate::gateway::actor::GatewayMessage;
+use crate::gateway::context::Context;
 use crate::gateway::listener::{ListenError, Listener};
-use crate::journal::load::{self, Stored};
-use crate::journal::records::{StoredEvent, StoredInstance};
-use crate::journal::vault::Vault;
+use crate::journal::records::StoredEvent;
 use crate::kinds::Kinds;
-use crate::provisioner::Provisioner;
 use crate::root::{Parts, Root, RootMessage};
 
 /// What a daemon is started with.
@@ -60,9 +60,9 @@ pub enum DaemonError {
     /// The store does not open.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// The store cannot be read.
-    #[error("cannot read the store")]
-    Read(#[from] ReadError),
+    /// The core does not start.
+    #[error(transparent)]
+    Core(#[from] core::StartError),
     /// The store cannot be written.
     #[error("cannot write to the store")]
     Write(#[from] CommitError),
@@ -88,14 +88,12 @@ pub struct Daemon {
     /// The actor tree.
     root: ActorRef<RootMessage>,
     root_ended: JoinHandle<()>,
-    failure: Arc<std::sync::OnceLock<String>>,
+    failure: Arc<OnceLock<String>>,
     gateway: ActorRef<GatewayMessage>,
     fleet: ActorRef<FleetMessage>,
-    provisioner: Arc<Provisioner>,
-    store: Store,
+    context: Arc<Context>,
     socket: PathBuf,
     metrics: Option<PrometheusHandle>,
-    drain: Duration,
 }
 
 impl Daemon {
@@ -107,45 +105,34 @@ impl Daemon {
         let (store, report) = Store::open(state_dir.join("store"), store_options(&config)).await?;
         note_opening(&store, &report, clock).await?;
         let sealer = Sealer::load(&store, key_source(&config, &state_dir)).await?;
-        let instance = instance(&store).await?;
-
-        let shared = Shared {
+        let core = Core::start(core::Parts {
             clock,
+            store: store.clone(),
             journal: Arc::new(store.clone()),
-            vault: Vault::new(store.clone(), sealer),
-            board: Arc::new(Board::default()),
+            sealer,
+            kinds,
             pace: config.limits.pace(),
-        };
-        let provisioner =
-            Arc::new(Provisioner::new(shared, instance, config.deadlines.as_deadlines(), kinds, store.clone()));
-        let (clusters, unreadable) = publish_all(&provisioner, load::load_all(&store).await?).await;
-
+            deadlines: config.deadlines.as_deadlines(),
+            limits: config.limits.as_limits(),
+            access: config.access.as_access(),
+            catalog_dir: config.catalog.dir.clone().unwrap_or(places.catalog),
+            state_dir,
+        });
+        let core = core.await?;
         let socket = config.socket.path.clone().unwrap_or(places.socket);
         let listener = match listener {
             Some(listener) => listener,
             None => Listener::bind(&socket, config.socket.group.as_deref())?,
         };
-        let drain = shared_drain(&provisioner);
-        let failure = Arc::new(std::sync::OnceLock::new());
-        let catalog = config.catalog.dir.clone().unwrap_or(places.catalog);
-        let (ready, started) = tokio::sync::oneshot::channel();
-        let parts = Parts {
-            provisioner: provisioner.clone(),
-            store: store.clone(),
-            config,
-            state_dir,
-            catalog,
-            listener,
-            clusters,
-            unreadable,
-            metrics: metrics.clone(),
-            failure: failure.clone(),
-            ready,
-        };
+        let (fleet, context) = (core.fleet.clone(), core.context.clone());
+        let failure = Arc::new(OnceLock::new());
+        let (ready, started) = oneshot::channel();
+        let habits = Habits::from(&config);
+        let parts = Parts { core, listener, habits, metrics: metrics.clone(), failure: failure.clone(), ready };
         let (root, root_ended) = Actor::spawn(None, Root, parts).await?;
-        let (gateway, fleet) = started.await.map_err(|_| DaemonError::Failed("the actors ended at once".to_owned()))?;
-        info!(socket = %socket.display(), %instance, "answering");
-        Ok(Self { root, root_ended, failure, gateway, fleet, provisioner, store, socket, metrics, drain })
+        let gateway = started.await.map_err(|_| DaemonError::Failed("the actors ended at once".to_owned()))?;
+        info!(socket = %socket.display(), instance = %context.provisioner.instance, "answering");
+        Ok(Self { root, root_ended, failure, gateway, fleet, context, socket, metrics })
     }
 
     /// Where it answers.
@@ -155,12 +142,17 @@ impl Daemon {
 
     /// Which installation it is.
     pub fn instance(&self) -> InstanceId {
-        self.provisioner.instance
+        self.context.provisioner.instance
     }
 
     /// What readers see, for tests and figures.
     pub fn board(&self) -> &Board {
-        &self.provisioner.shared.board
+        &self.context.provisioner.shared.board
+    }
+
+    /// What every operation of the gateway works with; for tests and figures.
+    pub fn context(&self) -> Arc<Context> {
+        self.context.clone()
     }
 
     /// The metrics of the process, if it records any.
@@ -177,7 +169,7 @@ impl Daemon {
 
     /// Stops in good order: accepts nothing more, ends sessions, lets calls under way end for a while, closes the store.
     pub async fn shutdown(self) {
-        let limit = self.drain;
+        let limit = self.context.provisioner.shared.pace.drain;
         let longest = Some(limit + Duration::from_secs(1));
         if self.gateway.call(|reply| GatewayMessage::Stop(limit, reply), longest).await.is_err() {
             warn!("the gateway is gone already");
@@ -188,7 +180,7 @@ impl Daemon {
         if let Err(cause) = self.root.stop_and_wait(None, longest).await {
             error!(%cause, "the actors do not end; going all the same");
         }
-        self.store.close().await;
+        self.context.store.close().await;
         info!("stopped");
     }
 }
@@ -200,7 +192,7 @@ pub async fn run(options: Options, shutdown: impl Future<Output = ()>) -> Result
     tokio::select! {
         failed = daemon.failed() => {
             error!(cause = %failed, "a part of the daemon failed");
-            daemon.store.close().await;
+            daemon.context.store.close().await;
             return Err(failed);
         }
         () = shutdown => {}
@@ -216,10 +208,6 @@ pub(crate) fn notify(state: &[sd_notify::NotifyState<'_>]) {
     if let Err(cause) = sd_notify::notify(state) {
         warn!(%cause, "cannot tell systemd");
     }
-}
-
-fn shared_drain(provisioner: &Provisioner) -> Duration {
-    provisioner.shared.pace.drain
 }
 
 fn make_private(dir: &Path) -> Result<(), DaemonError> {
@@ -268,42 +256,4 @@ async fn note_opening(store: &Store, report: &OpenReport, clock: Clock) -> Resul
     tell(format!("daemon {} started", env!("CARGO_PKG_VERSION")))?;
     store.commit(batch).await?;
     Ok(())
-}
-
-async fn instance(store: &Store) -> Result<InstanceId, DaemonError> {
-    if let Some(StoredInstance { id }) = store.get::<StoredInstance>(StoredInstance::KEY).await? {
-        return Ok(id);
-    }
-    let id = InstanceId::generate();
-    let mut batch = Batch::new();
-    batch.put(&StoredInstance { id })?;
-    store.commit(batch).await?;
-    Ok(id)
-}
-
-type Loaded = (Vec<Arc<muster_engine::state::ClusterState>>, Vec<muster_protocol::ClusterId>);
-
-/// Pins up everything that was stored. A cluster whose account or kind cannot be had now is tried again by the fleet.
-async fn publish_all(provisioner: &Provisioner, stored: Stored) -> Loaded {
-    let board = &provisioner.shared.board;
-    for operation in &stored.operations {
-        board.publish_operation(&operation.info);
-    }
-    let (mut clusters, mut unreadable) = (Vec::new(), Vec::new());
-    for parts in stored.clusters {
-        let (id, name) = (parts.record.id, parts.record.desired.spec.name.clone());
-        match provisioner.assemble(parts).await {
-            Ok(state) => {
-                let state = Arc::new(state);
-                board.publish(state.clone());
-                clusters.push(state);
-            }
-            Err(cause) => {
-                error!(cluster = %name, %cause, "cannot load a cluster now");
-                unreadable.push(id);
-            }
-        }
-    }
-    info!(clusters = clusters.len(), "loaded");
-    (clusters, unreadable)
 }

@@ -9,28 +9,19 @@
 //! ```
 //! The store's writer is a task of the store.
 
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
-use muster_engine::state::ClusterState;
-use muster_protocol::ClusterId;
-use muster_store::Store;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::sync::oneshot;
-use tokio_util::sync::CancellationToken;
 
-use crate::collector::{Collector, Habits};
-use crate::config::Config;
+use crate::collector::Habits;
+use crate::collector::actor::Collector;
+use crate::core::Core;
 use crate::daemon::notify;
-use crate::fleet::{Fleet, FleetMessage};
 use crate::gateway::actor::{Gateway, GatewayMessage};
-use crate::gateway::catalog::shelf::Shelf;
-use crate::gateway::context::Context;
 use crate::gateway::listener::Listener;
-use crate::gateway::permits::Permits;
-use crate::provisioner::Provisioner;
 
 /// How often metrics are tidied up.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -48,28 +39,18 @@ pub struct Root;
 
 /// What the tree is made from.
 pub struct Parts {
-    /// Equips clusters.
-    pub provisioner: Arc<Provisioner>,
-    /// The store.
-    pub store: Store,
-    /// The configuration.
-    pub config: Config,
-    /// Where the store lies.
-    pub state_dir: PathBuf,
-    /// The folder of the user's templates.
-    pub catalog: PathBuf,
+    /// The fleet, running, and what all share.
+    pub core: Core,
     /// The socket.
     pub listener: Listener,
-    /// Clusters to supervise.
-    pub clusters: Vec<Arc<ClusterState>>,
-    /// Clusters that could not be loaded yet.
-    pub unreadable: Vec<ClusterId>,
+    /// What the collector does how often.
+    pub habits: Habits,
     /// The metrics of the process.
     pub metrics: Option<PrometheusHandle>,
     /// Where the cause is left if the tree fails.
     pub failure: Arc<OnceLock<String>>,
     /// Told when the children run.
-    pub ready: oneshot::Sender<(ActorRef<GatewayMessage>, ActorRef<FleetMessage>)>,
+    pub ready: oneshot::Sender<ActorRef<GatewayMessage>>,
 }
 
 /// Its state.
@@ -84,42 +65,23 @@ impl Actor for Root {
     type Arguments = Parts;
 
     async fn pre_start(&self, myself: ActorRef<Self::Msg>, parts: Parts) -> Result<Self::State, ActorProcessingErr> {
-        let Parts { provisioner, store, config, state_dir, catalog, listener, .. } = parts;
+        let Parts { mut core, listener, habits, metrics, failure, ready } = parts;
         let cell = myself.get_cell();
-        let (fleet, _) = Actor::spawn_linked(None, Fleet, provisioner.clone(), cell.clone()).await?;
-        let context = Arc::new(Context {
-            provisioner,
-            store,
-            fleet: fleet.clone(),
-            shelf: tokio::task::spawn_blocking(move || Shelf::load(catalog)).await?,
-            access: config.access.as_access(),
-            limits: config.limits.as_limits(),
-            keys: Permits::new(1),
-            changes: Permits::new(config.limits.changes_per_cluster),
-            accounts: tokio::sync::RwLock::new(()),
-            findings: Mutex::default(),
-            state_dir,
-            stopping: CancellationToken::new(),
-        });
+        core.fleet.link(cell.clone());
+        let context = core.context.clone();
         let (gateway, _) = Actor::spawn_linked(None, Gateway, (context.clone(), listener), cell.clone()).await?;
-        let habits = Habits::from(&config);
         Actor::spawn_linked(None, Collector, (context, habits), cell).await?;
-
         // The gateway answers already, from the board; supervisors start behind it.
-        for cluster in parts.clusters {
-            fleet.cast(FleetMessage::Start(cluster))?;
-        }
-        for cluster in parts.unreadable {
-            fleet.cast(FleetMessage::Restart(cluster))?;
-        }
-        let _ = parts.ready.send((gateway, fleet));
+        core.resume();
+        // Without a receiver the start was given up, and the tree ends with its handle.
+        let _ = ready.send(gateway);
         if let Some(limit) = sd_notify::watchdog_enabled() {
             myself.send_interval(limit / 2, || RootMessage::Ping);
         }
-        if parts.metrics.is_some() {
+        if metrics.is_some() {
             myself.send_interval(UPKEEP, || RootMessage::Upkeep);
         }
-        Ok(RootState { metrics: parts.metrics, failure: parts.failure })
+        Ok(RootState { metrics, failure })
     }
 
     async fn handle(

@@ -222,9 +222,9 @@ mod tests {
     fn keys(table: &toml::Table, prefix: &str, found: &mut BTreeSet<String>) {
         for (name, value) in table {
             let key = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
-            match value {
-                toml::Value::Table(inner) => keys(inner, &key, found),
-                _ => {
+            match value.as_table() {
+                Some(inner) => keys(inner, &key, found),
+                None => {
                     found.insert(key);
                 }
             }

@@ -1,0 +1,20 @@
+//! Exporting the store: a verified plain file, the last resort should the database be damaged.
+
+use tracing::{error, info};
+
+use crate::gateway::context::Context;
+
+/// Writes one export, and says how it went.
+pub async fn export(context: &Context) {
+    let result = match context.store.export().await {
+        Ok(summary) => {
+            info!(file = %summary.path.display(), records = summary.records, bytes = summary.bytes, "the store is exported");
+            "ok"
+        }
+        Err(cause) => {
+            error!(%cause, "the store could not be exported; is the disk full?");
+            "failed"
+        }
+    };
+    metrics::counter!("muster_exports_total", "result" => result).increment(1);
+}

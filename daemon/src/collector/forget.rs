@@ -1,0 +1,137 @@
+//! Forgetting old history: events, ended operations, answers to idempotency keys.
+
+use muster_protocol::model::operation::OperationInfo;
+use muster_protocol::{OperationId, Timestamp};
+use muster_store::{Batch, BatchError, CommitError, PruneError, ReadError};
+use tracing::{error, info};
+
+use super::History;
+use crate::gateway::context::Context;
+use crate::gateway::idempotency::REMEMBERED;
+use crate::journal::records::{StoredAnswer, StoredEvent, StoredOperation};
+
+/// Records forgotten in one batch, so that others need not wait long.
+const AT_ONCE: usize = 500;
+
+#[derive(Debug, thiserror::Error)]
+enum ForgetError {
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Batch(#[from] BatchError),
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    #[error(transparent)]
+    Prune(#[from] PruneError),
+}
+
+/// Forgets what is too old or too much.
+pub async fn forget(context: &Context, history: History) {
+    let forgotten = async {
+        let answers = answers(context).await?;
+        let operations = operations(context, history.operations).await?;
+        let events = events(context, history).await?;
+        Ok::<_, ForgetError>((answers, operations, events))
+    };
+    match forgotten.await {
+        Ok((0, 0, 0)) => {}
+        Ok((answers, operations, events)) => info!(answers, operations, events, "old history is forgotten"),
+        Err(cause) => error!(%cause, "old history could not be forgotten"),
+    }
+}
+
+async fn answers(context: &Context) -> Result<usize, ForgetError> {
+    let now = context.now();
+    let answers = context.store.scan::<StoredAnswer>(&[]).await?;
+    let old: Vec<StoredAnswer> = answers.into_iter().filter(|answer| now.since(answer.at) >= REMEMBERED).collect();
+    for some in old.chunks(AT_ONCE) {
+        let mut batch = Batch::new();
+        for answer in some {
+            batch.delete::<StoredAnswer>(&StoredAnswer::key_of(answer.uid, &answer.idempotency_key))?;
+        }
+        context.store.commit(batch).await?;
+    }
+    Ok(old.len())
+}
+
+async fn operations(context: &Context, kept: usize) -> Result<usize, ForgetError> {
+    let board = &context.provisioner.shared.board;
+    let old = too_many(&board.operations(None, None, usize::MAX), kept, context.now());
+    for some in old.chunks(AT_ONCE) {
+        let mut batch = Batch::new();
+        for id in some {
+            batch.delete::<StoredOperation>(id.as_bytes())?;
+        }
+        context.store.commit(batch).await?;
+        board.forget_operations(some);
+    }
+    Ok(old.len())
+}
+
+/// Ended operations beyond the newest `kept`. Those that an idempotency key may still be answered with stay.
+fn too_many(newest_first: &[OperationInfo], kept: usize, now: Timestamp) -> Vec<OperationId> {
+    let ended = newest_first.iter().filter_map(|operation| Some((operation.id, operation.ended_at?)));
+    let beyond = ended.skip(kept);
+    beyond.filter(|(_, ended_at)| now.since(*ended_at) >= REMEMBERED).map(|(id, _)| id).collect()
+}
+
+async fn events(context: &Context, history: History) -> Result<u64, ForgetError> {
+    let numbers = context.store.event_numbers().await?;
+    let by_count = numbers.end.saturating_sub(history.events);
+    let oldest_wanted = context.now() - history.events_age;
+    // Events are in the order of their times, so the first that is young enough is found by halving.
+    let (mut low, mut high) = (numbers.start, numbers.end);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if written_before(context, middle, oldest_wanted).await? { low = middle + 1 } else { high = middle }
+    }
+    Ok(context.store.prune_events(low.max(by_count)).await?)
+}
+
+async fn written_before(context: &Context, number: u64, time: Timestamp) -> Result<bool, ForgetError> {
+    let event = context.store.read_events(number - 1, 1).await?;
+    let at = event.first().and_then(|event| event.decode::<StoredEvent>().ok()).map(|event| event.at);
+    Ok(at.is_some_and(|at| at < time))
+}
+
+#[cfg(test)]
+mod tests {
+    use muster_protocol::ClusterId;
+    use muster_protocol::model::operation::{OperationKind, OperationPhase};
+
+    use super::*;
+
+    fn operation(number: u128, ended_at: Option<u64>) -> OperationInfo {
+        OperationInfo {
+            id: OperationId::from_u128(number),
+            kind: OperationKind::ClusterScale,
+            cluster_id: ClusterId::from_u128(1),
+            cluster: "demo".parse().unwrap(),
+            services: Vec::new(),
+            phase: if ended_at.is_some() { OperationPhase::Succeeded } else { OperationPhase::Running },
+            requested_by: 0,
+            created_at: Timestamp::from_millis(0),
+            deadline: Timestamp::from_millis(0),
+            ended_at: ended_at.map(Timestamp::from_millis),
+            steps_done: 0,
+            steps_total: 0,
+            message: String::new(),
+            cause: None,
+        }
+    }
+
+    #[test]
+    fn running_young_and_the_newest_ended_operations_are_kept() {
+        let now = Timestamp::from_millis(0) + REMEMBERED * 10;
+        let young = now.as_millis() - 1;
+        let newest_first = [
+            operation(6, None),
+            operation(5, Some(1)),
+            operation(4, Some(young)),
+            operation(3, None),
+            operation(2, Some(1)),
+        ];
+        assert_eq!(too_many(&newest_first, 1, now), [OperationId::from_u128(2)]);
+        assert_eq!(too_many(&newest_first, 9, now), []);
+    }
+}

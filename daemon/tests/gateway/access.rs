@@ -1,0 +1,73 @@
+//! Roles: by the socket's peer credentials.
+
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+
+use muster_client::Client;
+use muster_protocol::ErrorCode;
+
+use crate::support::{TestDaemon, name, spec, succeed};
+
+const NOBODY: u32 = 65534;
+const SOCKET: &str = "MUSTER_TEST_SOCKET";
+const ROLE: &str = "MUSTER_TEST_ROLE";
+
+/// Runs this test once more as another user, who then is the caller.
+fn as_nobody(test: &str, daemon: &TestDaemon, role: &str) -> std::process::Output {
+    // The other user must reach the socket and this program.
+    std::fs::set_permissions(daemon.folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    let program = daemon.folder.path().join("test");
+    std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+    let mut command = std::process::Command::new(program);
+    command.args([test, "--exact", "--nocapture"]).env(SOCKET, daemon.socket()).env(ROLE, role);
+    command.current_dir("/").uid(NOBODY).gid(NOBODY).output().unwrap()
+}
+
+async fn check_as_caller(socket: &str, role: &str) {
+    let client = Client::connect(socket).await.unwrap();
+    let code = |result: Result<(), muster_client::ClientError>| result.err().map(|error| error.code());
+    let denied = Some(ErrorCode::PermissionDenied);
+    let looks = code(client.cluster_info(&name("demo")).await.map(drop));
+    let changes = code(client.cluster_scale(&name("demo"), None, Some(3), None).await.map(drop));
+    let administers = code(client.account_remove(&name("none")).await);
+    match role {
+        "none" => assert_eq!((looks, changes, administers), (denied, denied, denied)),
+        "viewer" => assert_eq!((looks, changes, administers), (None, denied, denied)),
+        "operator" => assert_eq!((looks, changes, administers), (None, None, denied)),
+        "admin" => assert_eq!((looks, changes, administers), (None, None, Some(ErrorCode::NotFound))),
+        other => panic!("{other}"),
+    }
+}
+
+#[tokio::test]
+async fn callers_may_do_what_their_role_allows_and_nothing_more() {
+    if let (Ok(socket), Ok(role)) = (std::env::var(SOCKET), std::env::var(ROLE)) {
+        return check_as_caller(&socket, &role).await;
+    }
+    assert!(rustix::process::geteuid().is_root(), "only root can try to be somebody else: run the tests as root");
+    for role in ["none", "viewer", "operator", "admin"] {
+        let daemon = TestDaemon::with(|config| {
+            config.socket.group = Some(NOBODY.to_string());
+            let number = NOBODY.to_string();
+            match role {
+                "viewer" => drop(config.access.viewer.users.insert(number)),
+                "operator" => drop(config.access.operator.groups.insert(number)),
+                "admin" => drop(config.access.admin.users.insert(number)),
+                _none => {}
+            }
+        })
+        .await;
+        let client = daemon.client().await;
+        succeed(&client, client.cluster_create(spec("demo"), None).await.unwrap()).await;
+        let test = "access::callers_may_do_what_their_role_allows_and_nothing_more";
+        let daemon = std::sync::Arc::new(daemon);
+        let output = tokio::task::spawn_blocking({
+            let daemon = daemon.clone();
+            move || as_nobody(test, &daemon, role)
+        });
+        let output = output.await.unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains("1 passed"), "{role}: {said}");
+    }
+}

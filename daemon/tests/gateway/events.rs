@@ -1,0 +1,53 @@
+//! The event log behind a cursor.
+
+use futures::{StreamExt, TryStreamExt};
+use muster_client::EventQuery;
+use muster_protocol::ErrorCode;
+use muster_protocol::model::event::{Event, EventKind};
+
+use crate::support::{LIMIT, TestDaemon, name, spec, succeed};
+
+#[tokio::test]
+async fn a_follower_sees_every_event_once_across_a_restart() {
+    let daemon = TestDaemon::start().await;
+    let client = daemon.client().await;
+    let mut followed = client.events(EventQuery { follow: true, ..EventQuery::default() });
+    let mut seen: Vec<Event> = Vec::new();
+    let until_deleted = |event: &Event| event.kind == EventKind::OperationEnded && event.message.contains("delete");
+
+    succeed(&client, client.cluster_create(spec("demo"), None).await.unwrap()).await;
+    let daemon = daemon.restart().await;
+    succeed(&client, client.cluster_delete(&name("demo"), None).await.unwrap()).await;
+    let reading = async {
+        while !seen.last().is_some_and(until_deleted) {
+            seen.push(followed.next().await.unwrap().unwrap());
+        }
+    };
+    tokio::time::timeout(LIMIT, reading).await.expect("events are missing");
+    let numbers: Vec<u64> = seen.iter().map(|event| event.number).collect();
+    assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>());
+    drop(daemon);
+}
+
+#[tokio::test]
+async fn events_are_filtered_by_cluster_and_go_on_behind_the_cursor() {
+    let daemon = TestDaemon::start().await;
+    let client = daemon.with_cluster("one").await;
+    succeed(&client, client.cluster_create(spec("two"), None).await.unwrap()).await;
+    let of = |since, cluster: &str| EventQuery { since, cluster: Some(name(cluster)), follow: false };
+    let two: Vec<_> = client.events(of(None, "two")).try_collect().await.unwrap();
+    assert!(!two.is_empty() && two.iter().all(|event| event.cluster == Some(name("two"))));
+    let middle = two[two.len() / 2].number;
+    let rest: Vec<_> = client.events(of(Some(middle), "two")).try_collect().await.unwrap();
+    assert_eq!(rest, two[two.len() / 2 + 1..]);
+}
+
+#[tokio::test]
+async fn a_cursor_behind_the_end_of_the_log_is_refused() {
+    let daemon = TestDaemon::start().await;
+    let client = daemon.client().await;
+    let far = client.events(EventQuery { since: Some(1_000_000), ..EventQuery::default() });
+    let error = far.try_collect::<Vec<_>>().await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::InvalidArgument);
+    assert!(error.to_error().details.contains_key("last"));
+}

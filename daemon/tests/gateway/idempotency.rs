@@ -1,0 +1,60 @@
+//! A change that is asked for twice is made once.
+
+use muster_protocol::ErrorCode;
+use muster_protocol::request::PageRequest;
+
+use crate::support::{TestDaemon, name, spec, succeed};
+
+#[tokio::test]
+async fn the_same_key_with_the_same_request_is_the_same_operation_also_after_a_restart() {
+    let daemon = TestDaemon::start().await;
+    let client = daemon.client().await;
+    let key = || Some("create-1".to_owned());
+    let first = client.cluster_create(spec("demo"), key()).await.unwrap();
+    let second = client.cluster_create(spec("demo"), key()).await.unwrap();
+    assert_eq!(first.id, second.id);
+    succeed(&client, first.clone()).await;
+    let scale = client.cluster_scale(&name("demo"), None, Some(3), Some("scale-1".into())).await.unwrap();
+    succeed(&client, scale.clone()).await;
+
+    let daemon = daemon.restart().await;
+    let client = daemon.client().await;
+    assert_eq!(client.cluster_create(spec("demo"), key()).await.unwrap().id, first.id);
+    let again = client.cluster_scale(&name("demo"), None, Some(3), Some("scale-1".into())).await.unwrap();
+    assert_eq!(again.id, scale.id);
+    assert_eq!(client.operation_list(None, PageRequest::default()).await.unwrap().items.len(), 2);
+}
+
+#[tokio::test]
+async fn the_same_key_with_another_request_is_refused_and_changes_nothing() {
+    let daemon = TestDaemon::start().await;
+    let client = daemon.with_cluster("demo").await;
+    let key = || Some("one".to_owned());
+    succeed(&client, client.cluster_scale(&name("demo"), None, Some(3), key()).await.unwrap()).await;
+    let other = client.cluster_scale(&name("demo"), None, Some(4), key()).await.unwrap_err();
+    assert_eq!(other.code(), ErrorCode::IdempotencyMismatch);
+    assert_eq!(client.cluster_info(&name("demo")).await.unwrap().spec.workers, 3);
+    let malformed = client.cluster_scale(&name("demo"), None, Some(4), Some("\n".into())).await.unwrap_err();
+    assert_eq!(malformed.code(), ErrorCode::InvalidArgument);
+}
+
+#[tokio::test]
+async fn of_many_at_once_with_one_key_one_makes_the_change() {
+    let daemon = TestDaemon::start().await;
+    let client = daemon.client().await;
+    let asked = (0..20).map(|_| client.cluster_create(spec("demo"), Some("same".to_owned())));
+    let operations = futures::future::try_join_all(asked).await.unwrap();
+    assert!(operations.iter().all(|operation| operation.id == operations[0].id));
+    assert_eq!(client.operation_list(None, PageRequest::default()).await.unwrap().items.len(), 1);
+}
+
+#[tokio::test]
+async fn of_many_creates_of_one_name_exactly_one_succeeds() {
+    let daemon = TestDaemon::start().await;
+    let client = daemon.client().await;
+    let asked = (0..20).map(|_| client.cluster_create(spec("demo"), None));
+    let answers = futures::future::join_all(asked).await;
+    assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
+    let refused = answers.iter().filter_map(|answer| answer.as_ref().err());
+    assert!(refused.into_iter().all(|error| error.code() == ErrorCode::AlreadyExists));
+}

@@ -1,0 +1,54 @@
+//! Limits: connections, requests of one connection.
+
+use muster_client::Client;
+use muster_protocol::handshake::{self, HandshakeError};
+use muster_protocol::hello::{Hello, Refusal};
+use muster_protocol::{ClientFrame, ErrorCode, Request, ServerBody};
+use rustix::process::{Resource, getrlimit, setrlimit};
+use tokio::net::UnixStream;
+
+use crate::support::{LIMIT, Raw, TestDaemon, until};
+
+#[tokio::test]
+async fn of_thousands_of_connections_only_the_allowed_ones_are_kept_and_they_are_served() {
+    let mut files = getrlimit(Resource::Nofile);
+    files.current = files.maximum;
+    setrlimit(Resource::Nofile, files).unwrap();
+    let daemon = TestDaemon::with(|config| config.limits.sessions = 100).await;
+    let client = daemon.client().await;
+    let mut kept = Vec::new();
+    let mut refused = 0;
+    for _ in 0..3000 {
+        let mut stream = UnixStream::connect(daemon.socket()).await.unwrap();
+        match handshake::connect(&mut stream, &Hello::of_this_build("many"), LIMIT).await {
+            Ok(_) => kept.push(stream),
+            Err(HandshakeError::Refused { refusal: Refusal::Busy, .. }) => refused += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert_eq!((kept.len(), refused), (99, 2901));
+    client.whoami().await.unwrap();
+    drop(kept);
+    until("places are free again", async || Client::connect(daemon.socket()).await.is_ok()).await;
+}
+
+#[tokio::test]
+async fn one_request_too_many_is_busy_and_the_others_go_on() {
+    let daemon = TestDaemon::with(|config| config.limits.requests_per_session = 3).await;
+    let mut raw = Raw::connect(&daemon).await;
+    for id in 1..=4 {
+        raw.send(ClientFrame::request(id, Request::Events { since: None, cluster: None, follow: true })).await;
+    }
+    let frame = raw.next().await.unwrap();
+    assert_eq!(frame.id, 4);
+    let ServerBody::Answer(Err(error)) = frame.body else { panic!("not refused") };
+    assert_eq!(error.code, ErrorCode::Busy);
+    raw.send(ClientFrame::credit(1, 1)).await;
+    assert!(matches!(raw.next().await.unwrap().body, ServerBody::Item(_)));
+    raw.send(ClientFrame::cancel(2)).await;
+    until("the place of a cancelled request is free", async || {
+        raw.send(ClientFrame::request(5, Request::Whoami)).await;
+        matches!(raw.next().await.unwrap().body, ServerBody::Answer(Ok(_)))
+    })
+    .await;
+}

@@ -1,0 +1,185 @@
+//! Every operation at least once, as a user would go through them.
+
+use std::collections::BTreeMap;
+
+use futures::TryStreamExt;
+use muster_client::EventQuery;
+use muster_protocol::model::account::AccountSpec;
+use muster_protocol::model::cluster::{ClusterPhase, Infrastructure};
+use muster_protocol::model::event::EventKind;
+use muster_protocol::model::operation::OperationPhase;
+use muster_protocol::model::plan::PlanChange;
+use muster_protocol::request::{PageRequest, ServiceSource};
+use muster_protocol::{ErrorCode, OperationId};
+
+use crate::support::{TestDaemon, name, service, spec, succeed, until};
+
+#[tokio::test]
+async fn a_cluster_is_planned_created_scaled_retried_and_deleted() {
+    let daemon = TestDaemon::start().await;
+    let client = daemon.client().await;
+    let demo = name("demo");
+
+    let planned = client.cluster_plan(PlanChange::Create(spec("demo"))).await.unwrap();
+    assert!(planned.steps.iter().any(|step| step.name == "create machine/worker-2"), "{planned:?}");
+    assert!(client.cluster_list(PageRequest::default()).await.unwrap().items.is_empty(), "a plan changes nothing");
+
+    let created = succeed(&client, client.cluster_create(spec("demo"), None).await.unwrap()).await;
+    assert_eq!(created.steps_done, created.steps_total);
+    let again = client.cluster_create(spec("demo"), None).await.unwrap_err();
+    assert_eq!(again.code(), ErrorCode::AlreadyExists);
+    let info = client.cluster_info(&demo).await.unwrap();
+    assert_eq!(info.summary.phase, ClusterPhase::Ready);
+    assert_eq!((info.summary.control_planes.ready, info.summary.workers.ready), (1, 2));
+
+    let change = PlanChange::Scale { cluster: demo.clone(), control_planes: None, workers: Some(3) };
+    let planned = client.cluster_plan(change).await.unwrap();
+    assert!(planned.steps.iter().any(|step| step.name == "create machine/worker-3"), "{planned:?}");
+    succeed(&client, client.cluster_scale(&demo, None, Some(3), None).await.unwrap()).await;
+    assert_eq!(client.host_list(Some(&demo), PageRequest::default()).await.unwrap().items.len(), 4);
+    let nothing = client.cluster_scale(&demo, None, None, None).await.unwrap_err();
+    assert_eq!(nothing.code(), ErrorCode::InvalidArgument);
+    succeed(&client, client.cluster_retry(&demo, None).await.unwrap()).await;
+    assert!(client.cluster_plan(PlanChange::Current { cluster: demo.clone() }).await.unwrap().steps.is_empty());
+
+    let planned = client.cluster_plan(PlanChange::Delete { cluster: demo.clone() }).await.unwrap();
+    assert!(planned.steps.iter().any(|step| step.name == "remove machine/worker-3"), "{planned:?}");
+    succeed(&client, client.cluster_delete(&demo, None).await.unwrap()).await;
+    until("the cluster is gone", async || client.cluster_info(&demo).await.is_err()).await;
+    assert_eq!(client.cluster_info(&demo).await.unwrap_err().code(), ErrorCode::NotFound);
+    assert!(daemon.world.resources(daemon.daemon.instance(), info.summary.id).is_empty());
+    let operations: Vec<_> = client.operations(None).try_collect().await.unwrap();
+    assert_eq!(operations.len(), 4, "its history stays");
+}
+
+#[tokio::test]
+async fn services_come_from_specs_and_templates_and_are_changed_and_removed() {
+    let daemon = TestDaemon::start().await;
+    let client = daemon.with_cluster("demo").await;
+    let demo = name("demo");
+
+    let source = ServiceSource::Spec(Box::new(service("web")));
+    succeed(&client, client.service_create(&demo, source, None).await.unwrap()).await;
+    let template = ServiceSource::Template { template: name("hello"), name: Some(name("hi")), values: BTreeMap::new() };
+    succeed(&client, client.service_create(&demo, template, None).await.unwrap()).await;
+
+    let web = client.service_info(&demo, &name("web")).await.unwrap();
+    assert_eq!((web.ready, web.wanted), (2, 2));
+    assert!(client.service_info(&demo, &name("hi")).await.unwrap().template.unwrap().starts_with("hello@"));
+    let services: Vec<_> = client.services(None).try_collect().await.unwrap();
+    assert_eq!(services.iter().map(|service| service.spec.name.as_str()).collect::<Vec<_>>(), ["hi", "web"]);
+
+    let mut changed = service("web");
+    changed.image = "nginx:1.29".to_owned();
+    succeed(&client, client.service_update(&demo, changed, None).await.unwrap()).await;
+    succeed(&client, client.service_scale(&demo, &name("web"), 3, None).await.unwrap()).await;
+    let web = client.service_info(&demo, &name("web")).await.unwrap();
+    assert_eq!((web.ready, web.spec.image.as_str()), (3, "nginx:1.29"));
+
+    let containers: Vec<_> = client.containers(Some(&demo), Some(&name("web"))).try_collect().await.unwrap();
+    assert_eq!(containers.len(), 3);
+    let one = &containers[0];
+    assert_eq!(client.container_info(&one.id).await.unwrap().name, one.name);
+    assert_eq!(client.container_info("no-such-id").await.unwrap_err().code(), ErrorCode::NotFound);
+    let lines: Vec<_> = client.service_logs(&demo, &name("web"), false, Some(5)).try_collect().await.unwrap();
+    assert!(lines.len() <= 5 * 3, "{lines:?}");
+
+    succeed(&client, client.service_delete(&demo, &name("web"), None).await.unwrap()).await;
+    until("the service is gone", async || client.service_info(&demo, &name("web")).await.is_err()).await;
+    let gone = client.service_delete(&demo, &name("web"), None).await.unwrap_err();
+    assert_eq!(gone.code(), ErrorCode::NotFound);
+}
+
+#[tokio::test]
+async fn lists_come_in_pages_over_all_clusters_in_order() {
+    let daemon = TestDaemon::start().await;
+    let client = daemon.client().await;
+    for cluster in ["c", "a", "b"] {
+        succeed(&client, client.cluster_create(spec(cluster), None).await.unwrap()).await;
+    }
+    let mut hosts = Vec::new();
+    let mut page = PageRequest { limit: Some(2), after: None };
+    loop {
+        let part = client.host_list(None, page.clone()).await.unwrap();
+        assert!(part.items.len() <= 2);
+        hosts.extend(part.items.into_iter().map(|host| format!("{}/{}", host.cluster, host.name)));
+        match part.next {
+            Some(next) => page.after = Some(next),
+            None => break,
+        }
+    }
+    let of = |cluster| ["control-plane-1", "worker-1", "worker-2"].map(|host| format!("{cluster}/{host}"));
+    assert_eq!(hosts, [of("a"), of("b"), of("c")].concat());
+    let first = client.cluster_list(PageRequest { limit: Some(2), after: None }).await.unwrap();
+    assert_eq!(first.items.len(), 2);
+    let rest = client.cluster_list(PageRequest { limit: None, after: first.next }).await.unwrap();
+    assert_eq!(rest.items.iter().map(|cluster| cluster.name.as_str()).collect::<Vec<_>>(), ["c"]);
+    assert_eq!(
+        client.cluster_list(PageRequest { limit: None, after: Some("x".into()) }).await.unwrap_err().code(),
+        ErrorCode::InvalidArgument
+    );
+    let host = &client.host_list(None, PageRequest::default()).await.unwrap().items[0];
+    assert_eq!(client.host_info(host.id).await.unwrap().name, host.name);
+}
+
+#[tokio::test]
+async fn an_operation_can_be_cancelled_and_one_that_has_ended_stays_as_it_ended() {
+    let daemon = TestDaemon::start().await;
+    let client = daemon.with_cluster("demo").await;
+    daemon.world.inject(|_| Some(muster_engine::sim::Fault::Slow(std::time::Duration::from_secs(600))));
+    let scale = client.cluster_scale(&name("demo"), None, Some(5), None).await.unwrap();
+    assert_eq!(client.operation_info(scale.id).await.unwrap().phase, OperationPhase::Running);
+    let cancelled = client.operation_cancel(scale.id).await.unwrap();
+    assert_eq!(cancelled.phase, OperationPhase::Cancelled);
+    assert_eq!(client.operation_cancel(scale.id).await.unwrap().phase, OperationPhase::Cancelled);
+    assert_eq!(client.cluster_info(&name("demo")).await.unwrap().spec.workers, 2);
+    let unknown = client.operation_info(OperationId::generate()).await.unwrap_err();
+    assert_eq!(unknown.code(), ErrorCode::NotFound);
+    daemon.world.clear_faults();
+}
+
+#[tokio::test]
+async fn accounts_are_checked_listed_and_not_removed_while_they_are_used() {
+    let daemon = TestDaemon::start().await;
+    let client = daemon.client().await;
+    let account = AccountSpec {
+        name: name("trial"),
+        infrastructure: Infrastructure::Sim,
+        endpoint: None,
+        credentials: BTreeMap::new(),
+        defaults: BTreeMap::new(),
+    };
+    client.account_add(account.clone()).await.unwrap();
+    assert_eq!(client.account_check(&name("trial")).await.unwrap().account, Some(name("trial")));
+    assert_eq!(client.account_check(&name("sim")).await.unwrap().account, None);
+    assert_eq!(client.account_check(&name("nothing")).await.unwrap_err().code(), ErrorCode::NotFound);
+    let elsewhere = AccountSpec { name: name("far"), infrastructure: Infrastructure::Ec2, ..account.clone() };
+    assert_eq!(client.account_add(elsewhere).await.unwrap_err().code(), ErrorCode::Unsupported);
+
+    let mut used = spec("demo");
+    used.account = Some(name("trial"));
+    succeed(&client, client.cluster_create(used, None).await.unwrap()).await;
+    assert_eq!(client.account_list().await.unwrap()[0].clusters, 1);
+    assert_eq!(client.account_remove(&name("trial")).await.unwrap_err().code(), ErrorCode::Conflict);
+    succeed(&client, client.cluster_delete(&name("demo"), None).await.unwrap()).await;
+    until("the account is free", async || client.account_remove(&name("trial")).await.is_ok()).await;
+    assert!(client.account_list().await.unwrap().is_empty());
+    let events: Vec<_> = client.events(EventQuery::default()).try_collect().await.unwrap();
+    assert_eq!(events.iter().filter(|event| event.kind == EventKind::Account).count(), 2);
+}
+
+#[tokio::test]
+async fn the_catalog_doctor_and_whoami_answer() {
+    let daemon = TestDaemon::start().await;
+    let client = daemon.client().await;
+    let catalog = client.catalog_list().await.unwrap();
+    assert!(catalog.templates.iter().any(|template| template.name == name("nginx")));
+    assert_eq!(client.catalog_show(&name("nginx")).await.unwrap().name, name("nginx"));
+    assert_eq!(client.catalog_show(&name("ngins")).await.unwrap_err().code(), ErrorCode::NotFound);
+    let findings = client.doctor().await.unwrap();
+    for subject in ["store", "disk", "clock", "catalog"] {
+        assert!(findings.iter().any(|finding| finding.subject == subject && finding.ok), "{subject}: {findings:?}");
+    }
+    let whoami = client.whoami().await.unwrap();
+    assert_eq!((whoami.role.as_str(), whoami.instance), ("admin", daemon.daemon.instance()));
+}

@@ -1,0 +1,62 @@
+//! Stopping in good order, and starting again.
+
+use futures::{StreamExt, TryStreamExt};
+use muster_client::Client;
+use muster_engine::sim::Fault;
+use muster_protocol::model::operation::OperationPhase;
+use muster_protocol::{ClientFrame, ErrorCode, Request, Retry, ServerBody};
+
+use crate::support::{Raw, TestDaemon, name, spec, succeed};
+
+#[tokio::test]
+async fn streams_are_told_that_the_daemon_stops_and_the_socket_is_removed() {
+    let daemon = TestDaemon::start().await;
+    let mut raw = Raw::connect(&daemon).await;
+    raw.send(ClientFrame::request(1, Request::Events { since: Some(1), cluster: None, follow: true })).await;
+    raw.send(ClientFrame::request(2, Request::Whoami)).await;
+    assert_eq!(raw.next().await.unwrap().id, 2);
+    let socket = daemon.socket();
+    let stopped = tokio::spawn(daemon.daemon.shutdown());
+    let ServerBody::End(Err(error)) = raw.next().await.unwrap().body else { panic!("not ended") };
+    assert_eq!((error.code, error.retry), (ErrorCode::Unavailable, Retry::Later));
+    assert_eq!(raw.next().await, None);
+    stopped.await.unwrap();
+    assert!(!socket.exists());
+}
+
+#[tokio::test]
+async fn what_was_under_way_goes_on_after_a_restart_and_whoever_waits_sees_its_end() {
+    let daemon = TestDaemon::with(|config| config.limits.drain_ms = 200).await;
+    let client = daemon.client().await;
+    daemon.world.inject(|call| {
+        let is_machine = call.key.as_ref().is_some_and(|key| key.to_string().starts_with("machine/"));
+        is_machine.then_some(Fault::Slow(std::time::Duration::from_secs(3600)))
+    });
+    let operation = client.cluster_create(spec("demo"), None).await.unwrap();
+    let waiting = tokio::spawn({
+        let client = client.clone();
+        async move { client.wait(operation.id).await }
+    });
+    let changes: Vec<_> = client.operation_watch(operation.id).take(1).try_collect().await.unwrap();
+    assert_eq!(changes[0].phase, OperationPhase::Running);
+    daemon.world.clear_faults();
+    let daemon = daemon.restart().await;
+    let ended = tokio::time::timeout(crate::support::LIMIT, waiting).await.unwrap().unwrap().unwrap();
+    assert_eq!(ended.phase, OperationPhase::Succeeded);
+    let client = Client::connect(daemon.socket()).await.unwrap();
+    let audit = daemon.world.audit(daemon.daemon.instance(), &[ended.cluster_id]);
+    assert!(audit.is_clean(), "{audit:?}");
+    succeed(&client, client.cluster_delete(&name("demo"), None).await.unwrap()).await;
+}
+
+#[tokio::test]
+async fn several_daemons_run_in_one_process_and_one_state_directory_has_one() {
+    let (one, other) = (TestDaemon::start().await, TestDaemon::start().await);
+    assert_ne!(one.daemon.instance(), other.daemon.instance());
+    one.with_cluster("same").await;
+    other.with_cluster("same").await;
+    let instance = one.daemon.instance();
+    let one = one.restart().await;
+    assert_eq!(one.daemon.instance(), instance);
+    assert_eq!(one.client().await.cluster_info(&name("same")).await.unwrap().summary.name, name("same"));
+}

@@ -1,0 +1,167 @@
+//! A daemon in this process, and ways to talk to it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use muster_client::Client;
+use muster_engine::sim::{SimOptions, SimWorld};
+use muster_protocol::hello::Hello;
+use muster_protocol::model::cluster::{ClusterSpec, Infrastructure, MachineShape, Orchestrator};
+use muster_protocol::model::operation::{OperationInfo, OperationPhase};
+use muster_protocol::model::service::ServiceSpec;
+use muster_protocol::stream::{FrameReader, FrameWriter};
+use muster_protocol::{ClientFrame, Name, ServerFrame, codec, handshake};
+use musterd::clock::Clock;
+use musterd::config::{Config, Places};
+use musterd::daemon::{Daemon, Options};
+use musterd::kinds::built_in::BuiltIn;
+use tempfile::TempDir;
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+
+/// Longer than anything here takes: what is not done by then is stuck.
+pub const LIMIT: Duration = Duration::from_secs(20);
+
+/// A daemon with a folder of its own, and the world of its twins, which outlive it.
+pub struct TestDaemon {
+    pub folder: TempDir,
+    pub world: SimWorld,
+    pub config: Config,
+    pub daemon: Daemon,
+}
+
+impl TestDaemon {
+    pub async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        config.limits.look_when_busy_ms = 20;
+        change(&mut config);
+        let world = SimWorld::new(SimOptions { rollout: Duration::from_millis(10), ..SimOptions::default() });
+        let daemon = start(&folder, &config, &world).await;
+        Self { folder, world, config, daemon }
+    }
+
+    /// Shuts the daemon down and starts it again on what is on disk.
+    pub async fn restart(self) -> Self {
+        let Self { folder, world, config, daemon } = self;
+        daemon.shutdown().await;
+        let daemon = start(&folder, &config, &world).await;
+        Self { folder, world, config, daemon }
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.daemon.socket().to_owned()
+    }
+
+    pub async fn client(&self) -> Client {
+        Client::connect(self.daemon.socket()).await.unwrap()
+    }
+
+    /// A client with a ready cluster.
+    pub async fn with_cluster(&self, cluster: &str) -> Client {
+        let client = self.client().await;
+        succeed(&client, client.cluster_create(spec(cluster), None).await.unwrap()).await;
+        client
+    }
+}
+
+async fn start(folder: &TempDir, config: &Config, world: &SimWorld) -> Daemon {
+    let places = Places {
+        config: folder.path().join("none.toml"),
+        state_dir: folder.path().join("state"),
+        socket: folder.path().join("muster.sock"),
+        catalog: folder.path().join("templates"),
+    };
+    let kinds =
+        BuiltIn { local: config.local.as_options(), preparation: config.preparation.as_options(), sim: world.clone() };
+    let (config, kinds) = (config.clone(), Arc::new(kinds));
+    let options = Options { config, places, kinds, clock: Clock::System, listener: None, metrics: None };
+    Daemon::start(options).await.unwrap()
+}
+
+pub fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+/// One control plane and two workers.
+pub fn spec(cluster: &str) -> ClusterSpec {
+    ClusterSpec {
+        name: name(cluster),
+        orchestrator: Orchestrator::Sim,
+        infrastructure: Infrastructure::Sim,
+        account: None,
+        version: None,
+        control_planes: 1,
+        workers: 2,
+        machine: MachineShape::default(),
+        labels: Default::default(),
+    }
+}
+
+pub fn service(service: &str) -> ServiceSpec {
+    ServiceSpec {
+        name: name(service),
+        image: "nginx:1.28".to_owned(),
+        command: Vec::new(),
+        args: Vec::new(),
+        env: Default::default(),
+        secrets: Vec::new(),
+        files: Vec::new(),
+        mode: Default::default(),
+        replicas: 2,
+        resources: Default::default(),
+        ports: Vec::new(),
+        mounts: Vec::new(),
+        health: None,
+        constraints: Vec::new(),
+        update: Default::default(),
+        labels: Default::default(),
+    }
+}
+
+/// Waits for the operation's end, which must be a success.
+pub async fn succeed(client: &Client, operation: OperationInfo) -> OperationInfo {
+    let ended = tokio::time::timeout(LIMIT, client.wait(operation.id)).await.expect("the operation is stuck").unwrap();
+    assert_eq!(ended.phase, OperationPhase::Succeeded, "{ended:?}");
+    ended
+}
+
+/// Asks again and again until the answer is yes.
+pub async fn until(what: &str, mut ask: impl AsyncFnMut() -> bool) {
+    let asked = async {
+        while !ask().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(LIMIT, asked).await.unwrap_or_else(|_| panic!("not so in time: {what}"));
+}
+
+/// A connection on which frames are sent and read one by one.
+pub struct Raw {
+    pub reader: FrameReader<OwnedReadHalf>,
+    pub writer: FrameWriter<OwnedWriteHalf>,
+}
+
+impl Raw {
+    pub async fn connect(daemon: &TestDaemon) -> Self {
+        let mut stream = UnixStream::connect(daemon.socket()).await.unwrap();
+        handshake::connect(&mut stream, &Hello::of_this_build("test"), LIMIT).await.unwrap();
+        let (read_half, write_half) = stream.into_split();
+        Self { reader: FrameReader::new(read_half, LIMIT), writer: FrameWriter::new(write_half) }
+    }
+
+    pub async fn send(&mut self, frame: ClientFrame) {
+        self.writer.feed(codec::encode(&frame).unwrap()).await.unwrap();
+        self.writer.flush().await.unwrap();
+    }
+
+    /// The next frame; none at the end of the connection.
+    pub async fn next(&mut self) -> Option<ServerFrame> {
+        tokio::time::timeout(LIMIT, self.reader.next()).await.expect("no frame in time").unwrap()
+    }
+}
