@@ -101,14 +101,19 @@ impl Planner<'_> {
             }
             counted.members += 1;
             counted.ready += usize::from(self.sees_ready(name));
-            let machine = self.entry(&ResourceKey::Machine(name.clone()));
-            counted.living += usize::from(machine.is_some_and(|machine| machine.present().is_some()));
+            counted.living += usize::from(self.has_machine(name));
         }
         counted
     }
 
+    fn has_machine(&self, name: &Name) -> bool {
+        self.entry(&ResourceKey::Machine(name.clone())).is_some_and(|machine| machine.present().is_some())
+    }
+
+    /// Whether the last look saw it ready; what was seen of a machine that is gone since says nothing.
     fn sees_ready(&self, machine: &Name) -> bool {
-        self.state.observed.orchestrator.nodes.get(machine).is_some_and(|node| node.ready)
+        let seen = self.state.observed.orchestrator.nodes.get(machine);
+        seen.is_some_and(|node| node.ready) && self.has_machine(machine)
     }
 
     /// Whether a node that is to go was missing in a look that began after it was to go: only the answer to its

@@ -1,6 +1,8 @@
 //! Drives one cluster's state against the simulated world as the daemon's supervisor does: change a copy, write the
 //! difference, believe it, begin what the plan allows. With a disk to come back from and a clock that does not wait.
 
+#![allow(dead_code, reason = "each test file uses its own part of the bench")]
+
 mod disk;
 mod perform;
 mod random;

@@ -1,0 +1,396 @@
+//! The main situations and what is planned in them, step by step, in the words that users see.
+
+mod bench;
+
+use std::time::Duration;
+
+use bench::{Bench, CLUSTER, INSTANCE, run, service};
+use muster_engine::desired::machine_name;
+use muster_engine::ledger::ResourceKey;
+use muster_engine::sim::{CallKind, Fault, every, nth};
+use muster_protocol::ErrorCode;
+use muster_protocol::model::cluster::ClusterPhase;
+use muster_protocol::model::host::Role;
+use muster_protocol::model::operation::{OperationInfo, OperationPhase};
+use muster_protocol::model::service::ServicePhase;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// A cluster that came to be ready.
+async fn ready(control_planes: u32, workers: u32) -> Bench {
+    let mut bench = Bench::create(control_planes, workers, 1);
+    let is_ready = bench.run_until(HOUR, |bench| bench.phase() == ClusterPhase::Ready).await;
+    assert!(is_ready, "{}", bench.gates());
+    bench
+}
+
+async fn ended(bench: &mut Bench, operation: &OperationInfo) -> OperationInfo {
+    let ended = bench.run_until(HOUR, |bench| bench.end_of(operation).is_some()).await;
+    assert!(ended, "{} never ends:\n{}", operation.kind, bench.gates());
+    bench.end_of(operation).unwrap().clone()
+}
+
+fn lose(bench: &Bench, role: Role, number: u32) {
+    let key = ResourceKey::Machine(machine_name(role, number));
+    let machines = bench.world.resources(INSTANCE, CLUSTER);
+    let (_, id) = machines.into_iter().find(|(other, _)| *other == key).unwrap();
+    assert!(bench.world.lose(CLUSTER, &id));
+}
+
+#[test]
+fn a_cluster_is_made_from_its_network_up() {
+    run(async {
+        let bench = Bench::create(1, 2, 1);
+        assert_eq!(
+            bench.steps(),
+            [
+                "create network",
+                "create machine/control-plane-1 < create network",
+                "prepare machine/control-plane-1 < create machine/control-plane-1",
+                "create machine/worker-1 < create network",
+                "prepare machine/worker-1 < create machine/worker-1",
+                "create machine/worker-2 < create network",
+                "prepare machine/worker-2 < create machine/worker-2",
+                "form orchestrator < create machine/control-plane-1, prepare machine/control-plane-1",
+                "join node/control-plane-1 < create machine/control-plane-1, prepare machine/control-plane-1, form orchestrator",
+                "await node/control-plane-1 < join node/control-plane-1",
+                "join node/worker-1 < create machine/worker-1, prepare machine/worker-1, form orchestrator, join node/control-plane-1",
+                "await node/worker-1 < join node/worker-1",
+                "join node/worker-2 < create machine/worker-2, prepare machine/worker-2, form orchestrator, join node/control-plane-1",
+                "await node/worker-2 < join node/worker-2",
+            ]
+        );
+    });
+}
+
+#[test]
+fn control_planes_join_one_after_the_other_was_seen_ready() {
+    run(async {
+        let bench = Bench::create(3, 0, 1);
+        let joins: Vec<String> = bench.steps().into_iter().filter(|step| step.starts_with("join")).collect();
+        assert!(joins[1].ends_with("form orchestrator, await node/control-plane-1"), "{joins:?}");
+        assert!(joins[2].ends_with("form orchestrator, await node/control-plane-2"), "{joins:?}");
+    });
+}
+
+#[test]
+fn a_ready_cluster_has_an_empty_plan_and_its_operation_succeeded() {
+    run(async {
+        let bench = ready(3, 2).await;
+        assert_eq!(bench.steps(), [""; 0]);
+        let phases: Vec<OperationPhase> = bench.ended.values().map(|info| info.phase).collect();
+        assert_eq!(phases, [OperationPhase::Succeeded]);
+    });
+}
+
+#[test]
+fn scaling_up_adds_only_what_is_missing() {
+    run(async {
+        let mut bench = ready(1, 1).await;
+        bench.ask(|state, asked| state.admit_scale(None, Some(2), asked)).unwrap();
+        assert_eq!(
+            bench.steps(),
+            [
+                "create machine/worker-2",
+                "prepare machine/worker-2 < create machine/worker-2",
+                "join node/worker-2 < create machine/worker-2, prepare machine/worker-2",
+                "await node/worker-2 < join node/worker-2",
+            ]
+        );
+    });
+}
+
+#[test]
+fn scaling_down_takes_nodes_out_before_their_machines_and_control_planes_one_at_a_time() {
+    run(async {
+        let mut bench = ready(3, 1).await;
+        bench.ask(|state, asked| state.admit_scale(Some(1), Some(0), asked)).unwrap();
+        assert_eq!(
+            bench.steps(),
+            [
+                "remove node/worker-1",
+                "remove machine/worker-1 < remove node/worker-1",
+                "remove node/control-plane-3",
+                "remove machine/control-plane-3 < remove node/control-plane-3",
+                "remove node/control-plane-2 < remove node/control-plane-3, remove machine/control-plane-3",
+                "remove machine/control-plane-2 < remove node/control-plane-2",
+            ]
+        );
+    });
+}
+
+#[test]
+fn a_machine_that_was_scaled_away_comes_back_as_another_without_a_refused_call() {
+    run(async {
+        let mut bench = ready(1, 1).await;
+        for workers in [0, 1] {
+            let scale = bench.ask(|state, asked| state.admit_scale(None, Some(workers), asked)).unwrap();
+            assert_eq!(ended(&mut bench, &scale).await.phase, OperationPhase::Succeeded);
+        }
+        let creations = bench.begun.iter().filter(|action| action.to_string() == "create machine/worker-1").count();
+        assert_eq!(creations, 2);
+    });
+}
+
+#[test]
+fn a_lost_worker_is_replaced_once_its_node_is_out() {
+    run(async {
+        let mut bench = ready(1, 1).await;
+        lose(&bench, Role::Worker, 1);
+        let noticed = bench.run_until(HOUR, |bench| bench.steps().len() > 1).await;
+        assert!(noticed);
+        assert_eq!(
+            bench.steps(),
+            [
+                "remove node/worker-1",
+                "create machine/worker-1 < remove node/worker-1",
+                "prepare machine/worker-1 < create machine/worker-1",
+                "join node/worker-1 < create machine/worker-1, prepare machine/worker-1, remove node/worker-1",
+                "await node/worker-1 < join node/worker-1",
+            ]
+        );
+        assert!(bench.run_until(HOUR, |bench| bench.phase() == ClusterPhase::Ready).await, "{}", bench.gates());
+    });
+}
+
+#[test]
+fn one_lost_control_plane_of_three_is_replaced() {
+    run(async {
+        for number in 1..=3 {
+            let mut bench = ready(3, 0).await;
+            lose(&bench, Role::ControlPlane, number);
+            assert!(bench.run_until(HOUR, |bench| bench.phase() == ClusterPhase::Degraded).await);
+            assert!(bench.run_until(HOUR, |bench| bench.phase() == ClusterPhase::Ready).await, "{}", bench.gates());
+            assert!(bench.world.audit(INSTANCE, &[CLUSTER]).is_clean());
+        }
+    });
+}
+
+#[test]
+fn a_lost_majority_fails_what_is_asked_at_once_and_says_what_to_do() {
+    run(async {
+        for (control_planes, lost) in [(1, 1), (3, 2), (3, 3)] {
+            let mut bench = ready(control_planes, 1).await;
+            (1..=lost).for_each(|number| lose(&bench, Role::ControlPlane, number));
+            bench.run_for(Duration::from_secs(300)).await;
+            let scale = bench.ask(|state, asked| state.admit_scale(None, Some(0), asked)).unwrap();
+            let asked_at = bench.now();
+            let end = ended(&mut bench, &scale).await;
+            assert_eq!(end.phase, OperationPhase::Failed);
+            let cause = end.cause.unwrap();
+            assert_eq!(cause.code, ErrorCode::QuorumLost, "{cause}");
+            assert!(cause.remedy.is_some());
+            assert!(end.ended_at.unwrap().since(asked_at) < Duration::from_secs(1));
+        }
+    });
+}
+
+#[test]
+fn a_first_control_plane_that_is_lost_before_anybody_joined_is_made_anew() {
+    run(async {
+        let mut bench = Bench::create(1, 1, 1);
+        let formed = |bench: &Bench| bench.finished.iter().any(|action| action.to_string() == "form orchestrator");
+        assert!(bench.run_until(HOUR, formed).await);
+        lose(&bench, Role::ControlPlane, 1);
+        assert!(bench.run_until(HOUR, |bench| bench.phase() == ClusterPhase::Ready).await, "{}", bench.gates());
+        assert!(bench.world.audit(INSTANCE, &[CLUSTER]).is_clean());
+    });
+}
+
+#[test]
+fn a_removal_of_a_control_plane_whose_answer_was_lost_does_not_count_for_the_quorum() {
+    run(async {
+        let mut bench = ready(3, 0).await;
+        bench.world.inject(every(|call| call.kind == CallKind::RemoveNode, Fault::LostAnswer));
+        let scale = bench.ask(|state, asked| state.admit_scale(Some(1), None, asked)).unwrap();
+        bench.run_for(Duration::from_secs(300)).await;
+        bench.world.clear_faults();
+        assert_eq!(ended(&mut bench, &scale).await.phase, OperationPhase::Succeeded);
+    });
+}
+
+#[test]
+fn a_stopped_machine_is_started_once() {
+    run(async {
+        let mut bench = ready(1, 1).await;
+        let worker = ResourceKey::Machine(machine_name(Role::Worker, 1));
+        let machines = bench.world.resources(INSTANCE, CLUSTER);
+        let (_, id) = machines.into_iter().find(|(key, _)| *key == worker).unwrap();
+        bench.world.stop(CLUSTER, &id);
+        assert!(bench.run_until(HOUR, |bench| bench.phase() == ClusterPhase::Degraded).await);
+        assert!(bench.run_until(HOUR, |bench| bench.phase() == ClusterPhase::Ready).await, "{}", bench.gates());
+        let starts = bench.begun.iter().filter(|action| action.to_string() == "start machine/worker-1").count();
+        assert_eq!(starts, 1);
+    });
+}
+
+#[test]
+fn what_may_have_been_made_is_looked_up_and_never_made_again() {
+    run(async {
+        let mut bench = Bench::create(1, 0, 1);
+        bench.world.inject(nth(|call| call.kind == CallKind::Create, 0, Fault::LostAnswer));
+        assert!(bench.run_until(HOUR, |bench| bench.steps()[0].starts_with("look up network")).await);
+        assert!(bench.run_until(HOUR, |bench| bench.phase() == ClusterPhase::Ready).await);
+        assert!(bench.world.audit(INSTANCE, &[CLUSTER]).is_clean());
+    });
+}
+
+#[test]
+fn what_is_not_listed_yet_is_not_taken_for_absent_not_even_after_a_restart() {
+    run(async {
+        for restart in [false, true] {
+            let mut bench = Bench::create(1, 0, 1);
+            let lag = bench.state.deadlines.listing_lag;
+            // Slow to the end of its time, made at the last moment, and then listed late.
+            bench.world.inject(nth(|call| call.kind == CallKind::Create, 0, Fault::LateListing(lag)));
+            bench.advance();
+            bench.run_for(Duration::from_millis(150)).await;
+            if restart {
+                bench.crash();
+            }
+            assert!(bench.run_until(HOUR, |bench| bench.phase() == ClusterPhase::Ready).await);
+            let delete = bench.ask(|state, asked| state.admit_delete(asked)).unwrap();
+            assert_eq!(ended(&mut bench, &delete).await.phase, OperationPhase::Succeeded);
+            assert!(bench.world.audit(INSTANCE, &[]).is_clean());
+        }
+    });
+}
+
+#[test]
+fn a_permanent_refusal_fails_the_operation_at_once_with_its_cause_and_a_retry_goes_on() {
+    run(async {
+        let mut bench = Bench::create(1, 1, 1);
+        let refused = Fault::Refused { code: ErrorCode::Quota, permanent: true };
+        bench.world.inject(every(|call| call.kind == CallKind::Create, refused));
+        assert!(bench.run_until(HOUR, |bench| !bench.ended.is_empty()).await);
+        let create = bench.ended.values().next().unwrap();
+        assert_eq!(create.phase, OperationPhase::Failed);
+        assert_eq!(create.cause.as_ref().unwrap().code, ErrorCode::Quota);
+        bench.world.clear_faults();
+        let retry = bench.ask(|state, asked| state.admit_retry(asked)).unwrap();
+        assert_eq!(ended(&mut bench, &retry).await.phase, OperationPhase::Succeeded);
+    });
+}
+
+#[test]
+fn an_operation_that_another_one_replaced_stays_superseded() {
+    run(async {
+        let mut bench = Bench::create(1, 1, 1);
+        bench.ask(|state, asked| state.admit_scale(None, Some(2), asked)).unwrap();
+        let create = bench.ended.values().next().unwrap();
+        assert_eq!(create.phase, OperationPhase::Superseded);
+        assert_eq!(create.cause.as_ref().unwrap().code, ErrorCode::Superseded);
+    });
+}
+
+async fn with_service(image: &str) -> (Bench, OperationInfo) {
+    let mut bench = ready(1, 1).await;
+    let id = bench.new_service_id();
+    let change = vec![(id, service("web", image, 2))];
+    let create = bench.ask(|state, asked| state.admit_service_create(change, asked)).unwrap();
+    (bench, create)
+}
+
+fn web(bench: &Bench) -> &muster_engine::desired::ServiceRecord {
+    bench.state.services.values().next().unwrap()
+}
+
+#[test]
+fn a_service_is_created_then_awaited() {
+    run(async {
+        let (mut bench, create) = with_service("good:1").await;
+        assert_eq!(bench.steps(), ["create service/web", "await service/web < create service/web"]);
+        assert_eq!(ended(&mut bench, &create).await.phase, OperationPhase::Succeeded);
+        assert_eq!(web(&bench).phase, ServicePhase::Running);
+    });
+}
+
+#[test]
+fn a_service_update_is_submitted_then_awaited() {
+    run(async {
+        let (mut bench, create) = with_service("good:1").await;
+        ended(&mut bench, &create).await;
+        let update = bench.ask(|state, asked| state.admit_service_update(service("web", "good:2", 2), asked)).unwrap();
+        assert_eq!(bench.steps(), ["update service/web", "await service/web < update service/web"]);
+        assert_eq!(ended(&mut bench, &update).await.phase, OperationPhase::Succeeded);
+    });
+}
+
+#[test]
+fn a_service_update_that_does_not_become_well_returns_to_the_last_good_version() {
+    run(async {
+        let (mut bench, create) = with_service("good:1").await;
+        ended(&mut bench, &create).await;
+        let change = service("web", "sim/broken", 2);
+        let update = bench.ask(|state, asked| state.admit_service_update(change, asked)).unwrap();
+        let end = ended(&mut bench, &update).await;
+        assert_eq!((end.phase, end.cause.unwrap().code), (OperationPhase::Failed, ErrorCode::Unhealthy));
+        assert!(bench.run_until(HOUR, |bench| web(bench).phase == ServicePhase::Running).await);
+        assert_eq!(web(&bench).version.spec.image, "good:1");
+        assert_eq!(web(&bench).generation, 3);
+        assert!(web(&bench).withdrawn.is_some());
+    });
+}
+
+#[test]
+fn a_deleted_cluster_is_taken_away_from_below_and_swept() {
+    run(async {
+        let mut bench = ready(1, 1).await;
+        let delete = bench.ask(|state, asked| state.admit_delete(asked)).unwrap();
+        assert_eq!(
+            bench.steps(),
+            [
+                "remove machine/control-plane-1",
+                "remove machine/worker-1",
+                "remove network < remove machine/control-plane-1, remove machine/worker-1",
+                "sweep < remove machine/control-plane-1, remove machine/worker-1, remove network",
+            ]
+        );
+        assert_eq!(ended(&mut bench, &delete).await.phase, OperationPhase::Succeeded);
+        assert!(bench.state.is_gone());
+    });
+}
+
+#[test]
+fn a_delete_in_the_middle_of_a_create_leaves_nothing_wherever_it_comes() {
+    run(async {
+        for millis in (0..4_000).step_by(50) {
+            let mut bench = Bench::create(1, 1, millis);
+            bench.run_for(Duration::from_millis(millis)).await;
+            let delete = bench.ask(|state, asked| state.admit_delete(asked)).unwrap();
+            assert_eq!(ended(&mut bench, &delete).await.phase, OperationPhase::Succeeded, "after {millis} ms");
+            assert!(bench.world.audit(INSTANCE, &[]).is_clean(), "after {millis} ms");
+        }
+    });
+}
+
+#[test]
+fn a_cancelled_delete_brings_back_what_was_taken_away() {
+    run(async {
+        for millis in (0..1_000).step_by(50) {
+            let mut bench = ready(3, 1).await;
+            let delete = bench.ask(|state, asked| state.admit_delete(asked)).unwrap();
+            bench.run_for(Duration::from_millis(millis)).await;
+            if bench.end_of(&delete).is_some() {
+                continue;
+            }
+            bench.ask(|state, asked| state.admit_cancel(delete.id, asked)).unwrap();
+            let rests = |bench: &Bench| bench.phase() == ClusterPhase::Ready || bench.gates().contains("QuorumLost");
+            assert!(bench.run_until(HOUR, rests).await, "after {millis} ms:\n{}", bench.gates());
+            assert!(bench.world.audit(INSTANCE, &[CLUSTER]).is_clean());
+        }
+    });
+}
+
+#[test]
+fn a_cancelled_create_is_a_delete() {
+    run(async {
+        let mut bench = Bench::create(1, 1, 1);
+        bench.run_for(Duration::from_millis(150)).await;
+        let create = *bench.state.operations.keys().next().unwrap();
+        bench.ask(|state, asked| state.admit_cancel(create, asked)).unwrap();
+        assert!(bench.run_until(HOUR, |bench| bench.phase() == ClusterPhase::Deleted).await);
+        assert_eq!(bench.ended[&create].phase, OperationPhase::Cancelled);
+        assert!(bench.world.audit(INSTANCE, &[]).is_clean());
+    });
+}
