@@ -1,5 +1,7 @@
 //! The main situations and what is planned in them, step by step, in the words that users see.
 
+#![allow(clippy::unwrap_used, reason = "a helper of tests may panic as they do")]
+
 mod bench;
 
 use std::time::Duration;
