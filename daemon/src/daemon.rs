@@ -105,6 +105,12 @@ impl Daemon {
         let (store, report) = Store::open(state_dir.join("store"), store_options(&config)).await?;
         note_opening(&store, &report, clock).await?;
         let sealer = Sealer::load(&store, key_source(&config, &state_dir)).await?;
+        // Before clusters are loaded: who connects meanwhile waits for a moment rather than being refused.
+        let socket = config.socket.path.clone().unwrap_or(places.socket);
+        let listener = match listener {
+            Some(listener) => listener,
+            None => Listener::bind(&socket, config.socket.group.as_deref())?,
+        };
         let core = Core::start(core::Parts {
             clock,
             store: store.clone(),
@@ -119,11 +125,6 @@ impl Daemon {
             state_dir,
         });
         let core = core.await?;
-        let socket = config.socket.path.clone().unwrap_or(places.socket);
-        let listener = match listener {
-            Some(listener) => listener,
-            None => Listener::bind(&socket, config.socket.group.as_deref())?,
-        };
         let (fleet, context) = (core.fleet.clone(), core.context.clone());
         let failure = Arc::new(OnceLock::new());
         let (ready, started) = oneshot::channel();

@@ -9,13 +9,16 @@
 //! ```
 //! The store's writer is a task of the store.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
+use muster_protocol::model::cluster::ClusterPhase;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::sync::oneshot;
 
+use crate::board::Board;
 use crate::collector::Habits;
 use crate::collector::actor::Collector;
 use crate::core::Core;
@@ -26,11 +29,21 @@ use crate::gateway::listener::Listener;
 /// How often metrics are tidied up.
 const UPKEEP: Duration = Duration::from_secs(5);
 
+/// The phases of clusters that exist.
+const PHASES: [ClusterPhase; 6] = [
+    ClusterPhase::Creating,
+    ClusterPhase::Ready,
+    ClusterPhase::Updating,
+    ClusterPhase::Degraded,
+    ClusterPhase::Deleting,
+    ClusterPhase::Released,
+];
+
 /// What the root is told.
 pub enum RootMessage {
     /// Tell systemd that the tree lives.
     Ping,
-    /// Tidy up the metrics.
+    /// Count what is there, and tidy up the metrics.
     Upkeep,
 }
 
@@ -55,6 +68,7 @@ pub struct Parts {
 
 /// Its state.
 pub struct RootState {
+    board: Arc<Board>,
     metrics: Option<PrometheusHandle>,
     failure: Arc<OnceLock<String>>,
 }
@@ -69,6 +83,7 @@ impl Actor for Root {
         let cell = myself.get_cell();
         core.fleet.link(cell.clone());
         let context = core.context.clone();
+        let board = context.provisioner.shared.board.clone();
         let (gateway, _) = Actor::spawn_linked(None, Gateway, (context.clone(), listener), cell.clone()).await?;
         Actor::spawn_linked(None, Collector, (context, habits), cell).await?;
         // The gateway answers already, from the board; supervisors start behind it.
@@ -81,7 +96,7 @@ impl Actor for Root {
         if metrics.is_some() {
             myself.send_interval(UPKEEP, || RootMessage::Upkeep);
         }
-        Ok(RootState { metrics, failure })
+        Ok(RootState { board, metrics, failure })
     }
 
     async fn handle(
@@ -94,6 +109,7 @@ impl Actor for Root {
             RootMessage::Ping => notify(&[sd_notify::NotifyState::Watchdog]),
             RootMessage::Upkeep => {
                 if let Some(metrics) = &state.metrics {
+                    count_clusters(&state.board);
                     metrics.run_upkeep();
                 }
             }
@@ -115,5 +131,15 @@ impl Actor for Root {
         let _ = state.failure.set(cause.clone());
         myself.stop(Some(cause));
         Ok(())
+    }
+}
+
+fn count_clusters(board: &Board) {
+    let mut counts: BTreeMap<ClusterPhase, u32> = PHASES.iter().map(|phase| (*phase, 0)).collect();
+    for pinned in board.all() {
+        *counts.entry(pinned.state.record.phase).or_default() += 1;
+    }
+    for (phase, count) in counts {
+        metrics::gauge!("muster_clusters", "phase" => phase.as_str()).set(f64::from(count));
     }
 }

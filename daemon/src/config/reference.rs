@@ -159,6 +159,20 @@ const PAGE_HEAD: &str = "# Configuration
 `musterd --check-config` says whether a file is good.
 
 This page is made from the code (`daemon/src/config/reference.rs`); a test sees that it is current.
+
+## Flags
+
+| flag | variable | meaning |
+|---|---|---|
+| `--config FILE` | `MUSTER_CONFIG` | The configuration file. One that is named must exist. |
+| `--state-dir DIR` | | Goes before `state_dir`. |
+| `--socket PATH` | | Goes before `socket.path`. |
+| `--check-config` | | Says whether the configuration is good, and ends: with 0, or with 1 and the reason. |
+| `--version`, `--help` | | Say so, and end. |
+| | `MUSTER_LOG` | Goes before `log.level`. |
+
+SIGTERM and SIGINT stop the daemon in good order: it accepts nothing more, tells streams that it stops, lets calls under way end for
+`limits.drain_ms`, and closes the store. A second one ends it at once, which is as safe. It ends with 0 when it was told to, else with 1.
 ";
 
 /// The file that is installed: every setting, as a comment, with its default.

@@ -89,19 +89,21 @@ async fn clock(context: &Context) -> Finding {
 
 /// Every infrastructure of this build, with its defaults.
 async fn infrastructures(context: &Context) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for infrastructure in Infrastructure::ALL {
-        match context.provisioner.check(*infrastructure, None).await {
-            Ok(found) => findings.extend(found),
-            // Another build may have it.
-            Err(error) if error.code == ErrorCode::Unsupported => {}
-            Err(error) => {
-                let remedy = error.remedy.clone().unwrap_or_else(|| "see the daemon's log".to_owned());
-                findings.push(bad(context, infrastructure.as_str(), error.code, &error.message, &remedy));
-            }
+    // Side by side, so that one that does not answer costs its own time only.
+    let checks = Infrastructure::ALL.iter().map(|infrastructure| infrastructure_findings(context, *infrastructure));
+    futures::future::join_all(checks).await.concat()
+}
+
+async fn infrastructure_findings(context: &Context, infrastructure: Infrastructure) -> Vec<Finding> {
+    match context.provisioner.check(infrastructure, None).await {
+        Ok(found) => found,
+        // Another build may have it.
+        Err(error) if error.code == ErrorCode::Unsupported => Vec::new(),
+        Err(error) => {
+            let remedy = error.remedy.as_deref().unwrap_or("see the daemon's log");
+            vec![bad(context, infrastructure.as_str(), error.code, &error.message, remedy)]
         }
     }
-    findings
 }
 
 async fn catalog(context: &Context) -> Finding {

@@ -9,6 +9,7 @@ use muster_protocol::{Error, ErrorCode, Request, RequestId, ServerFrame};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
+use tracing::info;
 
 use super::context::stopping;
 use super::dispatch::{self, Items, Outcome};
@@ -35,13 +36,17 @@ pub(super) async fn run(
     permit: OwnedSemaphorePermit,
 ) {
     let (operation, began) = (request.operation_id(), Instant::now());
+    let is_change = request.access() != Access::View;
     let cancelled = running.cancelled.clone();
     let result = tokio::select! {
         result = answer(&session, id, request, &running, permit) => result,
         () = cancelled.cancelled() => Ok(Err(ErrorCode::Cancelled)),
     };
-    if let Ok(result) = result {
-        dispatch::note(operation, began, result);
+    let Ok(result) = result else { return };
+    dispatch::note(operation, began, result);
+    if is_change {
+        let result = result.map_or_else(ErrorCode::as_str, |()| "ok");
+        info!(uid = session.caller.uid, operation, result, "asked for a change");
     }
 }
 
