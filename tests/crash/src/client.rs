@@ -17,6 +17,7 @@ impl Client {
     /// Asks until there is an answer; the idempotency key makes it one change however often it is asked for.
     /// An answer that is a refusal is returned.
     pub async fn ask(&self, process: &Process, request: &Request) -> Result<OperationId, String> {
+        let mut refusals = 0;
         loop {
             match process.ask(request.clone()).await {
                 Ok(operation) => {
@@ -29,6 +30,8 @@ impl Client {
                 Err(error) if error.code == ErrorCode::Unavailable => {
                     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
                 }
+                // Refused before anything was changed, by a fault that happens once: somebody mends it and asks again.
+                Err(_) if refusals < 2 => refusals += 1,
                 Err(error) => return Err(format!("{} was refused: {error}", request.operation_id())),
             }
         }

@@ -67,8 +67,10 @@ impl Process {
     pub async fn ask(&self, request: Request) -> Result<OperationInfo, Error> {
         let caller = Caller { uid: 0, role: Some(Role::Admin) };
         match dispatch(&self.core.context, &caller, request).await? {
-            Outcome::Answer(Response::Operation(operation)) => Ok(operation),
-            Outcome::Answer(other) => Err(Error::new(ErrorCode::Internal, format!("unexpected answer: {other:?}"))),
+            Outcome::Answer(answer) => match *answer {
+                Response::Operation(operation) => Ok(operation),
+                other => Err(Error::new(ErrorCode::Internal, format!("unexpected answer: {other:?}"))),
+            },
             Outcome::Stream(_) => Err(Error::new(ErrorCode::Internal, "unexpected stream")),
         }
     }
@@ -118,6 +120,13 @@ impl Process {
         let as_asked = scenario.services.iter().all(|service| services.contains(service));
         let none_more = !matches!(scenario.change, Request::ServiceDelete { .. }) || services.is_empty();
         ready && u32::try_from(there) == Ok(machines) && well && as_asked && none_more
+    }
+
+    /// Returns when everything is as the scenario wants it at its end.
+    pub async fn until_as_asked(&self, scenario: &Scenario) {
+        while !self.is_as_asked(scenario) {
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+        }
     }
 
     /// How the cluster stands, for the report of a failure.

@@ -1,6 +1,7 @@
 //! All scenarios with all disturbances.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use muster_engine::sim::Fault;
@@ -80,26 +81,39 @@ fn faults() -> Vec<Fault> {
     ]
 }
 
-/// Runs the proof. `report` hears of each scenario and of everything that goes wrong.
-pub fn prove(options: &Options, mut report: impl FnMut(&str)) -> Totals {
-    let mut totals = Totals::default();
+/// Runs the proof on all processors. `report` hears of each scenario and of everything that goes wrong.
+pub fn prove(options: &Options, report: impl Fn(&str) + Sync) -> Totals {
+    let totals = Mutex::new(Totals::default());
     let wanted = |scenario: &Scenario| options.only.as_ref().is_none_or(|only| scenario.name.contains(only.as_str()));
     for scenario in scenario::all().into_iter().filter(wanted) {
-        let whole = Scenario { then_delete: false, ..scenario.clone() };
-        let half = if scenario.then_delete { undisturbed(&whole, 0, &mut report).count.calls / 2 } else { 0 };
-        let calm = undisturbed(&scenario, half, &mut report);
-        totals.add(&calm);
-        let before = totals;
-        for disturbance in disturbances(options, &calm) {
-            let verdict = in_a_fresh_place(|dir| run(&scenario, disturbance, half, dir));
-            totals.add(&verdict);
-            if !verdict.is_clean() {
-                tell(&scenario, disturbance, &verdict, &mut report);
+        let half = scenario.undeleted.as_ref().map_or(0, |whole| undisturbed(whole, 0, &report).count.calls / 2);
+        let calm = undisturbed(&scenario, half, &report);
+        lock(&totals).add(&calm);
+        let queue = Mutex::new(disturbances(options, &calm).into_iter());
+        let runs = lock(&queue).len() + 1;
+        let work = || {
+            loop {
+                let Some(disturbance) = lock(&queue).next() else { return };
+                let verdict = in_a_fresh_place(|dir| run(&scenario, disturbance, half, dir));
+                lock(&totals).add(&verdict);
+                if !verdict.is_clean() {
+                    tell(&scenario, disturbance, &verdict, &report);
+                }
             }
-        }
-        report(&format!("{}: {} runs", scenario.name, totals.points - before.points + 1));
+        };
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        std::thread::scope(|scope| {
+            for _ in 0..processors {
+                scope.spawn(work);
+            }
+        });
+        report(&format!("{}: {runs} runs", scenario.name));
     }
-    totals
+    *lock(&totals)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn disturbances(options: &Options, calm: &Verdict) -> Vec<Disturbance> {
@@ -115,7 +129,7 @@ fn disturbances(options: &Options, calm: &Verdict) -> Vec<Disturbance> {
     all
 }
 
-fn undisturbed(scenario: &Scenario, half: u64, report: &mut impl FnMut(&str)) -> Verdict {
+fn undisturbed(scenario: &Scenario, half: u64, report: &impl Fn(&str)) -> Verdict {
     let verdict = in_a_fresh_place(|dir| run(scenario, Disturbance::None, half, dir));
     if !verdict.is_clean() {
         tell(scenario, Disturbance::None, &verdict, report);
@@ -124,15 +138,12 @@ fn undisturbed(scenario: &Scenario, half: u64, report: &mut impl FnMut(&str)) ->
 }
 
 /// The history that reproduces what went wrong.
-fn tell(scenario: &Scenario, disturbance: Disturbance, verdict: &Verdict, report: &mut impl FnMut(&str)) {
-    report(&format!("FAILED {}: {disturbance:?}", scenario.name));
-    for fault in verdict.faults() {
-        report(&format!("    {fault}"));
-    }
-    report("  what happened:");
-    for point in &verdict.trace {
-        report(&format!("    {point}"));
-    }
+fn tell(scenario: &Scenario, disturbance: Disturbance, verdict: &Verdict, report: &impl Fn(&str)) {
+    let faults: Vec<String> = verdict.faults().map(|fault| format!("    {fault}")).collect();
+    let trace: Vec<String> = verdict.trace.iter().map(|point| format!("    {point}")).collect();
+    let (faults, trace) = (faults.join("\n"), trace.join("\n"));
+    // In one piece: other runs report at the same time.
+    report(&format!("FAILED {}: {disturbance:?}\n{faults}\n  what happened:\n{trace}", scenario.name));
 }
 
 /// A directory in memory where the host has one: the proof is about order, and the disk's own time would be most of it.

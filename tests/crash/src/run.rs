@@ -73,6 +73,9 @@ impl Verdict {
 /// Longer than any deadline in the daemon: who is not done by then is stuck.
 const PATIENCE: Duration = Duration::from_secs(4 * 3600);
 
+/// How long services may take after a retry.
+const AFTER_RETRY: Duration = Duration::from_secs(600);
+
 /// What stays the same while daemons come and go.
 struct Story<'a> {
     scenario: &'a Scenario,
@@ -211,7 +214,7 @@ impl Story<'_> {
             self.ask(process, &self.scenario.change).await?;
             self.answered = 1;
         }
-        if self.scenario.then_delete && self.answered == 1 {
+        if self.scenario.undeleted.is_some() && self.answered == 1 {
             if life == 1 {
                 self.until_calls(process, begin + self.half).await;
             }
@@ -219,7 +222,10 @@ impl Story<'_> {
             self.answered = 2;
         }
         let last = self.client.acknowledged().last().copied().ok_or("nothing was acknowledged")?;
-        self.until_ended(process, last).await?;
+        let phase = self.until_ended(process, last).await?;
+        if self.scenario.machines.is_none() && phase == OperationPhase::Succeeded {
+            return self.until_gone(process).await;
+        }
         // A fault that time does not mend ends the operation; somebody looks, mends it and tries again.
         for number in 1..=3 {
             if process.is_as_asked(self.scenario) {
@@ -227,8 +233,15 @@ impl Story<'_> {
             }
             let operation = self.client.ask(process, &scenario::retry(number)).await?;
             self.until_ended(process, operation).await?;
+            // The cluster may be as asked for before its services are.
+            let _ = tokio::time::timeout(AFTER_RETRY, process.until_as_asked(self.scenario)).await;
         }
         if process.is_as_asked(self.scenario) { Ok(()) } else { Err(format!("is not as asked for: {}", process.describe())) }
+    }
+
+    async fn until_gone(&self, process: &Process) -> Result<(), String> {
+        let gone = tokio::time::timeout(PATIENCE, process.until_gone()).await;
+        gone.map_err(|_| format!("the cluster does not go: {}", process.describe()))
     }
 
     async fn until_ended(&self, process: &Process, operation: OperationId) -> Result<OperationPhase, String> {
@@ -273,7 +286,7 @@ impl Story<'_> {
             verdict.orphans.extend(audit.orphans);
             let operation = self.client.ask(process, &scenario::delete()).await?;
             self.until_ended(process, operation).await?;
-            tokio::time::timeout(PATIENCE, process.until_gone()).await.map_err(|_| "the deletion does not end".to_owned())?;
+            self.until_gone(process).await?;
         }
         let audit = self.world.audit(process.instance(), &[]);
         verdict.orphans.extend(audit.orphans);

@@ -16,8 +16,8 @@ pub struct Scenario {
     pub before: Vec<Request>,
     /// The change under proof.
     pub change: Request,
-    /// Whether the cluster's deletion is asked for while the change is half done.
-    pub then_delete: bool,
+    /// The story without the deletion, if the cluster's deletion is asked for while the change is half done.
+    pub undeleted: Option<Box<Scenario>>,
     /// Machines that must be there at the end; none if nothing may be there.
     pub machines: Option<u32>,
     /// Services that must be well at the end.
@@ -29,7 +29,7 @@ pub fn all() -> Vec<Scenario> {
     let changes = changes();
     let deletions = changes.iter().filter(|scenario| scenario.machines.is_some()).map(|scenario| Scenario {
         name: format!("delete in the middle of {}", scenario.name),
-        then_delete: true,
+        undeleted: Some(Box::new(scenario.clone())),
         machines: None,
         services: Vec::new(),
         ..scenario.clone()
@@ -45,7 +45,7 @@ fn changes() -> Vec<Scenario> {
         name: name.to_owned(),
         before,
         change,
-        then_delete: false,
+        undeleted: None,
         machines,
         services: services.iter().map(|text| name_of(text)).collect(),
     };
