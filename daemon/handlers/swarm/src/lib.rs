@@ -2,6 +2,8 @@
 
 mod connect;
 mod failures;
+#[cfg(test)]
+mod fixtures;
 mod handler;
 mod logs;
 mod managers;

@@ -4,6 +4,8 @@ mod containers;
 mod nodes;
 mod services;
 pub(crate) mod tasks;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 

@@ -110,7 +110,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::services::translate::tests::plain;
+    use crate::fixtures::plain;
 
     fn documented() -> std::path::PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../docs/reference/support-swarm.md")

@@ -86,7 +86,7 @@ mod tests {
     use muster_protocol::{ErrorCode, SecretString};
 
     use super::*;
-    use crate::services::translate::tests::plain;
+    use crate::fixtures::plain;
 
     #[track_caller]
     fn assert_refused(service: ServiceSpec, code: ErrorCode, field: &str) {

@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic, and says when it is skipped")]
 
 mod certificates;
+mod fields;
 mod machines;
 mod membership;
+mod orders;
 mod services;
 
 use std::sync::Arc;

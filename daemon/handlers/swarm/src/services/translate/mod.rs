@@ -3,7 +3,7 @@
 mod container;
 mod template;
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;
 
 use std::collections::BTreeMap;
 

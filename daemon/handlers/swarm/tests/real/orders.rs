@@ -1,0 +1,83 @@
+//! Orders for services, and what is asked of those that run.
+
+use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use muster_engine::handler::ServiceOrder;
+use muster_engine::observed::OrchestratorView;
+use muster_protocol::model::host::Role::{ControlPlane, Worker};
+use muster_protocol::model::service::{SecretFile, ServiceMode, ServiceSpec};
+use muster_protocol::{Name, SecretString, ServiceId};
+
+use crate::Scene;
+use crate::machines::BUSYBOX;
+
+/// A service that runs this shell command.
+pub fn service(name: &str, command: &str) -> ServiceSpec {
+    ServiceSpec {
+        name: name.parse().unwrap(),
+        image: BUSYBOX.to_owned(),
+        command: ["/bin/sh", "-c", command].map(str::to_owned).to_vec(),
+        args: Vec::new(),
+        env: BTreeMap::new(),
+        secrets: Vec::new(),
+        files: Vec::new(),
+        mode: ServiceMode::Replicated,
+        replicas: 1,
+        resources: Default::default(),
+        ports: Vec::new(),
+        mounts: Vec::new(),
+        health: None,
+        constraints: Vec::new(),
+        update: Default::default(),
+        labels: BTreeMap::new(),
+    }
+}
+
+/// The first order for a service.
+pub fn order(spec: ServiceSpec) -> ServiceOrder {
+    ServiceOrder { id: ServiceId::generate(), generation: 1, spec, secrets_version: 1 }
+}
+
+/// The secret `password` with this value.
+pub fn secret(value: &str) -> SecretFile {
+    SecretFile { name: "password".parse().unwrap(), value: Some(SecretString::new(value)), path: None }
+}
+
+/// A manager and a worker that have the image.
+pub async fn scene(cluster: &str) -> Scene {
+    let scene = Scene::formed(cluster, &[("manager-1", ControlPlane), ("worker-1", Worker)]).await;
+    scene.machines.load_busybox();
+    scene
+}
+
+impl Scene {
+    /// Waits until the service is well in this generation.
+    pub async fn ready(&self, name: &Name, generation: u64, copies: u32) -> OrchestratorView {
+        self.observe_until(&format!("{name} of generation {generation} with {copies} copies"), |view| {
+            view.services.get(name).is_some_and(|service| {
+                let counts = (service.generation, service.ready, service.wanted, service.updating);
+                counts == (generation, copies, copies, false)
+            })
+        })
+        .await
+    }
+
+    /// What a command prints in a container of the service, on the machine where one runs.
+    pub fn in_container(&self, machine: &Name, service: &Name, command: &str) -> String {
+        let find = format!("docker ps -q --filter label=com.docker.swarm.service.name={service} | head -1");
+        self.machines.run(machine.as_str(), &format!("docker exec $({find}) sh -c '{command}'"))
+    }
+}
+
+/// What a web server answers.
+pub fn http_get(address: &str, port: u16) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect((address, port))?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    stream.write_all(b"GET /index.html HTTP/1.0\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
