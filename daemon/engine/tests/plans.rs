@@ -122,6 +122,17 @@ fn scaling_down_takes_nodes_out_before_their_machines_and_control_planes_one_at_
 }
 
 #[test]
+fn a_control_plane_that_is_down_is_scaled_away_before_those_that_are_up() {
+    run(async {
+        let mut bench = ready(3, 0).await;
+        lose(&bench, Role::ControlPlane, 2);
+        let scale = bench.ask(|state, asked| state.admit_scale(Some(1), None, asked)).unwrap();
+        assert_eq!(ended(&mut bench, &scale).await.phase, OperationPhase::Succeeded);
+        assert!(bench.world.audit(INSTANCE, &[CLUSTER]).is_clean());
+    });
+}
+
+#[test]
 fn a_machine_that_was_scaled_away_comes_back_as_another_without_a_refused_call() {
     run(async {
         let mut bench = ready(1, 1).await;

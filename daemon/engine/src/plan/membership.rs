@@ -101,7 +101,10 @@ impl Planner<'_> {
             }
             counted.members += 1;
             counted.ready += usize::from(self.sees_ready(name));
-            counted.living += usize::from(self.has_machine(name));
+            if !matches!(entry.state, ResourceState::Unknown(_)) {
+                counted.certain += 1;
+                counted.living += usize::from(self.has_machine(name));
+            }
         }
         counted
     }
@@ -111,7 +114,7 @@ impl Planner<'_> {
     }
 
     /// Whether the last look saw it ready; what was seen of a machine that is gone since says nothing.
-    fn sees_ready(&self, machine: &Name) -> bool {
+    pub(super) fn sees_ready(&self, machine: &Name) -> bool {
         let seen = self.state.observed.orchestrator.nodes.get(machine);
         seen.is_some_and(|node| node.ready) && self.has_machine(machine)
     }
@@ -145,15 +148,16 @@ impl Planner<'_> {
     /// Nothing can be decided by a control plane that has lost its majority for good, and forming another
     /// cluster beside it would lose what ran on it.
     pub(super) fn lost_quorum(&self, step: &Action) -> Option<Gate> {
-        let ControlPlanes { members, ready, living } = self.control_planes();
-        if members == 0 || ready > 0 || living >= majority_of(members) {
+        let ControlPlanes { certain, ready, living, .. } = self.control_planes();
+        // Whether one that may have joined would save the majority shows by somebody being ready.
+        if certain == 0 || ready > 0 || living >= majority_of(certain) {
             return None;
         }
-        let gone = members - living;
+        let gone = certain - living;
         Some(self.blocked(
             ErrorCode::QuorumLost,
             step,
-            &format!("{gone} of {members} control-plane machines of this cluster were lost"),
+            &format!("{gone} of {certain} control-plane machines of this cluster were lost"),
             "delete the cluster and create it again",
         ))
     }
@@ -166,7 +170,9 @@ struct ControlPlanes {
     members: usize,
     /// Those that were seen ready.
     ready: usize,
-    /// Those whose machine is there, so that they may become ready again.
+    /// Those of which it is known that they are members.
+    certain: usize,
+    /// Those of the certain ones whose machine is there, so that they may become ready again.
     living: usize,
 }
 

@@ -1,5 +1,7 @@
 //! What should not be there any more: surplus machines, or everything.
 
+use std::cmp::Reverse;
+
 use muster_protocol::Name;
 use muster_protocol::model::host::Role;
 
@@ -23,7 +25,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Takes surplus machines out, highest number first: from the orchestrator, then from the infrastructure.
+    /// Takes surplus machines out, the highest number first: from the orchestrator, then from the infrastructure.
     pub(super) fn remove_surplus_machines(&mut self) {
         let mut surplus: Vec<(Role, u32, Name)> = self
             .state
@@ -36,7 +38,11 @@ impl Planner<'_> {
             .filter(|name| self.state.desired().role_of(name).is_none())
             .filter_map(|name| role_and_number(name).map(|(role, number)| (role, number, name.clone())))
             .collect();
-        surplus.sort_by_key(|(role, number, _)| std::cmp::Reverse((*role, *number)));
+        // Control planes that are down go first: without them the others are a larger majority.
+        surplus.sort_by_key(|(role, number, name)| {
+            let is_up = *role == Role::ControlPlane && self.sees_ready(name);
+            (Reverse(*role), is_up, Reverse(*number))
+        });
         surplus.dedup();
         let mut previous_control_plane: Vec<Action> = Vec::new();
         for (role, _, machine) in surplus {

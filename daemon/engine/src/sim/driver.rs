@@ -55,7 +55,8 @@ impl Driver for SimDriver {
 
     async fn create(&self, cluster: &ClusterContext, order: &MachineOrder) -> Result<Present, Failure> {
         let marks = marks(cluster);
-        let effect = |things: &mut Things| things.create(marks, order);
+        let tokens = self.world.options().tokens;
+        let effect = |things: &mut Things| things.create(marks, order, tokens);
         self.world.call(CallKind::Create, marks.cluster, Some(&order.key), effect).await
     }
 
@@ -129,7 +130,7 @@ impl Things {
             .collect()
     }
 
-    fn create(&mut self, marks: Marks, order: &MachineOrder) -> Result<Present, Failure> {
+    fn create(&mut self, marks: Marks, order: &MachineOrder, tokens: bool) -> Result<Present, Failure> {
         let (cluster, key) = (marks.cluster, &order.key);
         if !key.is_infrastructure() {
             let message = format!("{key} is nothing that an infrastructure makes");
@@ -137,7 +138,7 @@ impl Things {
         }
         let bucket = self.bucket(cluster);
         let used = bucket.and_then(|bucket| bucket.tokens.get(&(key.clone(), order.attempt)).copied());
-        if let Some(id) = used {
+        if let Some(id) = used.filter(|_| tokens) {
             let resource = bucket.and_then(|bucket| bucket.resources.get(&id));
             return resource.map(|resource| resource.present(id)).ok_or_else(|| {
                 let message = format!("the token of {key} was used for {}, which is gone", resource_id(id));

@@ -28,13 +28,15 @@ use crate::preparer::Preparer;
 pub struct SimOptions {
     /// How long listings may lag behind, as the driver declares it. They do only by [`Fault::LateListing`].
     pub listing_lag: Duration,
+    /// Whether a creation with a token that was used is the creation that used it. Without (as at Cloudit), it makes a second thing.
+    pub tokens: bool,
     /// How long it takes until all copies of a service are up.
     pub rollout: Duration,
 }
 
 impl Default for SimOptions {
     fn default() -> Self {
-        Self { listing_lag: Duration::ZERO, rollout: Duration::from_millis(200) }
+        Self { listing_lag: Duration::ZERO, tokens: true, rollout: Duration::from_millis(200) }
     }
 }
 
