@@ -23,7 +23,7 @@ impl ClusterState {
                 if let ResourceKey::Machine(name) | ResourceKey::Node(name) = key {
                     entry.role = role_and_number(name).map(|(role, _)| role);
                 }
-                entry.state = ResourceState::Wanted;
+                entry.state = ResourceState::Unknown(None);
                 entry.since = now;
             }
             Action::Update(name) => {
