@@ -163,7 +163,10 @@ impl Lab {
         let (control_planes, workers) = (control_planes.to_string(), workers.to_string());
         let kinds = ["--orchestrator", "swarm", "--infrastructure", "local"];
         let numbers = ["--control-planes", &control_planes, "--workers", &workers, "--wait"];
-        self.cli().json(&[&["cluster", "create", cluster][..], &kinds, &numbers].concat()).await
+        let began = Instant::now();
+        let created = self.cli().json(&[&["cluster", "create", cluster][..], &kinds, &numbers].concat()).await;
+        println!("{cluster}: ready after {:.1} s", began.elapsed().as_secs_f32());
+        created
     }
 
     /// Deletes a cluster, waits for it, and sees that nothing of it is left anywhere.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use muster_protocol::model::cluster::{ClusterInfo, ClusterPhase, Tally};
-use muster_protocol::model::event::EventKind;
+use muster_protocol::model::event::{Event, EventKind};
 use muster_protocol::model::host::{HostInfo, HostPhase};
 use muster_protocol::model::operation::OperationInfo;
 use muster_protocol::model::service::ServiceInfo;
@@ -73,12 +73,14 @@ async fn a_lost_worker_is_replaced_and_a_stopped_one_is_started() -> Result<()> 
         lose(lab, "duo", "worker-1").await?;
         assert_eq!(nodes(lab, "duo", "control-plane-1").await?, ["Ready", "Ready Leader"]);
 
-        let before = lab.host("duo", "worker-1").await?;
+        let (cursor, before) = (lab.cursor().await?, lab.host("duo", "worker-1").await?);
         docker(&["kill", before.provider_id.as_deref().context("the machine is not there")?]).await?;
-        let seen = |hosts: &Vec<HostInfo>| hosts.iter().any(|host| host.phase != HostPhase::Ready);
-        lab.cli().until(&["host", "list", "--cluster", "duo"], LIMIT, seen).await?;
-        let ready = |hosts: &Vec<HostInfo>| hosts.iter().all(|host| host.phase == HostPhase::Ready);
-        lab.cli().until(&["host", "list", "--cluster", "duo"], REPAIR_LIMIT, ready).await?;
+        let started = "start machine/worker-1";
+        let is_it = |event: &Event| event.kind == EventKind::StepDone && event.message == started;
+        lab.cli().events_until(cursor, LIMIT, is_it).await?;
+        let is_ready = |host: &HostInfo| host.phase == HostPhase::Ready && host.cause.is_none();
+        lab.cli().until(&["host", "info", &before.id.to_string()], REPAIR_LIMIT, is_ready).await?;
+        assert_eq!(nodes(lab, "duo", "control-plane-1").await?, ["Ready", "Ready Leader"]);
         let after = lab.host("duo", "worker-1").await?;
         assert_eq!((after.provider_id, after.node_id), (before.provider_id, before.node_id), "it is the same machine");
         lab.delete("duo").await?;
