@@ -238,6 +238,10 @@ async fn come_to_rest(bench: &mut Bench, losses_of_control_planes: bool) {
         audit.quorum_breaks.clear();
     }
     assert!(audit.is_clean(), "{audit}");
+    for (key, id) in bench.world.resources(INSTANCE, CLUSTER) {
+        let known = bench.state.ledger.get(&key).and_then(|entry| entry.present());
+        assert!(known.is_some_and(|known| known.id == id), "{key} ({id}) is not in the ledger");
+    }
 
     if bench.phase() != ClusterPhase::Deleted {
         let delete = bench.ask(|state, asked| state.admit_delete(asked)).unwrap();

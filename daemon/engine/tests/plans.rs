@@ -126,6 +126,7 @@ fn a_control_plane_that_is_down_is_scaled_away_before_those_that_are_up() {
     run(async {
         let mut bench = ready(3, 0).await;
         lose(&bench, Role::ControlPlane, 2);
+        assert!(bench.run_until(HOUR, |bench| bench.phase() == ClusterPhase::Degraded).await);
         let scale = bench.ask(|state, asked| state.admit_scale(Some(1), None, asked)).unwrap();
         assert_eq!(ended(&mut bench, &scale).await.phase, OperationPhase::Succeeded);
         assert!(bench.world.audit(INSTANCE, &[CLUSTER]).is_clean());
@@ -392,6 +393,19 @@ fn a_cancelled_delete_brings_back_what_was_taken_away() {
             assert!(bench.run_until(HOUR, rests).await, "after {millis} ms:\n{}", bench.gates());
             assert!(bench.world.audit(INSTANCE, &[CLUSTER]).is_clean());
         }
+    });
+}
+
+#[test]
+fn a_machine_that_nobody_knows_of_does_not_keep_a_delete_from_its_end() {
+    run(async {
+        let mut bench = ready(1, 0).await;
+        // As a request that arrived after its answer was given up would leave it.
+        let unknown = ResourceKey::Machine(machine_name(Role::Worker, 7));
+        bench.world.seed_foreign(CLUSTER, Some((INSTANCE, CLUSTER)), unknown);
+        let delete = bench.ask(|state, asked| state.admit_delete(asked)).unwrap();
+        assert_eq!(ended(&mut bench, &delete).await.phase, OperationPhase::Succeeded);
+        assert!(bench.world.audit(INSTANCE, &[]).is_clean());
     });
 }
 

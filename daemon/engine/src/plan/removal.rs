@@ -20,7 +20,10 @@ impl Planner<'_> {
         let network = self.remove(&ResourceKey::Network, &removed, None);
         if !self.state.record.swept {
             let mut before = removed;
-            before.extend(network);
+            // A network that cannot be removed may be in use by something that only a sweep finds.
+            if self.entry(&ResourceKey::Network).is_none_or(|entry| entry.failures == 0) {
+                before.extend(network);
+            }
             self.step(Action::Sweep, &before);
         }
     }

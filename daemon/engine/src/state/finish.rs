@@ -118,28 +118,42 @@ impl ClusterState {
 
     fn finish_sweep(&mut self, outcome: Outcome, now: Timestamp) {
         match outcome {
-            Outcome::Swept(found) => {
-                // What we made and lost track of comes back into the ledger and is removed like the rest.
-                let unreadable = found.iter().find(|owned| owned.key.is_none()).map(|owned| owned.present.id.clone());
-                if let Some(id) = unreadable {
-                    let message = format!("{id} carries this cluster's mark, but not one that says what it is");
-                    let remedy = "see what it is, and remove it at its infrastructure";
-                    let failure = Failure::not_applied(ErrorCode::Provider, message).with_remedy(remedy);
-                    self.note_sweep_failure(failure, now);
-                } else {
-                    self.sweep_retry = None;
-                }
-                let mut any = self.sweep_retry.is_some();
-                let adopted = found.into_iter().filter_map(|Owned { key, present, .. }| Some((key?, present)));
-                for (key, present) in adopted.filter(|(key, _)| key.is_infrastructure()) {
-                    any = true;
-                    let entry = self.entry_mut(&key, now);
-                    entry.state = ResourceState::Present(present);
-                }
-                self.record.swept = !any;
-            }
+            Outcome::Swept(found) => self.adopt_swept(found, now),
             Outcome::Failed(failure) => self.note_sweep_failure(failure, now),
             Outcome::Present(_) | Outcome::Absent | Outcome::Done => {}
+        }
+    }
+
+    /// What we made and lost track of comes back into the ledger and is removed like the rest.
+    fn adopt_swept(&mut self, found: Vec<Owned>, now: Timestamp) {
+        self.record.swept = found.is_empty();
+        let mut adopted_any = false;
+        let mut unreadable = None;
+        for Owned { key, present, .. } in found {
+            let Some(key) = key.filter(ResourceKey::is_infrastructure) else {
+                unreadable = Some(present.id);
+                continue;
+            };
+            let entry = self.entry_mut(&key, now);
+            let is_known = match &entry.state {
+                ResourceState::Present(known) | ResourceState::Removing(known) => known.id == present.id,
+                ResourceState::Wanted | ResourceState::Unknown(_) => false,
+            };
+            if !is_known {
+                entry.state = ResourceState::Present(present);
+                adopted_any = true;
+            }
+        }
+        if let Some(id) = unreadable {
+            let message = format!("{id} carries this cluster's mark, but not one that says what it is");
+            let remedy = "see what it is, and remove it at its infrastructure";
+            self.note_sweep_failure(Failure::not_applied(ErrorCode::Provider, message).with_remedy(remedy), now);
+        } else if self.record.swept || adopted_any {
+            self.sweep_retry = None;
+        } else {
+            // Nothing new: what is known is being removed, and looking again at once would not help it.
+            let message = "what is known to be left is still there";
+            self.note_sweep_failure(Failure::not_applied(ErrorCode::Provider, message), now);
         }
     }
 
