@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::audit::Violation;
 use super::state::{Bucket, Change, Node, Orchestrator, Service, machine_at};
-use super::world::Things;
+use super::things::Things;
 use crate::failure::Failure;
 use crate::handler::{Member, ServiceOrder};
 use crate::ledger::{Facts, Present};

@@ -9,7 +9,8 @@ use muster_protocol::model::service::{LogLine, LogSource, ServiceSpec};
 use muster_protocol::{Error, ErrorCode, Name};
 
 use super::faults::CallKind;
-use super::world::{SimWorld, Things};
+use super::things::Things;
+use super::world::SimWorld;
 use crate::context::ClusterContext;
 use crate::failure::Failure;
 use crate::handler::{Handler, Member, ServiceOrder};

@@ -1,6 +1,7 @@
 //! The world on disk: one change a line. It survives the daemon's death, not the host's: nothing is synced.
+//! A lock beside it keeps a second daemon out, which would write the file anew under the first one's hands.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::Path;
 
@@ -9,11 +10,14 @@ use super::state::{Change, State};
 /// An open journal.
 pub(super) struct Journal {
     file: File,
+    /// Locked for as long as it is open; the kernel ends that with the process.
+    _lock: File,
 }
 
 impl Journal {
     /// Reads the journal, writes it anew without what is gone since, and opens it for more.
     pub(super) fn open(path: &Path) -> io::Result<(Self, State)> {
+        let lock = lock(&path.with_extension("lock"))?;
         let state = read(path)?;
         let fresh = path.with_extension("new");
         let mut writer = BufWriter::new(File::create(&fresh)?);
@@ -23,12 +27,23 @@ impl Journal {
         writer.flush()?;
         std::fs::rename(&fresh, path)?;
         let file = OpenOptions::new().append(true).open(path)?;
-        Ok((Self { file }, state))
+        Ok((Self { file, _lock: lock }, state))
     }
 
     /// Adds a change, in one write: a killed process leaves the whole line or none of it.
     pub(super) fn append(&mut self, change: &Change) -> io::Result<()> {
         self.file.write_all(&line(change)?)
+    }
+}
+
+fn lock(path: &Path) -> io::Result<File> {
+    let file = File::create(path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            Err(io::Error::new(io::ErrorKind::ResourceBusy, "it is in use by another daemon"))
+        }
+        Err(TryLockError::Error(error)) => Err(error),
     }
 }
 
@@ -56,4 +71,20 @@ fn read(path: &Path) -> io::Result<State> {
         text.clear();
     }
     Ok(state)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_world_that_is_in_use_is_not_opened_a_second_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sim.world");
+        let first = Journal::open(&path).unwrap();
+        let refused = Journal::open(&path).err().unwrap();
+        assert_eq!(refused.kind(), io::ErrorKind::ResourceBusy);
+        drop(first);
+        assert!(Journal::open(&path).is_ok());
+    }
 }

@@ -6,7 +6,7 @@
 //!
 //! - `world`: [`SimWorld`], what is shared and outlives the daemon; every call goes through its one door
 //! - `state`: networks, machines and formed clusters, as plain data with one way to change them
-//! - `journal`: the same on disk, so that a killed daemon finds its world again
+//! - `things`: that data behind its lock; `journal`: the same on disk, so that a killed daemon finds its world again
 //! - `cluster`: an orchestrator's rules: quorum, membership, services
 //! - `view`: what an orchestrator shows: nodes, rollouts, containers
 //! - `driver`, `preparer`, `handler`: the traits on top of it
@@ -20,6 +20,7 @@ mod handler;
 mod journal;
 mod preparer;
 mod state;
+mod things;
 mod view;
 mod world;
 

@@ -9,7 +9,8 @@ use muster_protocol::{ErrorCode, Name, SecretString};
 
 use super::faults::CallKind;
 use super::state::{Change, Resource, machine_at};
-use super::world::{SimWorld, Things};
+use super::things::Things;
+use super::world::SimWorld;
 use crate::context::{ClusterContext, Material};
 use crate::failure::Failure;
 use crate::ledger::{MachineAccess, ResourceKey};

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::cluster::node_id;
 use super::state::{Bucket, Node, Orchestrator, Resource, Service};
-use super::world::Things;
+use super::things::Things;
 use crate::failure::Failure;
 use crate::handler::Member;
 use crate::ledger::Facts;
