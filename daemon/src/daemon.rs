@@ -211,7 +211,8 @@ pub(crate) fn notify(state: &[sd_notify::NotifyState<'_>]) {
     }
 }
 
-fn make_private(dir: &Path) -> Result<(), DaemonError> {
+/// Makes a directory that nobody else can enter, if there is none.
+pub fn make_private(dir: &Path) -> Result<(), DaemonError> {
     use std::os::unix::fs::DirBuilderExt;
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
     made.map_err(|source| DaemonError::StateDir { path: dir.to_owned(), source })

@@ -9,7 +9,7 @@ use clap::Parser;
 use muster_engine::sim::SimWorld;
 use musterd::clock::Clock;
 use musterd::config::{Config, Places};
-use musterd::daemon::{Options, run};
+use musterd::daemon::{Options, make_private, run};
 use musterd::gateway::listener::Listener;
 use musterd::kinds::built_in::BuiltIn;
 use musterd::telemetry;
@@ -100,9 +100,14 @@ fn world(config: &Config, places: &Places) -> anyhow::Result<SimWorld> {
         return Ok(SimWorld::new(options));
     }
     let state_dir = config.state_dir.as_ref().unwrap_or(&places.state_dir);
-    std::fs::create_dir_all(state_dir).with_context(|| format!("cannot use {}", state_dir.display()))?;
+    make_private(state_dir)?;
     let file = state_dir.join("sim.world");
-    SimWorld::open(&file, options).with_context(|| format!("cannot read {}; move it away", file.display()))
+    match SimWorld::open(&file, options) {
+        Err(error) if error.kind() == std::io::ErrorKind::ResourceBusy => {
+            anyhow::bail!("the state directory {} is in use by another musterd", state_dir.display())
+        }
+        opened => opened.with_context(|| format!("cannot read {}; move it away", file.display())),
+    }
 }
 
 /// Each connection is a file. What the system allows at most is taken.
