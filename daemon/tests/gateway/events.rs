@@ -30,6 +30,19 @@ async fn a_follower_sees_every_event_once_across_a_restart() {
 }
 
 #[tokio::test]
+async fn an_operation_begins_once_and_ends_once() {
+    let daemon = TestDaemon::start().await;
+    let client = daemon.with_cluster("demo").await;
+    succeed(&client, client.cluster_delete(&name("demo"), None).await.unwrap()).await;
+    let events: Vec<Event> = client.events(EventQuery::default()).try_collect().await.unwrap();
+    let of = |kind: EventKind| {
+        events.iter().filter(|event| event.kind == kind).map(|event| event.message.as_str()).collect::<Vec<_>>()
+    };
+    assert_eq!(of(EventKind::OperationStarted), ["cluster-create", "cluster-delete"]);
+    assert_eq!(of(EventKind::OperationEnded), ["cluster-create succeeded", "cluster-delete succeeded"]);
+}
+
+#[tokio::test]
 async fn events_are_filtered_by_cluster_and_go_on_behind_the_cursor() {
     let daemon = TestDaemon::start().await;
     let client = daemon.with_cluster("one").await;

@@ -35,12 +35,14 @@ pub async fn create(
     context.provisioner.preflight(&spec).await?;
 
     let asked = context.asked(caller);
-    let state = new_state(context, spec, asked).await?;
+    let mut state = new_state(context, spec, asked).await?;
     let Some(operation) = state.operations.get(&asked.operation).map(|operation| operation.info.clone()) else {
         return Err(Error::new(ErrorCode::Internal, "a new cluster has no operation"));
     };
     let batch = batch(context, &state, new.answer.clone(), operation.id).await?;
     shared.journal.write(batch).await.map_err(store_error)?;
+    // What was announced with the write is not announced by the supervisor again.
+    state.outbox.clear();
 
     let state = Arc::new(state);
     shared.board.publish(state.clone());
