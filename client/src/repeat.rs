@@ -1,7 +1,7 @@
 //! Which requests may be made again when nobody knows whether the first one arrived.
 
 use muster_protocol::Request;
-use muster_protocol::request::{Access, IdempotencyKey};
+use muster_protocol::request::Access;
 use uuid::Uuid;
 
 /// Whether a request may be made again.
@@ -17,7 +17,7 @@ pub(crate) enum Repeat {
 
 /// Makes the request safe to repeat where that is possible: a change without an idempotency key gets one.
 pub(crate) fn make_repeatable(request: &mut Request) -> Repeat {
-    if let Some(key) = key_of(request) {
+    if let Some(key) = request.idempotency_key_mut() {
         key.get_or_insert_with(|| Uuid::now_v7().simple().to_string());
         return Repeat::Keyed;
     }
@@ -26,42 +26,6 @@ pub(crate) fn make_repeatable(request: &mut Request) -> Repeat {
         Repeat::Read
     } else {
         Repeat::Never
-    }
-}
-
-fn key_of(request: &mut Request) -> Option<&mut Option<IdempotencyKey>> {
-    match request {
-        Request::ClusterCreate { idempotency_key, .. }
-        | Request::ClusterDelete { idempotency_key, .. }
-        | Request::ClusterScale { idempotency_key, .. }
-        | Request::ClusterRetry { idempotency_key, .. }
-        | Request::ServiceCreate { idempotency_key, .. }
-        | Request::ServiceDelete { idempotency_key, .. }
-        | Request::ServiceUpdate { idempotency_key, .. }
-        | Request::ServiceScale { idempotency_key, .. } => Some(idempotency_key),
-        Request::ClusterInfo { .. }
-        | Request::ClusterList { .. }
-        | Request::ClusterPlan { .. }
-        | Request::ServiceInfo { .. }
-        | Request::ServiceList { .. }
-        | Request::ServiceLogs { .. }
-        | Request::HostInfo { .. }
-        | Request::HostList { .. }
-        | Request::ContainerInfo { .. }
-        | Request::ContainerList { .. }
-        | Request::CatalogList
-        | Request::CatalogShow { .. }
-        | Request::OperationInfo { .. }
-        | Request::OperationList { .. }
-        | Request::OperationWatch { .. }
-        | Request::OperationCancel { .. }
-        | Request::Events { .. }
-        | Request::AccountAdd { .. }
-        | Request::AccountCheck { .. }
-        | Request::AccountList
-        | Request::AccountRemove { .. }
-        | Request::Doctor
-        | Request::Whoami => None,
     }
 }
 

@@ -289,6 +289,43 @@ impl Request {
         }
     }
 
+    /// Where its idempotency key goes, if it is a change that can have one.
+    pub fn idempotency_key_mut(&mut self) -> Option<&mut Option<IdempotencyKey>> {
+        match self {
+            Self::ClusterCreate { idempotency_key, .. }
+            | Self::ClusterDelete { idempotency_key, .. }
+            | Self::ClusterScale { idempotency_key, .. }
+            | Self::ClusterRetry { idempotency_key, .. }
+            | Self::ServiceCreate { idempotency_key, .. }
+            | Self::ServiceDelete { idempotency_key, .. }
+            | Self::ServiceUpdate { idempotency_key, .. }
+            | Self::ServiceScale { idempotency_key, .. } => Some(idempotency_key),
+            Self::ClusterInfo { .. }
+            | Self::ClusterList { .. }
+            | Self::ClusterPlan { .. }
+            | Self::ServiceInfo { .. }
+            | Self::ServiceList { .. }
+            | Self::ServiceLogs { .. }
+            | Self::HostInfo { .. }
+            | Self::HostList { .. }
+            | Self::ContainerInfo { .. }
+            | Self::ContainerList { .. }
+            | Self::CatalogList
+            | Self::CatalogShow { .. }
+            | Self::OperationInfo { .. }
+            | Self::OperationList { .. }
+            | Self::OperationWatch { .. }
+            | Self::OperationCancel { .. }
+            | Self::Events { .. }
+            | Self::AccountAdd { .. }
+            | Self::AccountCheck { .. }
+            | Self::AccountList
+            | Self::AccountRemove { .. }
+            | Self::Doctor
+            | Self::Whoami => None,
+        }
+    }
+
     /// Whether it is answered with a stream.
     pub const fn is_stream(&self) -> bool {
         matches!(self, Self::ServiceLogs { .. } | Self::OperationWatch { .. } | Self::Events { .. })

@@ -1,6 +1,7 @@
 //! One cluster's actors: the supervisor with its state and loop, and its two children that make the outside calls.
 
 pub mod calls;
+mod commit;
 mod dispatch;
 pub mod driver;
 pub mod handler;

@@ -11,12 +11,13 @@ use muster_engine::failure::Failure;
 use muster_engine::plan::{Gate, plan};
 use muster_engine::state::{ClusterState, Observation};
 use muster_protocol::model::operation::OperationInfo;
-use muster_protocol::{Error, ErrorCode, Timestamp};
-use muster_store::{Batch, CommitError};
+use muster_protocol::{Error, Timestamp};
+use muster_store::Batch;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 use tokio::task::JoinHandle;
 use tracing::{debug, warn};
 
+use super::commit::Uncommitted;
 use super::dispatch;
 use super::driver::{DriverActor, DriverMessage};
 use super::handler::{HandlerActor, HandlerMessage, Lines, LogRequest};
@@ -274,45 +275,4 @@ impl SupervisorState {
         myself.stop(Some(super::RETIRED.to_owned()));
         Ok(())
     }
-
-    async fn must_commit(&mut self, next: ClusterState) -> Result<(), ActorProcessingErr> {
-        // Whatever the reason, this incarnation cannot go on: the next one starts from what is on disk.
-        self.commit(next, Batch::new()).await.map_err(|uncommitted| match uncommitted {
-            Uncommitted::Refused(error) => error.into(),
-            Uncommitted::InDoubt(error) => error.into(),
-        })
-    }
-
-    /// Writes the difference, and only then takes the new state for the present one.
-    async fn commit(&mut self, mut next: ClusterState, mut batch: Batch) -> Result<(), Uncommitted> {
-        change::write_difference(&mut batch, &self.current, &next)
-            .map_err(|error| Uncommitted::Refused(Error::new(ErrorCode::Store, error.to_string())))?;
-        if !batch.is_empty() {
-            match self.workshop.shared.journal.write(batch).await {
-                Ok(_) => {}
-                Err(CommitError::NotApplied(why)) => {
-                    let error = Error::new(ErrorCode::Store, format!("the change could not be stored: {why}"));
-                    return Err(Uncommitted::Refused(error.retry_later()));
-                }
-                Err(error @ CommitError::MaybeApplied { .. }) => return Err(Uncommitted::InDoubt(error)),
-            }
-        }
-        next.outbox.clear();
-        let ended = next.operations.values().filter(|operation| operation.info.phase.is_ended());
-        for operation in ended {
-            self.workshop.shared.board.publish_operation(&operation.info);
-        }
-        next.forget_ended_operations();
-        self.current = Arc::new(next);
-        self.workshop.shared.board.publish(self.current.clone());
-        Ok(())
-    }
-}
-
-/// Why a change is not the present state.
-enum Uncommitted {
-    /// It certainly is not on disk.
-    Refused(Error),
-    /// It may be on disk.
-    InDoubt(CommitError),
 }

@@ -37,7 +37,7 @@ pub struct New {
 
 /// Takes the key out of a request that changes something; none if it has none.
 pub fn take_key(request: &mut Request) -> Result<Option<Keyed>, Error> {
-    let Some(key) = key_of(request).and_then(Option::take) else { return Ok(None) };
+    let Some(key) = request.idempotency_key_mut().and_then(Option::take) else { return Ok(None) };
     let printable = key.bytes().all(|byte| (b' '..=b'~').contains(&byte));
     if key.is_empty() || key.len() > 64 || !printable {
         return Err(Error::invalid("idempotencyKey", "an idempotency key has 1 to 64 printable ASCII characters")
@@ -74,42 +74,6 @@ pub async fn begin(context: &Context, caller: &Caller, keyed: Option<Keyed>) -> 
             let answer = StoredAnswer { uid: caller.uid, idempotency_key: key, request, operation, at: now };
             Ok(Beginning::New(New { answer: Some(answer), _permit: Some(permit) }))
         }
-    }
-}
-
-fn key_of(request: &mut Request) -> Option<&mut Option<String>> {
-    match request {
-        Request::ClusterCreate { idempotency_key, .. }
-        | Request::ClusterDelete { idempotency_key, .. }
-        | Request::ClusterScale { idempotency_key, .. }
-        | Request::ClusterRetry { idempotency_key, .. }
-        | Request::ServiceCreate { idempotency_key, .. }
-        | Request::ServiceDelete { idempotency_key, .. }
-        | Request::ServiceUpdate { idempotency_key, .. }
-        | Request::ServiceScale { idempotency_key, .. } => Some(idempotency_key),
-        Request::ClusterInfo { .. }
-        | Request::ClusterList { .. }
-        | Request::ClusterPlan { .. }
-        | Request::ServiceInfo { .. }
-        | Request::ServiceList { .. }
-        | Request::ServiceLogs { .. }
-        | Request::HostInfo { .. }
-        | Request::HostList { .. }
-        | Request::ContainerInfo { .. }
-        | Request::ContainerList { .. }
-        | Request::CatalogList
-        | Request::CatalogShow { .. }
-        | Request::OperationInfo { .. }
-        | Request::OperationList { .. }
-        | Request::OperationWatch { .. }
-        | Request::OperationCancel { .. }
-        | Request::Events { .. }
-        | Request::AccountAdd { .. }
-        | Request::AccountCheck { .. }
-        | Request::AccountList
-        | Request::AccountRemove { .. }
-        | Request::Doctor
-        | Request::Whoami => None,
     }
 }
 

@@ -1,0 +1,93 @@
+//! Operations: begun with a request, ended by another that takes their place.
+
+use std::time::Duration;
+
+use muster_protocol::model::event::EventKind;
+use muster_protocol::model::operation::{OperationInfo, OperationKind, OperationPhase};
+use muster_protocol::{ErrorCode, Name, OperationId, Retry};
+
+use super::Asked;
+use crate::failure::Failure;
+use crate::ledger::ResourceKey;
+use crate::operation::{OperationRecord, Target};
+use crate::state::{Announcement, ClusterState, retry};
+
+impl ClusterState {
+    pub(super) fn supersede(&mut self, operations: &[OperationId], asked: Asked) {
+        for id in operations {
+            let failure =
+                Failure::not_applied(ErrorCode::Superseded, format!("operation {} took its place", asked.operation));
+            let mut cause = failure.into_cause("supersede".to_owned(), asked.at);
+            cause.retry = Retry::Never;
+            self.end_operation(*id, OperationPhase::Superseded, Some(cause), asked.at);
+        }
+    }
+
+    /// Failed calls may be made again at once.
+    pub(in crate::state) fn forget_failure(&mut self, key: &ResourceKey) {
+        if let Some(entry) = self.ledger.get_mut(key) {
+            retry::clear_failure(entry);
+        }
+    }
+
+    pub(super) fn forget_all_failures(&mut self) {
+        self.ledger.values_mut().for_each(retry::clear_failure);
+        self.sweep_retry = None;
+    }
+
+    pub(super) fn admitted(
+        &mut self,
+        kind: OperationKind,
+        target: Target,
+        services: Vec<Name>,
+        wait: Duration,
+        asked: Asked,
+    ) -> OperationInfo {
+        self.start_operation(kind, target, services, wait, asked);
+        self.tidy();
+        self.settle(asked.at);
+        let operation = self.operations.get(&asked.operation).map(|operation| operation.info.clone());
+        #[expect(
+            clippy::expect_used,
+            reason = "it was inserted above, and settling ends operations without removing them"
+        )]
+        operation.expect("the operation was just started")
+    }
+
+    pub(super) fn start_operation(
+        &mut self,
+        kind: OperationKind,
+        target: Target,
+        services: Vec<Name>,
+        wait: Duration,
+        asked: Asked,
+    ) {
+        let cluster = self.desired().spec.name.clone();
+        let service = services.first().cloned();
+        let info = OperationInfo {
+            id: asked.operation,
+            kind,
+            cluster_id: self.id(),
+            cluster,
+            services,
+            phase: OperationPhase::Running,
+            requested_by: asked.by,
+            created_at: asked.at,
+            deadline: asked.at + wait,
+            ended_at: None,
+            steps_done: 0,
+            steps_total: 0,
+            message: String::new(),
+            cause: None,
+        };
+        self.operations.insert(asked.operation, OperationRecord { info, target });
+        self.outbox.push(Announcement {
+            kind: EventKind::OperationStarted,
+            at: asked.at,
+            operation: Some(asked.operation),
+            service,
+            message: kind.to_string(),
+            cause: None,
+        });
+    }
+}

@@ -1,0 +1,175 @@
+//! Requests about services.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use muster_protocol::model::cluster::ClusterPhase;
+use muster_protocol::model::operation::{OperationInfo, OperationKind};
+use muster_protocol::model::service::{ServicePhase, ServiceSpec};
+use muster_protocol::{Error, ErrorCode, Name, OperationId, SecretString, ServiceId, Timestamp};
+
+use super::Asked;
+use crate::desired::{ServiceRecord, ServiceVersion};
+use crate::ledger::ResourceKey;
+use crate::operation::{ServiceTarget, Target};
+use crate::state::ClusterState;
+
+/// A service to create or change.
+#[derive(Clone, Debug)]
+pub struct ServiceChange {
+    /// What to run, without the values of its secrets.
+    pub spec: ServiceSpec,
+    /// Under which number the values of its secrets are kept; 0 if it has none.
+    pub secrets_version: u64,
+    /// The template it came from.
+    pub template: Option<String>,
+}
+
+impl ServiceChange {
+    /// Takes the values of the secrets out of a spec, by the secrets' names. Those go to the store sealed; the rest may be shown.
+    pub fn take_secrets(spec: &mut ServiceSpec) -> BTreeMap<Name, SecretString> {
+        let secrets = spec.secrets.iter_mut();
+        secrets.filter_map(|secret| secret.value.take().map(|value| (secret.name.clone(), value))).collect()
+    }
+}
+
+impl ClusterState {
+    /// Creates services, all or none.
+    pub fn admit_service_create(
+        &mut self,
+        changes: Vec<(ServiceId, ServiceChange)>,
+        asked: Asked,
+    ) -> Result<OperationInfo, Error> {
+        self.refuse_if_leaving()?;
+        for (_, change) in &changes {
+            let name = &change.spec.name;
+            if let Some(service) = self.services.get(name) {
+                let why = if service.absent { "is still being removed" } else { "exists already" };
+                return Err(Error::new(ErrorCode::AlreadyExists, format!("service `{name}` {why}"))
+                    .with_remedy("choose another name, or change it with `muster service update`"));
+            }
+        }
+        let mut targets = Vec::new();
+        let mut wait = Duration::ZERO;
+        for (id, change) in changes {
+            wait = wait.max(Duration::from_millis(change.spec.update.deadline_ms));
+            let name = change.spec.name.clone();
+            targets.push(ServiceTarget { name: name.clone(), generation: 1, before: None });
+            let version = ServiceVersion { spec: change.spec, secrets_version: change.secrets_version };
+            let record = ServiceRecord {
+                id,
+                generation: 1,
+                version,
+                absent: false,
+                last_good: None,
+                template: change.template,
+                phase: ServicePhase::Deploying,
+                created_at: asked.at,
+                updated_at: asked.at,
+                withdrawn: None,
+            };
+            self.services.insert(name, record);
+        }
+        if self.record.phase != ClusterPhase::Ready {
+            wait = wait.max(self.deadlines.first_service);
+        }
+        let names = targets.iter().map(|target| target.name.clone()).collect();
+        Ok(self.admitted(OperationKind::ServiceCreate, Target::Services(targets), names, wait, asked))
+    }
+
+    /// Replaces what is asked for of a service. The same again changes nothing and succeeds.
+    pub fn admit_service_update(&mut self, change: ServiceChange, asked: Asked) -> Result<OperationInfo, Error> {
+        self.change_service(OperationKind::ServiceUpdate, change, asked)
+    }
+
+    /// Changes the number of copies of a service.
+    pub fn admit_service_scale(&mut self, name: &Name, replicas: u32, asked: Asked) -> Result<OperationInfo, Error> {
+        let mut version = self.living_service(name)?.version.clone();
+        version.spec.replicas = replicas;
+        crate::validate::service(&version.spec)?;
+        let change = ServiceChange { spec: version.spec, secrets_version: version.secrets_version, template: None };
+        self.change_service(OperationKind::ServiceScale, change, asked)
+    }
+
+    /// Removes a service. One that is being removed is not removed twice.
+    pub fn admit_service_delete(&mut self, name: &Name, asked: Asked) -> Result<OperationInfo, Error> {
+        self.refuse_if_leaving()?;
+        let Some(service) = self.services.get(name) else { return Err(Error::not_found("service", name)) };
+        let (was_absent, generation, before) = (service.absent, service.generation, service.version.clone());
+        let running = self.running_operations().find(|operation| {
+            operation.info.kind == OperationKind::ServiceDelete && operation.info.services.contains(name)
+        });
+        if let (true, Some(operation)) = (was_absent, running) {
+            return Ok(operation.info.clone());
+        }
+        self.supersede_service_operations(name, asked);
+        let key = ResourceKey::Service(name.clone());
+        if let Some(service) = self.services.get_mut(name) {
+            service.absent = true;
+            service.generation += 1;
+            service.updated_at = asked.at;
+        }
+        self.forget_failure(&key);
+        let target = ServiceTarget { name: name.clone(), generation: generation + 1, before: Some(before) };
+        let names = vec![name.clone()];
+        let wait = self.deadlines.first_service;
+        Ok(self.admitted(OperationKind::ServiceDelete, Target::Services(vec![target]), names, wait, asked))
+    }
+
+    pub(super) fn restore_service(&mut self, target: ServiceTarget, now: Timestamp) {
+        let Some(service) = self.services.get_mut(&target.name) else { return };
+        service.generation += 1;
+        service.updated_at = now;
+        match target.before {
+            Some(before) => {
+                service.absent = false;
+                service.version = before;
+            }
+            None => service.absent = true,
+        }
+    }
+
+    fn change_service(
+        &mut self,
+        kind: OperationKind,
+        change: ServiceChange,
+        asked: Asked,
+    ) -> Result<OperationInfo, Error> {
+        self.refuse_if_leaving()?;
+        let name = change.spec.name.clone();
+        let before = self.living_service(&name)?.version.clone();
+        if change.spec.mode != before.spec.mode {
+            return Err(Error::invalid("mode", "the mode of a service cannot be changed")
+                .with_remedy("delete the service and create it with the other mode"));
+        }
+        self.supersede_service_operations(&name, asked);
+        let wait = Duration::from_millis(change.spec.update.deadline_ms);
+        let mut generation = 0;
+        if let Some(service) = self.services.get_mut(&name) {
+            let version = ServiceVersion { spec: change.spec, secrets_version: change.secrets_version };
+            if version != service.version {
+                service.version = version;
+                service.generation += 1;
+                service.updated_at = asked.at;
+                service.withdrawn = None;
+            }
+            service.template = change.template.or(service.template.take());
+            generation = service.generation;
+        }
+        self.forget_failure(&ResourceKey::Service(name.clone()));
+        let target = ServiceTarget { name: name.clone(), generation, before: Some(before) };
+        Ok(self.admitted(kind, Target::Services(vec![target]), vec![name], wait, asked))
+    }
+
+    fn living_service(&self, name: &Name) -> Result<&ServiceRecord, Error> {
+        let service = self.services.get(name).filter(|service| !service.absent);
+        service.ok_or_else(|| Error::not_found("service", name))
+    }
+
+    fn supersede_service_operations(&mut self, name: &Name, asked: Asked) {
+        let operations = self.running_operations();
+        let others = operations.filter(|operation| operation.info.services.contains(name));
+        let others: Vec<OperationId> = others.map(|operation| operation.info.id).collect();
+        self.supersede(&others, asked);
+    }
+}

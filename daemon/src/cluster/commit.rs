@@ -1,0 +1,55 @@
+//! Memory never runs ahead of the disk: a change is written, and only then believed.
+
+use std::sync::Arc;
+
+use muster_engine::state::ClusterState;
+use muster_protocol::{Error, ErrorCode};
+use muster_store::{Batch, CommitError};
+use ractor::ActorProcessingErr;
+
+use super::supervisor::SupervisorState;
+use crate::journal::change;
+
+/// Why a change is not the present state.
+pub(super) enum Uncommitted {
+    /// It certainly is not on disk.
+    Refused(Error),
+    /// It may be on disk.
+    InDoubt(CommitError),
+}
+
+impl SupervisorState {
+    /// A change that cannot be refused: it has happened.
+    pub(super) async fn must_commit(&mut self, next: ClusterState) -> Result<(), ActorProcessingErr> {
+        // Whatever the reason, this incarnation cannot go on: the next one starts from what is on disk.
+        self.commit(next, Batch::new()).await.map_err(|uncommitted| match uncommitted {
+            Uncommitted::Refused(error) => error.into(),
+            Uncommitted::InDoubt(error) => error.into(),
+        })
+    }
+
+    /// Writes the difference, and only then takes the new state for the present one.
+    pub(super) async fn commit(&mut self, mut next: ClusterState, mut batch: Batch) -> Result<(), Uncommitted> {
+        change::write_difference(&mut batch, &self.current, &next)
+            .map_err(|error| Uncommitted::Refused(Error::new(ErrorCode::Store, error.to_string())))?;
+        if !batch.is_empty() {
+            match self.workshop.shared.journal.write(batch).await {
+                Ok(_) => {}
+                Err(CommitError::NotApplied(why)) => {
+                    let error = Error::new(ErrorCode::Store, format!("the change could not be stored: {why}"));
+                    return Err(Uncommitted::Refused(error.retry_later()));
+                }
+                Err(error @ CommitError::MaybeApplied { .. }) => return Err(Uncommitted::InDoubt(error)),
+            }
+        }
+        next.outbox.clear();
+        let ended = next.operations.values().filter(|operation| operation.info.phase.is_ended());
+        for operation in ended {
+            self.workshop.shared.board.publish_operation(&operation.info);
+        }
+        next.forget_ended_operations();
+        self.current = Arc::new(next);
+        self.workshop.shared.board.publish(self.current.clone());
+        Ok(())
+    }
+}
