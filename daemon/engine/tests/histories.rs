@@ -7,184 +7,15 @@ mod bench;
 
 use std::time::Duration;
 
-use bench::{Bench, CLUSTER, INSTANCE, Random, run, service};
-use muster_engine::ledger::ResourceKey;
+use bench::history::{History, event, event_with_losses_of_control_planes, happen, history, random_faults};
+use bench::situations::run;
+use bench::{Bench, CLUSTER, INSTANCE};
 use muster_engine::plan::{Gate, Plan};
-use muster_engine::sim::{Call, Fault};
+use muster_engine::sim::{CallKind, Fault, every};
 use muster_protocol::model::cluster::ClusterPhase;
-use muster_protocol::model::host::Role;
 use muster_protocol::model::operation::{OperationKind, OperationPhase};
-use muster_protocol::{ClusterId, ErrorCode, InstanceId, Name, OperationId};
+use muster_protocol::{ClusterId, ErrorCode, InstanceId};
 use proptest::prelude::*;
-
-/// Something that happens to a cluster.
-#[derive(Clone, Debug)]
-enum Event {
-    Scale(u32, u32),
-    Delete,
-    Retry,
-    /// Of the operations that run, the one with this number.
-    Cancel(usize),
-    CreateService(u8, Image),
-    UpdateService(u8, Image),
-    ScaleService(u8, u32),
-    DeleteService(u8),
-    Crash,
-    LoseWorker(u32),
-    StopWorker(u32),
-    LoseControlPlane(u32),
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Image {
-    Good(u8),
-    Broken,
-}
-
-impl Image {
-    fn text(self) -> String {
-        match self {
-            Self::Good(number) => format!("good:{number}"),
-            Self::Broken => "sim/broken".to_owned(),
-        }
-    }
-}
-
-fn image() -> impl Strategy<Value = Image> {
-    prop_oneof![4 => (0_u8..3).prop_map(Image::Good), 1 => Just(Image::Broken)]
-}
-
-fn event() -> impl Strategy<Value = Event> {
-    let control_planes = prop_oneof![Just(1_u32), Just(3_u32), Just(5_u32)];
-    prop_oneof![
-        4 => (control_planes, 0_u32..3).prop_map(|(control_planes, workers)| Event::Scale(control_planes, workers)),
-        1 => Just(Event::Delete),
-        2 => Just(Event::Retry),
-        3 => (0_usize..3).prop_map(Event::Cancel),
-        3 => (0_u8..2, image()).prop_map(|(name, image)| Event::CreateService(name, image)),
-        3 => (0_u8..2, image()).prop_map(|(name, image)| Event::UpdateService(name, image)),
-        2 => (0_u8..2, 0_u32..4).prop_map(|(name, replicas)| Event::ScaleService(name, replicas)),
-        2 => (0_u8..2).prop_map(Event::DeleteService),
-        4 => Just(Event::Crash),
-        2 => (1_u32..3).prop_map(Event::LoseWorker),
-        1 => (1_u32..3).prop_map(Event::StopWorker),
-    ]
-}
-
-fn event_with_losses_of_control_planes() -> impl Strategy<Value = Event> {
-    prop_oneof![
-        5 => event(),
-        2 => (1_u32..4).prop_map(Event::LoseControlPlane),
-    ]
-}
-
-/// A whole history: how many machines, what happens after how long, and how often calls go wrong.
-#[derive(Clone, Debug)]
-struct History {
-    control_planes: u32,
-    workers: u32,
-    events: Vec<(u64, Event)>,
-    faults_per_mille: u64,
-    seed: u64,
-}
-
-fn history(event: impl Strategy<Value = Event>) -> impl Strategy<Value = History> {
-    let pause = prop_oneof![0_u64..500, 0_u64..30_000, 0_u64..1_200_000];
-    let control_planes = prop_oneof![Just(1_u32), Just(3_u32)];
-    let faults = prop_oneof![Just(0_u64), Just(30), Just(150), Just(400)];
-    let events = prop::collection::vec((pause, event), 0..10);
-    (control_planes, 0_u32..3, events, faults, any::<u64>()).prop_map(
-        |(control_planes, workers, events, faults_per_mille, seed)| History {
-            control_planes,
-            workers,
-            events,
-            faults_per_mille,
-            seed,
-        },
-    )
-}
-
-fn random_faults(per_mille: u64, seed: u64) -> impl FnMut(&Call) -> Option<Fault> + Send + 'static {
-    let mut random = Random::new(seed ^ 0x00fa_0175);
-    move |_| {
-        if random.below(1000) >= per_mille {
-            return None;
-        }
-        Some(match random.below(10) {
-            0 | 1 => Fault::LostAnswer,
-            2 => Fault::LostRequest,
-            3 => Fault::Refused { code: ErrorCode::Quota, permanent: true },
-            4 => Fault::Refused { code: ErrorCode::Provider, permanent: false },
-            5 => Fault::Throttled { retry_after: Duration::from_millis(random.below(30_000)) },
-            6 => Fault::Slow(Duration::from_millis(random.below(60_000))),
-            7 => Fault::Hang { applied: true },
-            8 => Fault::Hang { applied: false },
-            _ => Fault::LateListing(Duration::from_millis(random.below(5_000))),
-        })
-    }
-}
-
-fn name_of(number: u8) -> Name {
-    format!("web-{number}").parse().unwrap()
-}
-
-/// The id of a machine of the cluster that is there.
-fn machine(bench: &Bench, role: Role, number: u32) -> Option<String> {
-    let key = ResourceKey::Machine(muster_engine::desired::machine_name(role, number));
-    bench.world.resources(INSTANCE, CLUSTER).into_iter().find(|(other, _)| *other == key).map(|(_, id)| id)
-}
-
-fn happen(bench: &mut Bench, event: &Event) {
-    // Refusals are answers too; what they leave behind is checked as everything else is.
-    match event.clone() {
-        Event::Scale(control_planes, workers) => {
-            let _ = bench.ask(|state, asked| state.admit_scale(Some(control_planes), Some(workers), asked));
-        }
-        Event::Delete => {
-            let _ = bench.ask(|state, asked| state.admit_delete(asked));
-        }
-        Event::Retry => {
-            let _ = bench.ask(|state, asked| state.admit_retry(asked));
-        }
-        Event::Cancel(number) => {
-            let running: Vec<OperationId> = bench.state.operations.keys().copied().collect();
-            if let Some(id) = running.get(number) {
-                let _ = bench.ask(|state, asked| state.admit_cancel(*id, asked));
-            }
-        }
-        Event::CreateService(number, image) => {
-            let id = bench.new_service_id();
-            let change = service(name_of(number).as_str(), &image.text(), 2);
-            let _ = bench.ask(|state, asked| state.admit_service_create(vec![(id, change)], asked));
-        }
-        Event::UpdateService(number, image) => {
-            let change = service(name_of(number).as_str(), &image.text(), 2);
-            let _ = bench.ask(|state, asked| state.admit_service_update(change, asked));
-        }
-        Event::ScaleService(number, replicas) => {
-            let _ = bench.ask(|state, asked| state.admit_service_scale(&name_of(number), replicas, asked));
-        }
-        Event::DeleteService(number) => {
-            let _ = bench.ask(|state, asked| state.admit_service_delete(&name_of(number), asked));
-        }
-        Event::Crash => bench.crash(),
-        Event::LoseWorker(number) => {
-            if let Some(id) = machine(bench, Role::Worker, number) {
-                bench.world.lose(CLUSTER, &id);
-            }
-        }
-        Event::StopWorker(number) => {
-            if let Some(id) = machine(bench, Role::Worker, number) {
-                bench.world.stop(CLUSTER, &id);
-            }
-        }
-        Event::LoseControlPlane(number) => {
-            if let Some(id) = machine(bench, Role::ControlPlane, number) {
-                bench.world.lose(CLUSTER, &id);
-            }
-        }
-    }
-}
 
 const HOURS: Duration = Duration::from_secs(3 * 3600);
 /// Far more than any history needs; a loop that runs hot is over it at once.
@@ -298,9 +129,9 @@ proptest! {
                 return;
             }
             bench.world.clear_faults();
-            let kind = muster_engine::sim::CallKind::Remove;
+            let kind = CallKind::Remove;
             let refused = Fault::Refused { code: ErrorCode::Provider, permanent: true };
-            bench.world.inject(muster_engine::sim::every(move |call| call.kind == kind, refused));
+            bench.world.inject(every(move |call| call.kind == kind, refused));
             let delete = bench.ask(|state, asked| state.admit_delete(asked)).unwrap();
             let ended = bench.run_until(HOURS, |bench| bench.end_of(&delete).is_some()).await;
             assert!(ended, "the delete never ends");

@@ -6,38 +6,15 @@ mod bench;
 
 use std::time::Duration;
 
-use bench::{Bench, CLUSTER, INSTANCE, run, service};
+use bench::situations::{HOUR, ended, lose, ready, run};
+use bench::{Bench, CLUSTER, INSTANCE};
 use muster_engine::desired::machine_name;
 use muster_engine::ledger::ResourceKey;
 use muster_engine::sim::{CallKind, Fault, every, nth};
 use muster_protocol::ErrorCode;
 use muster_protocol::model::cluster::ClusterPhase;
 use muster_protocol::model::host::Role;
-use muster_protocol::model::operation::{OperationInfo, OperationPhase};
-use muster_protocol::model::service::ServicePhase;
-
-const HOUR: Duration = Duration::from_secs(3600);
-
-/// A cluster that came to be ready.
-async fn ready(control_planes: u32, workers: u32) -> Bench {
-    let mut bench = Bench::create(control_planes, workers, 1);
-    let is_ready = bench.run_until(HOUR, |bench| bench.phase() == ClusterPhase::Ready).await;
-    assert!(is_ready, "{}", bench.gates());
-    bench
-}
-
-async fn ended(bench: &mut Bench, operation: &OperationInfo) -> OperationInfo {
-    let ended = bench.run_until(HOUR, |bench| bench.end_of(operation).is_some()).await;
-    assert!(ended, "{} never ends:\n{}", operation.kind, bench.gates());
-    bench.end_of(operation).unwrap().clone()
-}
-
-fn lose(bench: &Bench, role: Role, number: u32) {
-    let key = ResourceKey::Machine(machine_name(role, number));
-    let machines = bench.world.resources(INSTANCE, CLUSTER);
-    let (_, id) = machines.into_iter().find(|(other, _)| *other == key).unwrap();
-    assert!(bench.world.lose(CLUSTER, &id));
-}
+use muster_protocol::model::operation::OperationPhase;
 
 #[test]
 fn a_cluster_is_made_from_its_network_up() {
@@ -294,130 +271,5 @@ fn an_operation_that_another_one_replaced_stays_superseded() {
         let create = bench.ended.values().next().unwrap();
         assert_eq!(create.phase, OperationPhase::Superseded);
         assert_eq!(create.cause.as_ref().unwrap().code, ErrorCode::Superseded);
-    });
-}
-
-async fn with_service(image: &str) -> (Bench, OperationInfo) {
-    let mut bench = ready(1, 1).await;
-    let id = bench.new_service_id();
-    let change = vec![(id, service("web", image, 2))];
-    let create = bench.ask(|state, asked| state.admit_service_create(change, asked)).unwrap();
-    (bench, create)
-}
-
-fn web(bench: &Bench) -> &muster_engine::desired::ServiceRecord {
-    bench.state.services.values().next().unwrap()
-}
-
-#[test]
-fn a_service_is_created_then_awaited() {
-    run(async {
-        let (mut bench, create) = with_service("good:1").await;
-        assert_eq!(bench.steps(), ["create service/web", "await service/web < create service/web"]);
-        assert_eq!(ended(&mut bench, &create).await.phase, OperationPhase::Succeeded);
-        assert_eq!(web(&bench).phase, ServicePhase::Running);
-    });
-}
-
-#[test]
-fn a_service_update_is_submitted_then_awaited() {
-    run(async {
-        let (mut bench, create) = with_service("good:1").await;
-        ended(&mut bench, &create).await;
-        let update = bench.ask(|state, asked| state.admit_service_update(service("web", "good:2", 2), asked)).unwrap();
-        assert_eq!(bench.steps(), ["update service/web", "await service/web < update service/web"]);
-        assert_eq!(ended(&mut bench, &update).await.phase, OperationPhase::Succeeded);
-    });
-}
-
-#[test]
-fn a_service_update_that_does_not_become_well_returns_to_the_last_good_version() {
-    run(async {
-        let (mut bench, create) = with_service("good:1").await;
-        ended(&mut bench, &create).await;
-        let change = service("web", "sim/broken", 2);
-        let update = bench.ask(|state, asked| state.admit_service_update(change, asked)).unwrap();
-        let end = ended(&mut bench, &update).await;
-        assert_eq!((end.phase, end.cause.unwrap().code), (OperationPhase::Failed, ErrorCode::Unhealthy));
-        assert!(bench.run_until(HOUR, |bench| web(bench).phase == ServicePhase::Running).await);
-        assert_eq!(web(&bench).version.spec.image, "good:1");
-        assert_eq!(web(&bench).generation, 3);
-        assert!(web(&bench).withdrawn.is_some());
-    });
-}
-
-#[test]
-fn a_deleted_cluster_is_taken_away_from_below_and_swept() {
-    run(async {
-        let mut bench = ready(1, 1).await;
-        let delete = bench.ask(|state, asked| state.admit_delete(asked)).unwrap();
-        assert_eq!(
-            bench.steps(),
-            [
-                "remove machine/control-plane-1",
-                "remove machine/worker-1",
-                "remove network < remove machine/control-plane-1, remove machine/worker-1",
-                "sweep < remove machine/control-plane-1, remove machine/worker-1, remove network",
-            ]
-        );
-        assert_eq!(ended(&mut bench, &delete).await.phase, OperationPhase::Succeeded);
-        assert!(bench.state.is_gone());
-    });
-}
-
-#[test]
-fn a_delete_in_the_middle_of_a_create_leaves_nothing_wherever_it_comes() {
-    run(async {
-        for millis in (0..4_000).step_by(50) {
-            let mut bench = Bench::create(1, 1, millis);
-            bench.run_for(Duration::from_millis(millis)).await;
-            let delete = bench.ask(|state, asked| state.admit_delete(asked)).unwrap();
-            assert_eq!(ended(&mut bench, &delete).await.phase, OperationPhase::Succeeded, "after {millis} ms");
-            assert!(bench.world.audit(INSTANCE, &[]).is_clean(), "after {millis} ms");
-        }
-    });
-}
-
-#[test]
-fn a_cancelled_delete_brings_back_what_was_taken_away() {
-    run(async {
-        for millis in (0..1_000).step_by(50) {
-            let mut bench = ready(3, 1).await;
-            let delete = bench.ask(|state, asked| state.admit_delete(asked)).unwrap();
-            bench.run_for(Duration::from_millis(millis)).await;
-            if bench.end_of(&delete).is_some() {
-                continue;
-            }
-            bench.ask(|state, asked| state.admit_cancel(delete.id, asked)).unwrap();
-            let rests = |bench: &Bench| bench.phase() == ClusterPhase::Ready || bench.gates().contains("QuorumLost");
-            assert!(bench.run_until(HOUR, rests).await, "after {millis} ms:\n{}", bench.gates());
-            assert!(bench.world.audit(INSTANCE, &[CLUSTER]).is_clean());
-        }
-    });
-}
-
-#[test]
-fn a_machine_that_nobody_knows_of_does_not_keep_a_delete_from_its_end() {
-    run(async {
-        let mut bench = ready(1, 0).await;
-        // As a request that arrived after its answer was given up would leave it.
-        let unknown = ResourceKey::Machine(machine_name(Role::Worker, 7));
-        bench.world.seed_foreign(CLUSTER, Some((INSTANCE, CLUSTER)), unknown);
-        let delete = bench.ask(|state, asked| state.admit_delete(asked)).unwrap();
-        assert_eq!(ended(&mut bench, &delete).await.phase, OperationPhase::Succeeded);
-        assert!(bench.world.audit(INSTANCE, &[]).is_clean());
-    });
-}
-
-#[test]
-fn a_cancelled_create_is_a_delete() {
-    run(async {
-        let mut bench = Bench::create(1, 1, 1);
-        bench.run_for(Duration::from_millis(150)).await;
-        let create = *bench.state.operations.keys().next().unwrap();
-        bench.ask(|state, asked| state.admit_cancel(create, asked)).unwrap();
-        assert!(bench.run_until(HOUR, |bench| bench.phase() == ClusterPhase::Deleted).await);
-        assert_eq!(bench.ended[&create].phase, OperationPhase::Cancelled);
-        assert!(bench.world.audit(INSTANCE, &[]).is_clean());
     });
 }

@@ -3,9 +3,13 @@
 
 #![allow(dead_code, reason = "each test file uses its own part of the bench")]
 
+mod check;
 mod disk;
+pub mod history;
+mod look;
 mod perform;
 mod random;
+pub mod situations;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,16 +22,12 @@ use muster_engine::context::ClusterContext;
 use muster_engine::driver::Driver;
 use muster_engine::failure::Failure;
 use muster_engine::handler::Handler;
-use muster_engine::ledger::ResourceKey;
 use muster_engine::plan::{Gate, Plan, plan};
 use muster_engine::preparer::Preparer;
 use muster_engine::sim::{SimOptions, SimWorld};
-use muster_engine::state::{Asked, ClusterState, Deadlines, Observation, ServiceChange, difference};
-use muster_engine::view;
-use muster_protocol::model::cluster::{ClusterPhase, ClusterSpec, Infrastructure, MachineShape, Orchestrator};
+use muster_engine::state::{Asked, ClusterState, Deadlines, Observation, difference};
+use muster_protocol::model::cluster::ClusterPhase;
 use muster_protocol::model::operation::OperationInfo;
-use muster_protocol::model::plan::StepStatus;
-use muster_protocol::model::service::ServiceSpec;
 use muster_protocol::{ClusterId, ErrorCode, InstanceId, OperationId, ServiceId, Timestamp};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -38,8 +38,6 @@ pub use random::Random;
 pub const INSTANCE: InstanceId = InstanceId::from_u128(0x1);
 pub const CLUSTER: ClusterId = ClusterId::from_u128(0xc1);
 const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
-const LOOK_WHEN_BUSY: Duration = Duration::from_secs(5);
-const LOOK_WHEN_IDLE: Duration = Duration::from_secs(60);
 
 type CallEnd = (Action, Outcome);
 type LookEnd = (Observation, Timestamp);
@@ -71,38 +69,12 @@ pub struct Bench {
     planned: Plan,
 }
 
-pub fn spec(control_planes: u32, workers: u32) -> ClusterSpec {
-    ClusterSpec {
-        name: "demo".parse().unwrap(),
-        orchestrator: Orchestrator::Sim,
-        infrastructure: Infrastructure::Sim,
-        account: None,
-        version: None,
-        control_planes,
-        workers,
-        machine: MachineShape::default(),
-        labels: BTreeMap::new(),
-    }
-}
-
-pub fn service(name: &str, image: &str, replicas: u32) -> ServiceChange {
-    let text = format!(r#"{{"name": "{name}", "image": "{image}", "replicas": {replicas}}}"#);
-    let spec: ServiceSpec = serde_json::from_str(&text).unwrap();
-    ServiceChange { spec, secrets_version: 0, template: None }
-}
-
-/// Runs a history with a clock that jumps over waiting.
-pub fn run<T>(history: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    runtime.block_on(history)
-}
-
 impl Bench {
     /// A cluster that was just asked for, in an empty world.
     pub fn create(control_planes: u32, workers: u32, seed: u64) -> Self {
         let options = SimOptions { listing_lag: Duration::from_secs(5), ..SimOptions::default() };
         let world = SimWorld::new(options);
-        let spec = spec(control_planes, workers);
+        let spec = situations::spec(control_planes, workers);
         let (driver, preparer) = (world.driver(), world.preparer());
         let material = preparer.material(&spec).unwrap();
         let context = Arc::new(ClusterContext { instance: INSTANCE, cluster: CLUSTER, spec: spec.clone(), material });
@@ -296,40 +268,6 @@ impl Bench {
         }));
     }
 
-    fn look(&mut self) {
-        if Instant::now() < self.next_look {
-            return;
-        }
-        let awaited = self.planned.steps.iter().any(|step| !step.action.is_call() && step.gate == Gate::Running);
-        let trouble = self.state.observed.orchestrator_cause.is_some() || self.state.observed.machines_cause.is_some();
-        self.next_look = Instant::now() + if awaited && !trouble { LOOK_WHEN_BUSY } else { LOOK_WHEN_IDLE };
-        if !self.looks.is_empty() || self.state.desired().absent {
-            return;
-        }
-        let began = self.now();
-        let limit = self.state.deadlines.orchestrator_call;
-        let no_answer = || Failure::not_applied(ErrorCode::Unreachable, "no answer");
-        let machines = self.state.ledger.iter();
-        let any = machines
-            .into_iter()
-            .any(|(key, entry)| matches!(key, ResourceKey::Machine(_)) && entry.present().is_some());
-        if any {
-            let (driver, context) = (self.driver.clone(), self.context.clone());
-            self.looks.push(Box::pin(async move {
-                let seen = timeout(limit, driver.observe(&context)).await.unwrap_or_else(|_| Err(no_answer()));
-                (Observation { machines: Some(seen), orchestrator: None }, began)
-            }));
-        }
-        let members = self.state.members();
-        if members.iter().any(|member| member.node_id.is_some()) {
-            let handler = self.handler.clone();
-            self.looks.push(Box::pin(async move {
-                let seen = timeout(limit, handler.observe(&members)).await.unwrap_or_else(|_| Err(no_answer()));
-                (Observation { machines: None, orchestrator: Some(seen) }, began)
-            }));
-        }
-    }
-
     /// Writes the difference and believes it; and checks what must hold of every state.
     fn commit(&mut self, mut next: ClusterState) {
         let changes = difference(&self.state, &next);
@@ -345,27 +283,6 @@ impl Bench {
         self.disk.assert_says(&self.state);
         if changed {
             self.check();
-        }
-    }
-
-    fn check(&self) {
-        let plan = self.plan();
-        for (index, step) in plan.steps.iter().enumerate() {
-            let earlier = &plan.steps[..index];
-            assert!(earlier.iter().all(|other| other.action != step.action), "`{}` is there twice", step.action);
-            for first in &step.after {
-                assert!(earlier.iter().any(|other| other.action == *first), "`{first}` is not before its follower");
-            }
-        }
-        let seen = view::cluster(&self.state, self.now());
-        view::hosts(&self.state);
-        view::services(&self.state);
-        view::containers(&self.state);
-        let is_asked = !self.state.operations.is_empty() || self.state.desired().absent;
-        for step in seen.steps {
-            let timed = step.deadline.is_some() || step.next_try.is_some();
-            let is_call = !step.name.starts_with("await");
-            assert!(timed || !(is_asked || step.status == StepStatus::Running && is_call), "{step:?}");
         }
     }
 }

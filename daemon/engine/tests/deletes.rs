@@ -1,0 +1,91 @@
+//! Deletes: planned from below, ended from wherever they begin, cancelled on the way.
+
+#![allow(clippy::unwrap_used, reason = "a helper of tests may panic as they do")]
+
+mod bench;
+
+use std::time::Duration;
+
+use bench::situations::{HOUR, ended, ready, run};
+use bench::{Bench, CLUSTER, INSTANCE};
+use muster_engine::desired::machine_name;
+use muster_engine::ledger::ResourceKey;
+use muster_protocol::model::cluster::ClusterPhase;
+use muster_protocol::model::host::Role;
+use muster_protocol::model::operation::OperationPhase;
+
+#[test]
+fn a_deleted_cluster_is_taken_away_from_below_and_swept() {
+    run(async {
+        let mut bench = ready(1, 1).await;
+        let delete = bench.ask(|state, asked| state.admit_delete(asked)).unwrap();
+        assert_eq!(
+            bench.steps(),
+            [
+                "remove machine/control-plane-1",
+                "remove machine/worker-1",
+                "remove network < remove machine/control-plane-1, remove machine/worker-1",
+                "sweep < remove machine/control-plane-1, remove machine/worker-1, remove network",
+            ]
+        );
+        assert_eq!(ended(&mut bench, &delete).await.phase, OperationPhase::Succeeded);
+        assert!(bench.state.is_gone());
+    });
+}
+
+#[test]
+fn a_delete_in_the_middle_of_a_create_leaves_nothing_wherever_it_comes() {
+    run(async {
+        for millis in (0..4_000).step_by(50) {
+            let mut bench = Bench::create(1, 1, millis);
+            bench.run_for(Duration::from_millis(millis)).await;
+            let delete = bench.ask(|state, asked| state.admit_delete(asked)).unwrap();
+            assert_eq!(ended(&mut bench, &delete).await.phase, OperationPhase::Succeeded, "after {millis} ms");
+            assert!(bench.world.audit(INSTANCE, &[]).is_clean(), "after {millis} ms");
+        }
+    });
+}
+
+#[test]
+fn a_cancelled_delete_brings_back_what_was_taken_away() {
+    run(async {
+        for millis in (0..1_000).step_by(50) {
+            let mut bench = ready(3, 1).await;
+            let delete = bench.ask(|state, asked| state.admit_delete(asked)).unwrap();
+            bench.run_for(Duration::from_millis(millis)).await;
+            if bench.end_of(&delete).is_some() {
+                continue;
+            }
+            bench.ask(|state, asked| state.admit_cancel(delete.id, asked)).unwrap();
+            let rests = |bench: &Bench| bench.phase() == ClusterPhase::Ready || bench.gates().contains("QuorumLost");
+            assert!(bench.run_until(HOUR, rests).await, "after {millis} ms:\n{}", bench.gates());
+            assert!(bench.world.audit(INSTANCE, &[CLUSTER]).is_clean());
+        }
+    });
+}
+
+#[test]
+fn a_machine_that_nobody_knows_of_does_not_keep_a_delete_from_its_end() {
+    run(async {
+        let mut bench = ready(1, 0).await;
+        // As a request that arrived after its answer was given up would leave it.
+        let unknown = ResourceKey::Machine(machine_name(Role::Worker, 7));
+        bench.world.seed_foreign(CLUSTER, Some((INSTANCE, CLUSTER)), unknown);
+        let delete = bench.ask(|state, asked| state.admit_delete(asked)).unwrap();
+        assert_eq!(ended(&mut bench, &delete).await.phase, OperationPhase::Succeeded);
+        assert!(bench.world.audit(INSTANCE, &[]).is_clean());
+    });
+}
+
+#[test]
+fn a_cancelled_create_is_a_delete() {
+    run(async {
+        let mut bench = Bench::create(1, 1, 1);
+        bench.run_for(Duration::from_millis(150)).await;
+        let create = *bench.state.operations.keys().next().unwrap();
+        bench.ask(|state, asked| state.admit_cancel(create, asked)).unwrap();
+        assert!(bench.run_until(HOUR, |bench| bench.phase() == ClusterPhase::Deleted).await);
+        assert_eq!(bench.ended[&create].phase, OperationPhase::Cancelled);
+        assert!(bench.world.audit(INSTANCE, &[]).is_clean());
+    });
+}
