@@ -4,7 +4,9 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool: its output is for the terminal")]
 
 mod check;
+mod clean;
 mod crash;
+mod demo;
 mod host;
 mod image;
 mod perf;
@@ -29,6 +31,8 @@ enum Task {
     Setup,
     /// Build the machine images if their inputs have changed
     Image(image::Options),
+    /// Set up, build, and show a cluster from its creation to nothing left
+    Demo(demo::Options),
     /// Set up, build, and run every test with nothing skipped
     Test(test::Options),
     /// Formatting, lints, dependency rules, docs
@@ -55,6 +59,7 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
     match task {
         Task::Setup => setup::run()?,
         Task::Image(options) => image::run(&options)?,
+        Task::Demo(options) => demo::run(&options)?,
         // Its last line is the totals, so a failed test is an exit code and no error message below them.
         Task::Test(options) => return test::run(&options),
         Task::Check(options) => check::run(&options)?,

@@ -2,9 +2,8 @@
 //!
 //! What tests are told by environment, and owe in return:
 //! - `MUSTER_TEST_DOCKER=1`: the Docker Engine and the machine images are there; a test that skips now is a failure.
-//! - `MUSTER_TEST_DIR`: a folder in which they leave word of what outlives them when they crash; see [`clean`].
+//! - `MUSTER_TEST_DIR`: a folder in which they leave word of what outlives them when they crash; see [`crate::clean`].
 
-mod clean;
 mod totals;
 
 use std::fs;
@@ -14,8 +13,11 @@ use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
 use anyhow::{Context, Result};
 
-use crate::{host, setup, shell};
+use crate::{clean, host, setup, shell};
 use totals::Totals;
+
+/// The label of Docker objects that tests make without a daemon.
+const TEST_LABEL: &str = "io.muster.test";
 
 /// Options of `cargo xtask test`.
 #[derive(clap::Args)]
@@ -43,9 +45,9 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     shell::say("building");
     shell::run(with_scope(host::cargo().arg("build"), options).arg("--all-targets"))?;
 
-    clean::clean(&test_dir)?;
+    clean::clean(&test_dir, &[TEST_LABEL])?;
     let result = run_tests(options, &test_dir);
-    let leftovers = clean::clean(&test_dir)?;
+    let leftovers = clean::clean(&test_dir, &[TEST_LABEL])?;
     if leftovers > 0 {
         shell::say(format!("removed {leftovers} things that tests had left behind"));
     }

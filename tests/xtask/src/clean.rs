@@ -1,11 +1,11 @@
-//! Removes what tests left behind: this run's, and those of runs that were killed.
+//! Removes what tests and demos left behind: this run's, and those of runs that were killed.
 //!
-//! Everything is found by a mark that only tests set, so nothing of a real daemon on the same host is touched:
-//! - containers, networks, volumes and images with the label `io.muster.test`,
-//! - those of a daemon that a test started: their label `io.muster.instance` has a value that is also the name of a file
-//!   in `$MUSTER_TEST_DIR/instances/`,
-//! - `musterd` processes by the files `$MUSTER_TEST_DIR/daemons/*.pid`,
-//! - `$MUSTER_TEST_DIR` itself, where tests also have their temporary folders.
+//! Everything is found by a mark that only they set, so nothing of a real daemon on the same host is touched. Their folder,
+//! `$MUSTER_TEST_DIR` for tests, has the marks:
+//! - `instances/`: a file's name is the `io.muster.instance` label of all that a daemon of theirs made,
+//! - `daemons/*.pid`: processes, to be ended if they still are what we start.
+//!
+//! And the folder itself goes, where they have their temporary files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,15 +28,18 @@ const OBJECTS: [(&[&str], &[&str]); 4] = [
     (&["image", "ls", "--quiet"], &["image", "rm", "--force"]),
 ];
 
-/// Cleans up and returns how many processes and Docker objects there were.
-pub fn clean(test_dir: &Path) -> Result<usize> {
+/// Programs of ours that may outlive who started them.
+const PROGRAMS: [&str; 2] = ["musterd", "registry"];
+
+/// Cleans up what `folder` and these labels name, and returns how many processes and Docker objects there were.
+pub fn clean(folder: &Path, labels: &[&str]) -> Result<usize> {
     // Daemons first: a living one would put back what is removed under it.
     let mut removed = 0;
-    for file in files_in(&test_dir.join("daemons"))? {
-        removed += usize::from(stop_daemon(&file)?);
+    for file in files_in(&folder.join("daemons"))? {
+        removed += usize::from(stop_process(&file)?);
     }
-    let mut labels = vec!["io.muster.test".to_owned()];
-    for file in files_in(&test_dir.join("instances"))? {
+    let mut labels: Vec<String> = labels.iter().map(|&label| label.to_owned()).collect();
+    for file in files_in(&folder.join("instances"))? {
         if let Some(name) = file.file_name() {
             labels.push(format!("io.muster.instance={}", name.to_string_lossy()));
         }
@@ -46,9 +49,9 @@ pub fn clean(test_dir: &Path) -> Result<usize> {
             removed += remove_labelled(label, list, remove)?;
         }
     }
-    match fs::remove_dir_all(test_dir) {
+    match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot remove {}", test_dir.display()))
+            Err(error).with_context(|| format!("cannot remove {}", folder.display()))
         }
         _ => Ok(removed),
     }
@@ -67,28 +70,30 @@ fn remove_labelled(label: &str, list: &[&str], remove: &[&str]) -> Result<usize>
     Ok(ids.len())
 }
 
-/// Stops the daemon that a pid file names; says whether there was one.
-fn stop_daemon(pid_file: &Path) -> Result<bool> {
+/// Stops the process that a pid file names; says whether there was one.
+fn stop_process(pid_file: &Path) -> Result<bool> {
     let text = fs::read_to_string(pid_file).with_context(|| format!("cannot read {}", pid_file.display()))?;
     let Ok(pid) = text.trim().parse::<u32>() else {
         return Ok(false);
     };
-    if !is_musterd(pid) {
+    if !is_ours(pid) {
         return Ok(false);
     }
     signal(pid, "TERM");
-    if shell::poll(STOP_LIMIT, || Ok((!is_musterd(pid)).then_some(())))?.is_none() {
+    if shell::poll(STOP_LIMIT, || Ok((!is_ours(pid)).then_some(())))?.is_none() {
         signal(pid, "KILL");
     }
     Ok(true)
 }
 
-/// Whether this process is a daemon of ours; its number may long be another's.
-fn is_musterd(pid: u32) -> bool {
+/// Whether this process is one of ours; its number may long be another's.
+fn is_ours(pid: u32) -> bool {
     // After a rebuild of the file the link ends in ` (deleted)`. A zombie has no link: it is gone for our purpose.
     fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| {
         let exe = exe.to_string_lossy();
-        Path::new(exe.trim_end_matches(" (deleted)")).file_name().is_some_and(|name| name == "musterd")
+        Path::new(exe.trim_end_matches(" (deleted)"))
+            .file_name()
+            .is_some_and(|name| PROGRAMS.iter().any(|&ours| name == ours))
     })
 }
 
@@ -115,7 +120,7 @@ mod tests {
         let file = folder.path().join("a.pid");
         let mut child = Command::new("sleep").arg("60").spawn().unwrap();
         fs::write(&file, format!("{}\n", child.id())).unwrap();
-        assert!(!stop_daemon(&file).unwrap());
+        assert!(!stop_process(&file).unwrap());
         assert!(child.try_wait().unwrap().is_none(), "the process must still run");
         child.kill().unwrap();
         child.wait().unwrap();
@@ -129,9 +134,9 @@ mod tests {
         let mut child = Command::new(&program).arg("60").spawn().unwrap();
         let file = folder.path().join("a.pid");
         fs::write(&file, child.id().to_string()).unwrap();
-        assert!(stop_daemon(&file).unwrap());
+        assert!(stop_process(&file).unwrap());
         assert!(!child.wait().unwrap().success());
-        assert!(!stop_daemon(&file).unwrap(), "stopped already");
+        assert!(!stop_process(&file).unwrap(), "stopped already");
     }
 
     #[test]
@@ -139,6 +144,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("a.pid");
         fs::write(&file, "").unwrap();
-        assert!(!stop_daemon(&file).unwrap());
+        assert!(!stop_process(&file).unwrap());
     }
 }

@@ -1,0 +1,110 @@
+//! `cargo xtask demo`: a real Swarm cluster, from one command to a running service and back to nothing.
+//!
+//! It plays a user: every command is shown as it would be typed, is really run, and is held against what it should give.
+//! All of it lives in one folder of the cache, so that what a killed run left is found by the next.
+
+mod fetch;
+mod muster;
+mod parts;
+mod story;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+use crate::{clean, host, setup, shell};
+use parts::Parts;
+
+/// Options of `cargo xtask demo`.
+#[derive(clap::Args)]
+pub struct Options {
+    /// Leave the cluster and its daemon up, and say how to go on with them
+    #[arg(long)]
+    keep: bool,
+    /// Only remove what an earlier demo left
+    #[arg(long, conflicts_with = "keep")]
+    clean: bool,
+}
+
+/// Sets up, builds, shows, and leaves nothing.
+pub fn run(options: &Options) -> Result<()> {
+    let cache = host::cache_dir()?;
+    let folder = cache.join("demo");
+    if options.clean {
+        let _lock = lock(&cache)?;
+        return tidy(&folder);
+    }
+    let start = Instant::now();
+    setup::run()?;
+    build()?;
+    let _lock = lock(&cache)?;
+    clean_up(&folder, "an earlier demo")?;
+
+    let interrupted = muster::on_interrupt()?;
+    let mut shown = show(&folder, options.keep, &interrupted);
+    if let Err(error) = &shown {
+        // Told now, because what comes next takes a moment.
+        eprintln!("\nxtask: the demo failed: {error:#}\nxtask: cleaning up");
+        parts::show_log(&folder);
+    }
+    if shown.is_err() || !options.keep {
+        let cleaned = clean_up(&folder, "the demo");
+        if shown.is_ok() {
+            shown = cleaned;
+        } else if let Err(error) = cleaned {
+            eprintln!("xtask: {error:#}\nxtask: clean up with `cargo xtask demo --clean`");
+        }
+    }
+    if shown.is_err() {
+        bail!("the demo did not end well; nothing of it is left running");
+    }
+    if !options.keep {
+        shell::say(format!("the demo ended well after {} s; nothing is left of it", start.elapsed().as_secs()));
+    }
+    Ok(())
+}
+
+/// The programs that a user has installed, and the registry that stands for Docker Hub.
+fn build() -> Result<()> {
+    shell::say("building musterd and muster (minutes, the first time)");
+    let packages = ["--package", "musterd", "--package", "muster-client", "--package", "muster-tests"];
+    let programs = ["--bin", "musterd", "--bin", "muster", "--bin", "registry"];
+    shell::run(host::cargo().arg("build").args(packages).args(programs))
+}
+
+fn show(folder: &Path, keep: bool, interrupted: &muster::Interrupted) -> Result<()> {
+    let mut parts = Parts::start(folder, keep)?;
+    let user = muster::User::new(&parts, interrupted)?;
+    story::tell(&user, &parts, keep)?;
+    if keep {
+        return story::how_to_go_on(&user);
+    }
+    parts.stop()?;
+    story::nothing_is_left_of_files(folder)
+}
+
+/// One demo at a time on a host: each takes the folder to be its own.
+fn lock(cache: &Path) -> Result<File> {
+    let path: PathBuf = cache.join("demo.lock");
+    let lock = shell::append_to(&path)?;
+    if lock.try_lock().is_err() {
+        bail!("another `cargo xtask demo` is running: it holds {}", path.display());
+    }
+    Ok(lock)
+}
+
+fn clean_up(folder: &Path, whose: &str) -> Result<()> {
+    let removed = clean::clean(folder, &[]).with_context(|| format!("cannot clean up after {whose}"))?;
+    if removed > 0 {
+        shell::say(format!("removed {removed} things that {whose} had left"));
+    }
+    Ok(())
+}
+
+fn tidy(folder: &Path) -> Result<()> {
+    clean_up(folder, "the demo")?;
+    shell::say("nothing of a demo is left");
+    Ok(())
+}
