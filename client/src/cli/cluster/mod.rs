@@ -7,6 +7,7 @@ mod list;
 mod plan;
 mod retry;
 mod scale;
+mod steps;
 mod view;
 
 use clap::Subcommand;

@@ -2,10 +2,11 @@
 
 use muster_protocol::Timestamp;
 use muster_protocol::model::cluster::{ClusterInfo, ClusterPhase, ClusterSummary, Leftover};
-use muster_protocol::model::plan::{Plan, Step, StepStatus};
+use muster_protocol::model::plan::Plan;
 
+use super::steps;
 use crate::cli::sheet::{Describe, Sheet};
-use crate::cli::table::{Cell, Row, Tone, age, joined, or_dash};
+use crate::cli::table::{Cell, Row, Tone, age, or_dash};
 
 impl Row for ClusterSummary {
     const HEADER: &'static [&'static str] =
@@ -62,7 +63,7 @@ impl Describe for ClusterInfo {
         sheet.lines("Endpoints", &self.endpoints);
         sheet.causes(&self.causes);
         sheet.lines("Operations", &self.operations);
-        sheet.rows("Steps", &self.steps);
+        sheet.rows("Steps", &steps::lines(&self.steps));
         sheet.rows("Leftovers", &self.leftovers);
     }
 }
@@ -73,29 +74,8 @@ impl Describe for Plan {
             sheet.field("Plan", format!("nothing to do for {}", self.cluster));
             return;
         }
-        sheet.table(&self.steps);
+        sheet.table(&steps::lines(&self.steps));
         sheet.causes(self.steps.iter().filter_map(|step| step.cause.as_ref()));
-    }
-}
-
-impl Row for Step {
-    const HEADER: &'static [&'static str] = &["STEP", "AFTER", "STATUS", "TRIES", "SINCE", "WAITS-FOR"];
-
-    fn cells(&self, now: Timestamp) -> Vec<Cell> {
-        let tone = match self.status {
-            StepStatus::Ready => Tone::Good,
-            StepStatus::Running => Tone::Busy,
-            StepStatus::Waiting => Tone::Plain,
-            StepStatus::Retrying | StepStatus::Blocked => Tone::Bad,
-        };
-        vec![
-            Cell::from(&self.name),
-            joined(&self.after).into(),
-            Cell::toned(self.status, tone),
-            self.attempts.into(),
-            or_dash(self.since.map(|since| age(since, now))).into(),
-            or_dash(self.waits_for.as_ref()).into(),
-        ]
     }
 }
 
