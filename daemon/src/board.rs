@@ -10,7 +10,7 @@ use muster_protocol::{ClusterId, Error, ErrorCode, Name, OperationId};
 use ractor::ActorRef;
 use tokio::sync::watch;
 
-use crate::cluster::supervisor::SupervisorMessage;
+use crate::cluster::message::SupervisorMessage;
 
 /// What is pinned up of one cluster.
 #[derive(Clone)]

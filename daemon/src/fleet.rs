@@ -9,7 +9,8 @@ use muster_protocol::ClusterId;
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 use tracing::{error, info};
 
-use crate::cluster::supervisor::{Supervisor, SupervisorMessage};
+use crate::cluster::message::SupervisorMessage;
+use crate::cluster::supervisor::Supervisor;
 use crate::provisioner::Provisioner;
 
 /// What the fleet is told.

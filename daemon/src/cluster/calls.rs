@@ -10,7 +10,7 @@ use muster_protocol::ErrorCode;
 use ractor::ActorRef;
 use tokio_util::sync::CancellationToken;
 
-use super::supervisor::SupervisorMessage;
+use super::message::SupervisorMessage;
 
 /// The calls of one actor that have not been reported yet.
 pub struct Calls {

@@ -14,7 +14,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::Semaphore;
 
 use super::calls::Calls;
-use super::supervisor::SupervisorMessage;
+use super::message::SupervisorMessage;
 use super::workshop::Workshop;
 
 /// What the supervisor asks for.

@@ -2,23 +2,18 @@
 
 use std::time::Duration;
 
-use futures::stream::BoxStream;
 use muster_engine::action::{Action, Outcome};
 use muster_engine::failure::Failure;
 use muster_engine::handler::{Member, ServiceOrder};
 use muster_engine::ledger::ResourceKey;
 use muster_engine::state::Observation;
-use muster_protocol::model::service::LogLine;
-use muster_protocol::{ErrorCode, Name, Timestamp};
+use muster_protocol::{ErrorCode, Timestamp};
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 
 use super::calls::Calls;
-use super::supervisor::SupervisorMessage;
+use super::message::{Lines, LogRequest, SupervisorMessage};
 use super::workshop::Workshop;
 use crate::journal::vault::Vault;
-
-/// Log lines, as they come.
-pub type Lines = BoxStream<'static, Result<LogLine, Failure>>;
 
 /// What the supervisor asks for.
 pub enum HandlerMessage {
@@ -30,17 +25,6 @@ pub enum HandlerMessage {
     Observe(Vec<Member>, Timestamp),
     /// Open a service's output.
     Logs(Vec<Member>, LogRequest, RpcReplyPort<Result<Lines, Failure>>),
-}
-
-/// Which output of a service.
-#[derive(Clone, Debug)]
-pub struct LogRequest {
-    /// The service.
-    pub service: Name,
-    /// Whether new lines are wanted as they come.
-    pub follow: bool,
-    /// How many of the last lines; all, if none.
-    pub tail: Option<u32>,
 }
 
 /// What is needed for an action, as of the moment in which it was begun.

@@ -6,6 +6,7 @@ mod dispatch;
 pub mod driver;
 pub mod handler;
 pub mod intent;
+pub mod message;
 pub mod supervisor;
 pub mod workshop;
 

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use muster_engine::action::{Action, Outcome};
-use muster_engine::failure::Failure;
 use muster_engine::plan::{Gate, plan};
 use muster_engine::state::{ClusterState, Observation};
 use muster_protocol::model::operation::OperationInfo;
@@ -20,26 +19,11 @@ use tracing::{debug, warn};
 use super::commit::Uncommitted;
 use super::dispatch;
 use super::driver::{DriverActor, DriverMessage};
-use super::handler::{HandlerActor, HandlerMessage, Lines, LogRequest};
+use super::handler::{HandlerActor, HandlerMessage};
 use super::intent::Intent;
+use super::message::SupervisorMessage;
 use super::workshop::Workshop;
 use crate::journal::change;
-
-/// What a supervisor is told.
-pub enum SupervisorMessage {
-    /// Somebody asks for a change.
-    Asked(Box<Intent>, RpcReplyPort<Result<OperationInfo, Error>>),
-    /// A call ended.
-    Finished(Action, Outcome),
-    /// Something was seen, by a look that began then.
-    Observed(Box<Observation>, Timestamp),
-    /// A time came at which the plan may look different.
-    Wake,
-    /// Somebody wants a service's output.
-    Logs(LogRequest, RpcReplyPort<Result<Lines, Failure>>),
-    /// Begin nothing new; answer when no call is under way.
-    Drain(RpcReplyPort<()>),
-}
 
 /// The actor.
 pub struct Supervisor;

@@ -13,7 +13,7 @@ use super::idempotency::{self, Beginning, Keyed};
 use super::roles::Caller;
 use crate::board::Pinned;
 use crate::cluster::intent::{Intent, Wish};
-use crate::cluster::supervisor::SupervisorMessage;
+use crate::cluster::message::SupervisorMessage;
 
 /// How long a supervisor that is starting (again) is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -4,8 +4,8 @@ use futures::StreamExt;
 use muster_protocol::{Error, ErrorCode, Name, StreamItem};
 use ractor::rpc::CallResult;
 
-use crate::cluster::handler::LogRequest;
-use crate::cluster::supervisor::SupervisorMessage;
+use crate::cluster::message::LogRequest;
+use crate::cluster::message::SupervisorMessage;
 use crate::gateway::ask;
 use crate::gateway::context::Context;
 use crate::gateway::dispatch::Items;
