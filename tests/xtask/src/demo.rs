@@ -36,34 +36,27 @@ pub fn run(options: &Options) -> Result<()> {
         let _lock = lock(&cache)?;
         return tidy(&folder);
     }
-    let start = Instant::now();
     setup::run()?;
     build()?;
     let _lock = lock(&cache)?;
     clean_up(&folder, "an earlier demo")?;
 
+    let start = Instant::now();
     let interrupted = muster::on_interrupt()?;
-    let mut shown = show(&folder, options.keep, &interrupted);
-    if let Err(error) = &shown {
-        // Told now, because what comes next takes a moment.
-        eprintln!("\nxtask: the demo failed: {error:#}\nxtask: cleaning up");
+    let Err(error) = show(&folder, options.keep, &interrupted) else {
+        if !options.keep {
+            shell::say(format!("the demo ended well after {} s; nothing is left of it", start.elapsed().as_secs()));
+        }
+        return Ok(());
+    };
+    // Told now, because what comes next takes a moment.
+    eprintln!("\nxtask: {error:#}; cleaning up");
+    if interrupted.check().is_ok() {
         parts::show_log(&folder);
     }
-    if shown.is_err() || !options.keep {
-        let cleaned = clean_up(&folder, "the demo");
-        if shown.is_ok() {
-            shown = cleaned;
-        } else if let Err(error) = cleaned {
-            eprintln!("xtask: {error:#}\nxtask: clean up with `cargo xtask demo --clean`");
-        }
-    }
-    if shown.is_err() {
-        bail!("the demo did not end well; nothing of it is left running");
-    }
-    if !options.keep {
-        shell::say(format!("the demo ended well after {} s; nothing is left of it", start.elapsed().as_secs()));
-    }
-    Ok(())
+    clean_up(&folder, "the demo")
+        .context("what the demo had made is not all removed\nrun: cargo xtask demo --clean")?;
+    bail!("the demo ended early; what it had made is removed")
 }
 
 /// The programs that a user has installed, and the registry that stands for Docker Hub.
