@@ -284,7 +284,8 @@ impl ClusterState {
             provider_code: None,
             provider_request_id: None,
             remedy: Some(format!(
-                "see its output with `muster service logs {name}`, mend it with `muster service update`"
+                "see its output with `muster service logs {name} --cluster {0}`, mend it with `muster service update`",
+                self.name()
             )),
             retry: Retry::Later,
             at: self.observed.orchestrator_at.unwrap_or(service.updated_at),
