@@ -177,6 +177,29 @@ fn a_lost_majority_fails_what_is_asked_at_once_and_says_what_to_do() {
 }
 
 #[test]
+fn a_majority_that_is_lost_while_scaling_down_fails_the_scaling_at_once() {
+    run(async {
+        let mut bench = ready(3, 0).await;
+        let scale = bench.ask(|state, asked| state.admit_scale(Some(1), None, asked)).unwrap();
+        let gone =
+            |bench: &Bench| bench.finished.iter().any(|done| done.to_string() == "remove machine/control-plane-3");
+        bench.world.inject(every(
+            |call| {
+                call.kind == CallKind::RemoveNode
+                    && call.key.as_ref().is_some_and(|key| key.to_string() == "node/control-plane-2")
+            },
+            Fault::LostRequest,
+        ));
+        assert!(bench.run_until(HOUR, gone).await);
+        lose(&bench, Role::ControlPlane, 2);
+        let lost_at = bench.now();
+        let end = ended(&mut bench, &scale).await;
+        assert_eq!((end.phase, end.cause.unwrap().code), (OperationPhase::Failed, ErrorCode::QuorumLost));
+        assert!(end.ended_at.unwrap().since(lost_at) < Duration::from_secs(300));
+    });
+}
+
+#[test]
 fn a_first_control_plane_that_is_lost_before_anybody_joined_is_made_anew() {
     run(async {
         let mut bench = Bench::create(1, 1, 1);

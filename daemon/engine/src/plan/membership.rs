@@ -67,14 +67,21 @@ impl Planner<'_> {
             }
             first.push(removal);
             let joined = self.step(Action::Create(key.clone()), &first);
-            return Some(self.step(Action::Await(key), &[joined]));
+            return Some(self.await_node(key, &[joined]));
         }
         let obstacle = self.lost_quorum(&Action::Create(key.clone()));
         match self.ensure_if(&key, &first, obstacle) {
-            Some(joined) => Some(self.step(Action::Await(key), &[joined])),
+            Some(joined) => Some(self.await_node(key, &[joined])),
             None if self.is_node_ready(machine) => None,
-            None => Some(self.step(Action::Await(key), &first)),
+            None => Some(self.await_node(key, &first)),
         }
+    }
+
+    /// No node is ever seen ready by a control plane that is lost for good: waiting for it would only hide that.
+    fn await_node(&mut self, node: ResourceKey, after: &[Action]) -> Action {
+        let seen_ready = Action::Await(node);
+        let obstacle = self.lost_quorum(&seen_ready);
+        self.step_if(seen_ready, after, obstacle)
     }
 
     /// Whether this machine's node was seen ready since it joined.
