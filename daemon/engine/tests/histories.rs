@@ -113,7 +113,7 @@ fn is_at_rest(bench: &Bench) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, max_shrink_iters: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(500), max_shrink_iters: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_history_comes_to_rest_as_asked_and_ends_in_nothing(history in history(event())) {
