@@ -34,7 +34,7 @@ pub struct Cli {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Globals {
-    /// The daemon's socket [default: /run/muster/muster.sock for root, else in the user's runtime directory]
+    /// The daemon's socket [default: the user's own daemon's if it runs, else /run/muster/muster.sock]
     #[arg(long, global = true, env = "MUSTER_SOCKET", hide_env_values = true, value_name = "PATH")]
     pub socket: Option<PathBuf>,
     /// The form of the output: table, json or yaml
