@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use muster_engine::state::ClusterState;
+use muster_protocol::model::operation::OperationInfo;
 use muster_protocol::{Error, ErrorCode};
 use muster_store::{Batch, CommitError};
 use ractor::ActorProcessingErr;
@@ -28,10 +29,15 @@ impl SupervisorState {
         })
     }
 
-    /// Writes the difference, and only then takes the new state for the present one.
+    /// Writes the difference, and only then takes the new state for the present one. A cluster of which nothing is left is
+    /// forgotten with its last change, but for its history: whoever hears that it was deleted does not find it any more.
     pub(super) async fn commit(&mut self, mut next: ClusterState, mut batch: Batch) -> Result<(), Uncommitted> {
-        change::write_difference(&mut batch, &self.current, &next)
-            .map_err(|error| Uncommitted::Refused(Error::new(ErrorCode::Store, error.to_string())))?;
+        let is_last = next.is_gone() && next.operations.values().all(|operation| operation.info.phase.is_ended());
+        let mut written = change::write_difference(&mut batch, &self.current, &next);
+        if is_last {
+            written = written.and_then(|()| change::write_removal(&mut batch, &next));
+        }
+        written.map_err(|error| Uncommitted::Refused(Error::new(ErrorCode::Store, error.to_string())))?;
         if !batch.is_empty() {
             match self.workshop.shared.journal.write(batch).await {
                 Ok(_) => {}
@@ -44,12 +50,20 @@ impl SupervisorState {
         }
         next.outbox.clear();
         let ended = next.operations.values().filter(|operation| operation.info.phase.is_ended());
-        for operation in ended {
-            self.workshop.shared.board.publish_operation(&operation.info);
-        }
+        let ended: Vec<OperationInfo> = ended.map(|operation| operation.info.clone()).collect();
         next.forget_ended_operations();
         self.current = Arc::new(next);
-        self.workshop.shared.board.publish(self.current.clone());
+        // First what is so, then who waits for it: whoever hears of an end and looks sees its effect.
+        let board = &self.workshop.shared.board;
+        if is_last {
+            self.is_retired = true;
+            board.remove(self.current.id());
+        } else {
+            board.publish(self.current.clone());
+        }
+        for operation in &ended {
+            board.publish_operation(operation);
+        }
         Ok(())
     }
 }

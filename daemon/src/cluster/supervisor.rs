@@ -23,7 +23,6 @@ use super::handler::{HandlerActor, HandlerMessage};
 use super::intent::Intent;
 use super::message::SupervisorMessage;
 use super::workshop::Workshop;
-use crate::journal::change;
 
 /// The actor.
 pub struct Supervisor;
@@ -39,6 +38,8 @@ pub struct SupervisorState {
     alarm: Option<JoinHandle<Result<(), ractor::MessagingErr<SupervisorMessage>>>>,
     draining: Vec<RpcReplyPort<()>>,
     is_draining: bool,
+    /// Nothing is left of the cluster, not even on disk.
+    pub(super) is_retired: bool,
 }
 
 /// Looks that are under way, and when the next one is due.
@@ -73,6 +74,7 @@ impl Actor for Supervisor {
             alarm,
             draining: Vec::new(),
             is_draining: false,
+            is_retired: false,
         })
     }
 
@@ -226,8 +228,9 @@ impl SupervisorState {
         for action in begun {
             dispatch::perform(self, action)?;
         }
-        if self.current.is_gone() && self.current.operations.is_empty() {
-            return self.retire(myself).await;
+        if self.is_retired {
+            myself.stop(Some(super::RETIRED.to_owned()));
+            return Ok(());
         }
         dispatch::look(self, &plan, now)?;
         self.set_alarm(myself, &plan, now);
@@ -248,15 +251,5 @@ impl SupervisorState {
         let soonest = times.filter(|time| *time > now).chain([self.looking.next]).min();
         let wait = soonest.map_or(Duration::ZERO, |time| time.since(now)).max(Duration::from_millis(1));
         self.alarm = Some(myself.send_after(wait, || SupervisorMessage::Wake));
-    }
-
-    /// Nothing is left of the cluster: forget it, but for its history.
-    async fn retire(&mut self, myself: &ActorRef<SupervisorMessage>) -> Result<(), ActorProcessingErr> {
-        let mut batch = Batch::new();
-        change::write_removal(&mut batch, &self.current)?;
-        self.workshop.shared.journal.write(batch).await?;
-        self.workshop.shared.board.remove(self.current.id());
-        myself.stop(Some(super::RETIRED.to_owned()));
-        Ok(())
     }
 }
