@@ -145,6 +145,18 @@ mod tests {
     }
 
     #[test]
+    fn the_page_on_errors_tells_the_exit_code_of_each() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/errors.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        for code in ErrorCode::ALL {
+            let (_, section) = page.split_once(&format!("\n### `{code}`\n")).unwrap();
+            let (_, told) = section.split_once("Exit code ").unwrap();
+            let told: String = told.chars().take_while(char::is_ascii_digit).collect();
+            assert_eq!(told, Exit::of_code(code).code().to_string(), "{code}");
+        }
+    }
+
+    #[test]
     fn exit_codes_are_distinct() {
         let mut codes: Vec<u8> = Exit::ALL.iter().map(|exit| exit.code()).collect();
         codes.dedup();
