@@ -28,7 +28,8 @@ pub(super) fn observed(
         count(current.iter().filter(|task| task.state() == TaskState::COMPLETE))
     } else {
         // Swarm calls a copy running only when its health check passes.
-        count(current.iter().filter(|task| task.is_wanted() && task.state() == TaskState::RUNNING))
+        let ready = |task: &&&SeenTask| task.is_wanted() && task.state() == TaskState::RUNNING && runs(task, machines);
+        count(current.iter().filter(ready))
     };
     let updating = tasks.iter().any(|task| (!is_current(service, task) || !task.is_wanted()) && runs(task, machines));
     ObservedService {
@@ -170,6 +171,13 @@ mod tests {
         assert_eq!((one.ready, one.wanted, one.updating), (1, 1, true));
         let gone = [task(1, "running", "running"), task(2, "shutdown", "shutdown")];
         assert!(!seen(1, &gone, up).updating);
+    }
+
+    #[test]
+    fn a_copy_on_a_machine_that_is_down_does_not_count() {
+        let running = [task(1, "running", "running")];
+        assert_eq!(seen(1, &running, json!({ "ID": "n", "Status": { "State": "ready" } })).ready, 1);
+        assert_eq!(seen(1, &running, json!({ "ID": "n", "Status": { "State": "down" } })).ready, 0);
     }
 
     #[test]

@@ -95,7 +95,8 @@ fn the_newest_error_of_a_present_copy_is_the_message_until_all_are_ready() {
     assert_eq!(observed(&replicated(1), errors(), &[]).message.as_deref(), Some("newer"));
     let mut all = errors();
     all.push(task(1, "new", "running", "running"));
-    assert_eq!(observed(&replicated(1), all, &[]).message, None);
+    let up = [node("n1", "worker-1", "ready", None)];
+    assert_eq!(observed(&replicated(1), all, &up).message, None);
 }
 
 #[test]
