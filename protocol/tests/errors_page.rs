@@ -1,5 +1,7 @@
 //! `docs/errors.md` explains every error code, and no other.
 
+#![allow(clippy::unwrap_used, reason = "test code, though not in test functions")]
+
 use std::path::Path;
 
 use muster_protocol::ErrorCode;
