@@ -10,11 +10,11 @@ use std::time::Duration;
 use bench::history::{Event, History, event, event_with_losses_of_control_planes, happen, history, random_faults};
 use bench::situations::run;
 use bench::{Bench, CLUSTER, INSTANCE};
-use muster_engine::plan::{Gate, Plan};
+use muster_engine::plan::{Gate, Plan, Step};
 use muster_engine::sim::{CallKind, Fault, every};
 use muster_protocol::model::cluster::ClusterPhase;
 use muster_protocol::model::operation::{OperationKind, OperationPhase};
-use muster_protocol::{ClusterId, ErrorCode, InstanceId};
+use muster_protocol::{Cause, ClusterId, ErrorCode, InstanceId};
 use proptest::prelude::*;
 
 const HOURS: Duration = Duration::from_secs(3 * 3600);
@@ -90,6 +90,26 @@ async fn end_in_nothing(bench: &mut Bench) {
     assert!(audit.orphans.is_empty() && audit.wrong_deletes.is_empty() && audit.duplicates.is_empty(), "{audit}");
 }
 
+/// A control plane that died while it joined counts for a majority that nobody can bring back, and the ledger cannot
+/// know that it does. The orchestrator knows: the cluster, and each call that is tried again, says so and what to do.
+fn waits_for_a_majority_as_it_says(bench: &Bench, plan: &Plan) -> bool {
+    let says_so = |cause: Option<&Cause>| {
+        cause.is_some_and(|cause| cause.code == ErrorCode::QuorumLost && cause.remedy.is_some())
+    };
+    let waits = |step: &Step| match &step.gate {
+        Gate::Waiting(_) => true,
+        Gate::Retrying(_) => {
+            let entry = step.action.key().and_then(|key| bench.state.ledger.get(&key));
+            says_so(entry.and_then(|entry| entry.cause.as_ref()))
+        }
+        Gate::Ready | Gate::Running => !step.action.is_call(),
+        Gate::Blocked(_) => false,
+    };
+    bench.phase() == ClusterPhase::Degraded
+        && says_so(bench.state.observed.orchestrator_cause.as_ref())
+        && plan.steps.iter().all(waits)
+}
+
 fn is_at_rest(bench: &Bench) -> bool {
     if bench.state.desired().absent {
         return bench.phase() == ClusterPhase::Deleted && bench.state.operations.is_empty();
@@ -101,11 +121,7 @@ fn is_at_rest(bench: &Bench) -> bool {
     if quorum_is_lost(&plan) {
         return true;
     }
-    // A control plane that died while it joined counts for a majority that nobody can bring back: the orchestrator
-    // says so, and it is for the user to decide.
-    let says_why = bench.state.observed.orchestrator_cause.is_some();
-    let only_awaits = plan.steps.iter().all(|step| !step.action.is_call() || step.gate == Gate::Waiting(None));
-    if says_why && only_awaits && bench.phase() == ClusterPhase::Degraded {
+    if waits_for_a_majority_as_it_says(bench, &plan) {
         return true;
     }
     // A broken service that never was well is waited for until somebody mends it.

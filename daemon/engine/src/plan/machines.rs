@@ -5,6 +5,7 @@ use muster_protocol::model::host::Role;
 
 use super::{Gate, Planner};
 use crate::action::Action;
+use crate::desired::machine_name;
 use crate::ledger::{ResourceKey, ResourceState};
 use crate::observed::Power;
 
@@ -18,7 +19,7 @@ impl Planner<'_> {
             let key = ResourceKey::Machine(machine.clone());
             let mut first: Vec<Action> = network.iter().cloned().collect();
             first.extend(self.remove_lost_node(&machine));
-            let made = self.ensure_if(&key, &first, self.join_of_lost_machine(&machine));
+            let made = self.ensure_if(&key, &first, self.call_about_lost_member(&machine));
             let mut after: Vec<Action> = made.into_iter().collect();
             if after.is_empty() && self.is_stopped(&machine) {
                 after.push(self.step(Action::Start(machine.clone()), &[]));
@@ -59,12 +60,15 @@ impl Planner<'_> {
         Some(self.step_if(Action::Remove(key), &[], obstacle))
     }
 
-    /// A machine that was lost while it joined is not replaced before that call has ended: else its late answer
-    /// would be taken for one about the successor.
-    fn join_of_lost_machine(&self, machine: &Name) -> Option<Gate> {
-        let join = Action::Create(ResourceKey::Node(machine.clone()));
-        let under_way = self.state.in_flight.values().any(|call| call.action == join);
-        under_way.then(|| Gate::Waiting(Some(format!("`{join}` has to end first"))))
+    /// A machine that was lost is not replaced before the call about its membership has ended: else the late answer,
+    /// or the lack of one, would be taken for one about the successor.
+    fn call_about_lost_member(&self, machine: &Name) -> Option<Gate> {
+        let mut memberships = vec![ResourceKey::Node(machine.clone())];
+        if *machine == machine_name(Role::ControlPlane, 1) {
+            memberships.push(ResourceKey::Orchestrator);
+        }
+        let call = memberships.iter().find_map(|key| self.state.in_flight_for(key))?;
+        Some(Gate::Waiting(Some(format!("`{call}` has to end first"))))
     }
 
     /// The steps that must be done before this machine can take part in the orchestrator's cluster.

@@ -71,7 +71,10 @@ impl Things {
             return Ok(id);
         }
         let (all, up) = bucket.control_planes(formed, None);
-        Err(refused(format!("only {up} of {all} control planes are up: there is no majority to decide anything")))
+        let message = format!("only {up} of {all} control planes are up: there is no majority to decide anything");
+        Err(Failure::not_applied(ErrorCode::QuorumLost, message).with_remedy(
+            "bring back the control planes that are down; if they are lost, delete the cluster and create it again",
+        ))
     }
 
     pub(super) fn formed(&self, cluster: ClusterId, orchestrator: u64) -> Option<(&Bucket, &Orchestrator)> {

@@ -148,7 +148,7 @@ async fn nothing_is_decided_without_a_majority() {
     assert!(handler.deploy(&members, &service("nginx", 1)).await.is_ok(), "two of three decide");
     assert!(world.stop(cluster, &id_of(control_plane(2))));
     let failure = handler.deploy(&members, &service("nginx", 2)).await.unwrap_err();
-    assert_eq!(failure.code, ErrorCode::Orchestrator);
+    assert_eq!(failure.code, ErrorCode::QuorumLost);
     assert!(handler.observe(&members).await.is_err());
 }
 

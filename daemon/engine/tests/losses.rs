@@ -1,0 +1,78 @@
+//! Machines that are lost while something about them is under way.
+
+#![allow(clippy::unwrap_used, reason = "a helper of tests may panic as they do")]
+
+mod bench;
+
+use std::time::Duration;
+
+use bench::situations::{HOUR, ended, lose, run, service};
+use bench::{Bench, CLUSTER, INSTANCE};
+use muster_engine::sim::{Call, CallKind, Fault, every, nth};
+use muster_protocol::ErrorCode;
+use muster_protocol::model::cluster::ClusterPhase;
+use muster_protocol::model::host::Role;
+use muster_protocol::model::operation::OperationPhase;
+
+/// Runs until a call has been begun.
+async fn begun(bench: &mut Bench, step: &str) {
+    let is_begun = |bench: &Bench| bench.begun.iter().any(|action| action.to_string() == step);
+    assert!(bench.run_until(HOUR, is_begun).await, "{}", bench.gates());
+}
+
+#[test]
+fn a_first_control_plane_that_is_lost_while_it_is_looked_up_is_made_anew() {
+    run(async {
+        let mut bench = Bench::create(1, 0, 1);
+        let mut joins = nth(|call| call.kind == CallKind::Join, 0, Fault::LostRequest);
+        let mut looks = every(|call| call.kind == CallKind::LookUpNode, Fault::Hang { applied: false });
+        bench.world.inject(move |call| joins(call).or_else(|| looks(call)));
+        begun(&mut bench, "look up node/control-plane-1").await;
+        lose(&bench, Role::ControlPlane, 1);
+        assert!(bench.run_until(HOUR, |bench| bench.phase() == ClusterPhase::Ready).await, "{}", bench.gates());
+        assert!(bench.world.audit(INSTANCE, &[CLUSTER]).is_clean());
+    });
+}
+
+#[test]
+fn a_first_control_plane_that_is_lost_while_the_cluster_is_formed_is_made_anew() {
+    run(async {
+        for applied in [true, false] {
+            let mut bench = Bench::create(1, 0, 1);
+            bench.world.inject(nth(|call| call.kind == CallKind::Form, 0, Fault::Hang { applied }));
+            begun(&mut bench, "form orchestrator").await;
+            bench.run_for(Duration::from_secs(1)).await;
+            lose(&bench, Role::ControlPlane, 1);
+            assert!(bench.run_until(HOUR, |bench| bench.phase() == ClusterPhase::Ready).await, "{}", bench.gates());
+            assert!(bench.world.audit(INSTANCE, &[CLUSTER]).is_clean());
+        }
+    });
+}
+
+#[test]
+fn after_a_control_plane_died_while_it_joined_cluster_and_service_say_that_the_majority_is_lost_and_what_to_do() {
+    run(async {
+        let mut bench = Bench::create(3, 0, 1);
+        let joins_second = |call: &Call| {
+            call.kind == CallKind::Join
+                && call.key.as_ref().is_some_and(|key| key.to_string() == "node/control-plane-2")
+        };
+        bench.world.inject(every(joins_second, Fault::LostAnswer));
+        let joined = |bench: &Bench| bench.finished.iter().any(|done| done.to_string() == "join node/control-plane-2");
+        assert!(bench.run_until(HOUR, joined).await);
+        // Nobody but the orchestrator knows now that it became a member.
+        lose(&bench, Role::ControlPlane, 2);
+        let id = bench.new_service_id();
+        let change = vec![(id, service("web", "good:1", 2))];
+        let create = bench.ask(|state, asked| state.admit_service_create(change, asked)).unwrap();
+        let cause_of_service = ended(&mut bench, &create).await.cause.unwrap();
+        assert!(bench.run_until(HOUR, |bench| bench.phase() == ClusterPhase::Degraded).await, "{}", bench.gates());
+        let cause_of_cluster = bench.state.observed.orchestrator_cause.clone().unwrap();
+        for cause in [cause_of_service, cause_of_cluster] {
+            assert_eq!(cause.code, ErrorCode::QuorumLost, "{cause}");
+            assert!(cause.remedy.unwrap().contains("delete the cluster"));
+        }
+        let delete = bench.ask(|state, asked| state.admit_delete(asked)).unwrap();
+        assert_eq!(ended(&mut bench, &delete).await.phase, OperationPhase::Succeeded);
+    });
+}
