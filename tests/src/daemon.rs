@@ -125,6 +125,7 @@ impl Daemon {
                 child.kill().and_then(|()| child.wait()).context("cannot kill the daemon")?;
                 bail!("the daemon did not end in {} s; the end of its log:\n{}", STOP_LIMIT.as_secs(), self.log_end());
             }
+            #[expect(clippy::disallowed_methods, reason = "waits in `Drop`, where nothing can be awaited")]
             std::thread::sleep(POLL);
         }
     }

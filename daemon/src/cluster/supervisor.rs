@@ -1,7 +1,7 @@
 //! The supervisor actor of one cluster: the only one that changes its state.
 //!
 //! Everything that happens comes as a message: a request, the result of a call, something that was seen, a time that
-//! came. Each is the same: change a copy of the state, write the difference, believe it, and [`advance`] by the plan.
+//! came. Each is the same: change a copy of the state, write the difference, believe it, and advance by the plan.
 
 use std::sync::Arc;
 use std::time::Duration;

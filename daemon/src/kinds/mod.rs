@@ -23,7 +23,7 @@ pub struct Account {
     pub credentials: BTreeMap<String, SecretString>,
 }
 
-/// Makes drivers, preparers and handlers. Tests put their own in place of [`BuiltIn`].
+/// Makes drivers, preparers and handlers. Tests put their own in place of [`built_in::BuiltIn`].
 pub trait Kinds: Send + Sync {
     /// The driver of an infrastructure; without an account, with its defaults.
     fn driver(&self, infrastructure: Infrastructure, account: Option<&Account>) -> Result<Arc<dyn Driver>, Error>;

@@ -66,13 +66,13 @@ impl Process {
     /// Asks for a change, as an administrator.
     pub async fn ask(&self, request: Request) -> Result<OperationInfo, Error> {
         let caller = Caller { uid: 0, role: Some(Role::Admin) };
-        match dispatch(&self.core.context, &caller, request).await? {
-            Outcome::Answer(answer) => match *answer {
-                Response::Operation(operation) => Ok(operation),
-                other => Err(Error::new(ErrorCode::Internal, format!("unexpected answer: {other:?}"))),
-            },
-            Outcome::Stream(_) => Err(Error::new(ErrorCode::Internal, "unexpected stream")),
+        let outcome = dispatch(&self.core.context, &caller, request).await?;
+        if let Outcome::Answer(answer) = outcome
+            && let Response::Operation(operation) = *answer
+        {
+            return Ok(operation);
         }
+        Err(Error::new(ErrorCode::Internal, "a change was not answered with its operation"))
     }
 
     /// This installation.

@@ -120,7 +120,9 @@ fn disturbances(options: &Options, calm: &Verdict) -> Vec<Disturbance> {
     let chosen = |number: &u64| options.point.is_none_or(|point| point == *number);
     let crashes = (1..=calm.count.points).filter(chosen).map(Disturbance::Crash);
     let calls = if options.crashes_only { 0 } else { calm.count.calls };
-    let faulty = (0..calls).filter(chosen).flat_map(|call| faults().into_iter().map(move |fault| Disturbance::Fault(call, fault)));
+    let faulty = (0..calls)
+        .filter(chosen)
+        .flat_map(|call| faults().into_iter().map(move |fault| Disturbance::Fault(call, fault)));
     let mut all: Vec<Disturbance> = crashes.chain(faulty).collect();
     if !all.is_empty() {
         let turn = usize::try_from(options.seed).unwrap_or(0) % all.len();

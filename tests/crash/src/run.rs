@@ -121,7 +121,8 @@ pub fn run(scenario: &Scenario, disturbance: Disturbance, half: u64, dir: &Path)
     // The weakest infrastructure there is: whoever asks it twice gets two.
     let world = SimWorld::new(SimOptions { listing_lag: lag, tokens: false, ..SimOptions::default() });
     let (stop, client) = (Arc::new(Stop::default()), Client::default());
-    let mut story = Story { scenario, world, stop, client, dir, answered: 0, half, seeded: false, time: StoryTime::default() };
+    let mut story =
+        Story { scenario, world, stop, client, dir, answered: 0, half, seeded: false, time: StoryTime::default() };
     let mut verdict = Verdict::default();
     let mut lives = 0;
     loop {
@@ -168,7 +169,9 @@ impl Story<'_> {
         } else {
             for operation in self.client.acknowledged() {
                 if !process.knows(operation) {
-                    verdict.lost.push(format!("operation {operation} was acknowledged and is not known after the crash"));
+                    verdict
+                        .lost
+                        .push(format!("operation {operation} was acknowledged and is not known after the crash"));
                 }
             }
         }
@@ -237,7 +240,11 @@ impl Story<'_> {
             // The cluster may be as asked for before its services are.
             let _ = tokio::time::timeout(AFTER_RETRY, process.until_as_asked(self.scenario)).await;
         }
-        if process.is_as_asked(self.scenario) { Ok(()) } else { Err(format!("is not as asked for: {}", process.describe())) }
+        if process.is_as_asked(self.scenario) {
+            Ok(())
+        } else {
+            Err(format!("is not as asked for: {}", process.describe()))
+        }
     }
 
     async fn until_gone(&self, process: &Process) -> Result<(), String> {

@@ -41,14 +41,15 @@ pub fn all() -> Vec<Scenario> {
 fn changes() -> Vec<Scenario> {
     let small = || create(1, 1);
     let with_service = || vec![small(), create_service(1)];
-    let scenario = |name: &str, before: Vec<Request>, change: Request, machines: Option<u32>, services: &[&str]| Scenario {
-        name: name.to_owned(),
-        before,
-        change,
-        undeleted: None,
-        machines,
-        services: services.iter().map(|text| name_of(text)).collect(),
-    };
+    let scenario =
+        |name: &str, before: Vec<Request>, change: Request, machines: Option<u32>, services: &[&str]| Scenario {
+            name: name.to_owned(),
+            before,
+            change,
+            undeleted: None,
+            machines,
+            services: services.iter().map(|text| name_of(text)).collect(),
+        };
     vec![
         scenario("create 1+2", vec![], create(1, 2), Some(3), &[]),
         scenario("create 3+1", vec![], create(3, 1), Some(4), &[]),

@@ -2,7 +2,7 @@
 
 #![allow(clippy::print_stdout, reason = "its table is its purpose")]
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -92,7 +92,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
     Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn report(figures: &[Figure], path: &PathBuf) -> Result<()> {
+fn report(figures: &[Figure], path: &Path) -> Result<()> {
     figure::write(figures, path)?;
     let judged = figures.iter().filter_map(|figure| figure.ok);
     let (met, all) = (judged.clone().filter(|ok| *ok).count(), judged.count());
