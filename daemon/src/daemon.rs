@@ -223,6 +223,7 @@ fn store_options(config: &Config) -> OpenOptions {
         cache_bytes: config.store.cache_mib << 20,
         exports_kept: config.store.exports_kept,
         accept_older_export: config.store.accept_older_export,
+        accept_unwitnessed: config.store.accept_unwitnessed,
         ..OpenOptions::default()
     }
 }

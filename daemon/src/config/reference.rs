@@ -55,6 +55,10 @@ pub const SETTINGS: &[Setting] = &[
         "store.accept_older_export",
         "Start with the newest export when the store is damaged beyond repair, although what came after it is lost. Set it for one start only.",
     ),
+    setting(
+        "store.accept_unwitnessed",
+        "Start with an intact database whose witness file is missing, although it may be an older copy. Set it for one start only.",
+    ),
     optional(
         "store.key_file",
         "the systemd credential `muster-key`, if there is one, else `STATE_DIR/sealing.key`",

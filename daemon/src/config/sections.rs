@@ -37,13 +37,21 @@ pub struct Store {
     pub exports_kept: usize,
     pub cache_mib: u64,
     pub accept_older_export: bool,
+    pub accept_unwitnessed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_file: Option<PathBuf>,
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Self { export_interval_minutes: 60, exports_kept: 3, cache_mib: 32, accept_older_export: false, key_file: None }
+        Self {
+            export_interval_minutes: 60,
+            exports_kept: 3,
+            cache_mib: 32,
+            accept_older_export: false,
+            accept_unwitnessed: false,
+            key_file: None,
+        }
     }
 }
 
