@@ -50,6 +50,22 @@ fn a_first_control_plane_that_is_lost_while_the_cluster_is_formed_is_made_anew()
 }
 
 #[test]
+fn a_control_plane_is_replaced_although_the_next_one_may_or_may_not_have_joined() {
+    run(async {
+        let mut bench = Bench::create(5, 0, 1);
+        let about_fourth = |call: &Call| call.key.as_ref().is_some_and(|key| key.to_string() == "node/control-plane-4");
+        bench.world.inject(every(about_fourth, Fault::LostRequest));
+        begun(&mut bench, "look up node/control-plane-4").await;
+        lose(&bench, Role::ControlPlane, 3);
+        let noticed = |bench: &Bench| bench.steps().iter().any(|step| step == "remove node/control-plane-3");
+        assert!(bench.run_until(HOUR, noticed).await, "{}", bench.gates());
+        bench.world.clear_faults();
+        assert!(bench.run_until(HOUR, |bench| bench.phase() == ClusterPhase::Ready).await, "{}", bench.gates());
+        assert!(bench.world.audit(INSTANCE, &[CLUSTER]).is_clean());
+    });
+}
+
+#[test]
 fn after_a_control_plane_died_while_it_joined_cluster_and_service_say_that_the_majority_is_lost_and_what_to_do() {
     run(async {
         let mut bench = Bench::create(3, 0, 1);

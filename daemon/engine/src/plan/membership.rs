@@ -58,7 +58,12 @@ impl Planner<'_> {
     fn bring_node(&mut self, machine: &Name, after: &[Action]) -> Option<Action> {
         let key = ResourceKey::Node(machine.clone());
         let mut first = self.until_prepared(machine);
-        first.extend_from_slice(after);
+        // Looking up changes nothing, so it takes no turn: whether an earlier node may be taken out can depend on
+        // what it finds.
+        let in_doubt = self.entry(&key).is_some_and(|entry| matches!(entry.state, ResourceState::Unknown(_)));
+        if !in_doubt {
+            first.extend_from_slice(after);
+        }
         if let Some(ResourceState::Removing(_)) = self.entry(&key).map(|entry| &entry.state) {
             let removal = Action::Remove(key.clone());
             if !self.is_pending(&removal) {
