@@ -110,7 +110,12 @@ fn endpoints(service: &Service, current: &[&SeenTask], machines: &BTreeMap<&str,
     for task in current.iter().filter(|task| task.is_wanted() && task.state() == TaskState::RUNNING) {
         let machine = task.node_id().and_then(|node| machines.get(node));
         let status = task.task.status.as_ref().and_then(|status| status.port_status.as_ref());
-        for port in status.and_then(|status| status.ports.as_ref()).into_iter().flatten() {
+        // Seen after a leader was lost: a copy runs, and the control plane never hears of its ports.
+        let heard = status.and_then(|status| status.ports.as_ref()).filter(|ports| !ports.is_empty());
+        let spec = service.spec.as_ref().and_then(|spec| spec.endpoint_spec.as_ref());
+        let asked = || spec.and_then(|spec| spec.ports.as_ref());
+        let of_host = |port: &&EndpointPortConfig| port.publish_mode == Some(EndpointPortConfigPublishModeEnum::HOST);
+        for port in heard.or_else(asked).into_iter().flatten().filter(of_host) {
             endpoints.extend(machine.and_then(|machine| endpoint(machine, port)));
         }
     }
@@ -129,7 +134,8 @@ fn endpoint(machine: &Machine<'_>, port: &EndpointPortConfig) -> Option<Endpoint
         Some(EndpointPortConfigProtocolEnum::SCTP) => return None,
     };
     let address = machine.address.clone()?;
-    Some(Endpoint { address, published: number(port.published_port)?, port: number(port.target_port)?, protocol })
+    let published = number(port.published_port).filter(|published| *published > 0)?;
+    Some(Endpoint { address, published, port: number(port.target_port)?, protocol })
 }
 
 fn count<T>(items: impl Iterator<Item = T>) -> u32 {
@@ -171,6 +177,24 @@ mod tests {
         assert_eq!((one.ready, one.wanted, one.updating), (1, 1, true));
         let gone = [task(1, "running", "running"), task(2, "shutdown", "shutdown")];
         assert!(!seen(1, &gone, up).updating);
+    }
+
+    #[test]
+    fn a_port_that_was_asked_for_is_known_even_if_the_control_plane_does_not_hear_of_it() {
+        let ports = json!({ "Ports": [
+            { "Protocol": "tcp", "TargetPort": 80, "PublishedPort": 8080, "PublishMode": "host" },
+            { "Protocol": "tcp", "TargetPort": 81, "PublishMode": "host" },
+        ] });
+        let service: Service = serde_json::from_value(json!({ "Spec": {
+            "EndpointSpec": ports, "TaskTemplate": { "ContainerSpec": { "Labels": { TEMPLATE: "one" } } },
+        } }))
+        .unwrap();
+        let node: Node = serde_json::from_value(json!({ "ID": "n", "Status": { "State": "ready" } })).unwrap();
+        let address = Some("10.0.0.9".to_owned());
+        let machines = [("n", Machine { name: "worker-1".parse().unwrap(), address, node: &node })].into();
+        let seen = observed(&service, &[&task(1, "running", "running")], &machines);
+        let published: Vec<(u16, u16)> = seen.endpoints.iter().map(|one| (one.published, one.port)).collect();
+        assert_eq!(published, [(8080, 80)]);
     }
 
     #[test]
