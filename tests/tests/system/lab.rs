@@ -149,7 +149,7 @@ impl Lab {
     /// `ADDRESS:PORT` of a service, as its info shows it.
     pub async fn endpoint(&self, cluster: &str, service: &str) -> Result<String> {
         let info: ServiceInfo = self.cli().json(&["service", "info", service, "--cluster", cluster]).await?;
-        let endpoint = info.endpoints.first().with_context(|| format!("{service} is reached nowhere"))?;
+        let endpoint = info.endpoints.first().with_context(|| format!("{service} is reached nowhere: {info:#?}"))?;
         Ok(format!("{}:{}", endpoint.address, endpoint.published))
     }
 
