@@ -1,6 +1,7 @@
 //! Requests over the socket: a read beside an echo, a durable write beside a bare group commit.
 //!
-//! The read is `getOrchestratorInfo` of a cluster of ten machines. The write is a change of a cluster as users ask for it,
+//! The read is `getOrchestratorInfo` of a cluster of ten machines; beside it, `whoami`, which needs no work, shows what the
+//! way through gateway and client costs alone. The write is a change of a cluster as users ask for it,
 //! the smallest one: `retryOrchestrator` of a cluster in which nothing failed. It is one batch with the operation, its
 //! events and the answer to the idempotency key. Every client has a connection of its own, and for writes a cluster.
 
@@ -48,6 +49,10 @@ pub async fn measure(options: &Options) -> Result<Vec<Figure>> {
         let rate = rate_figure(&format!("read, {count} clients: rate, beside an echo"), &read, &base);
         figures.push(rate.ratio_at_least(0.5));
         figures.extend(latency_figures(&format!("read, {count} clients"), &read, &base));
+
+        let callers = daemon.clients(count).await?.into_iter().map(WhoamiCaller).collect();
+        let (least, base) = compare(callers, echo.clients(count, sizes.0).await?, options.load_time).await?;
+        figures.push(rate_figure(&format!("whoami, {count} clients: rate, beside an echo"), &least, &base));
 
         let writes = || async {
             let clients = daemon.clients(count).await?;
@@ -102,6 +107,15 @@ struct Reader {
 impl Caller for Reader {
     async fn call(&mut self) -> Result<()> {
         self.client.cluster_info(&self.cluster).await?;
+        Ok(())
+    }
+}
+
+struct WhoamiCaller(Client);
+
+impl Caller for WhoamiCaller {
+    async fn call(&mut self) -> Result<()> {
+        self.0.whoami().await?;
         Ok(())
     }
 }
