@@ -10,6 +10,7 @@
 //! - `lab`: what they share
 
 #![allow(clippy::expect_used, reason = "a test that cannot go on says why by panicking")]
+#![allow(clippy::print_stdout, reason = "times and skips are told to whoever runs the tests")]
 
 mod kills;
 mod lab;

@@ -96,7 +96,7 @@ fn mount(cluster: &ClusterContext, mount: &Mount) -> SwarmMount {
     }
 }
 
-/// None for the probes that swarm does not have; [`crate::services::validate`] refuses those before.
+/// None for the probes that swarm does not have; [`mod@crate::services::validate`] refuses those before.
 fn health(check: &HealthCheck) -> Option<HealthConfig> {
     let command = match &check.probe {
         Probe::Command(command) => command,
