@@ -1,6 +1,6 @@
 //! The state of one cluster, and every way in which it changes.
 //!
-//! The supervisor works on a copy: change the copy, write the difference ([`difference`]) in one store
+//! The supervisor works on a copy: change the copy, write the difference ([`difference()`]) in one store
 //! batch, and only then take the copy for the state. So memory never runs ahead of the disk.
 
 mod admit;
