@@ -9,7 +9,7 @@
 //! - `sim`: many clusters, kills and watchers
 //! - `lab`: what they share
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on says why by panicking")]
+#![allow(clippy::print_stdout, reason = "how long things took, for whoever looks with --nocapture")]
 #![allow(clippy::print_stdout, reason = "times and skips are told to whoever runs the tests")]
 
 mod kills;
