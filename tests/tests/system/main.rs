@@ -9,7 +9,6 @@
 //! - `sim`: many clusters, kills and watchers
 //! - `lab`: what they share
 
-#![allow(clippy::print_stdout, reason = "how long things took, for whoever looks with --nocapture")]
 #![allow(clippy::print_stdout, reason = "times and skips are told to whoever runs the tests")]
 
 mod kills;
