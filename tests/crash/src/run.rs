@@ -220,7 +220,7 @@ impl Story<'_> {
         }
         if self.scenario.undeleted.is_some() && self.answered == 1 {
             if life == 1 {
-                self.until_calls(process, begin + self.half).await;
+                self.until_calls(process, begin + self.half).await?;
             }
             self.ask(process, &scenario::delete()).await?;
             self.answered = 2;
@@ -258,7 +258,7 @@ impl Story<'_> {
     }
 
     /// Waits until the change is half done, or done.
-    async fn until_calls(&self, process: &Process, calls: u64) {
+    async fn until_calls(&self, process: &Process, calls: u64) -> Result<(), String> {
         let half = async {
             while self.world.calls() < calls {
                 tokio::time::sleep(Duration::from_millis(1)).await;
@@ -269,10 +269,14 @@ impl Story<'_> {
                 process.until_ended(*operation).await;
             }
         };
-        tokio::select! {
-            () = half => {}
-            () = done => {}
-        }
+        let either = async {
+            tokio::select! {
+                () = half => {}
+                () = done => {}
+            }
+        };
+        let reached = tokio::time::timeout(PATIENCE, either).await;
+        reached.map_err(|_| format!("the change does not get half done: {}", process.describe()))
     }
 
     /// Looks at what is there, then deletes everything and looks again.
