@@ -105,7 +105,9 @@ impl Image {
         let folder = self.folder.to_string_lossy();
         // The base's own label would make this a machine image.
         let label = "io.muster.image=service";
-        docker(&["build", "--label", label, "--build-arg", &base, "--tag", &self.local, &folder]).await?;
+        // A step that fails or never starts leaves its container behind otherwise.
+        let build = ["build", "--force-rm", "--label", label, "--build-arg", &base, "--tag", &self.local, &folder];
+        docker(&build).await?;
         Ok(())
     }
 
