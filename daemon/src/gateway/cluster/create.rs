@@ -62,9 +62,7 @@ pub(super) async fn new_state(
     let provisioner = &context.provisioner;
     let driver = provisioner.driver(spec.infrastructure, spec.account.as_ref()).await?;
     let (recipe, deadlines) = (provisioner.recipe(&spec)?, provisioner.deadlines_with(driver.as_ref()));
-    let mut state = ClusterState::create(ClusterId::generate(), spec, recipe, deadlines, asked);
-    state.settle(asked.at);
-    Ok(state)
+    Ok(ClusterState::create(ClusterId::generate(), spec, recipe, deadlines, asked))
 }
 
 async fn batch(
