@@ -130,7 +130,8 @@ mod tests {
     fn a_daemon_named_by_its_pid_file_is_stopped() {
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("musterd");
-        fs::copy("/bin/sleep", &program).unwrap();
+        // By another process: a test that forks while this one has the copy open for writing would make it "text file busy".
+        assert!(Command::new("cp").arg("/bin/sleep").arg(&program).status().unwrap().success());
         let mut child = Command::new(&program).arg("60").spawn().unwrap();
         let file = folder.path().join("a.pid");
         fs::write(&file, child.id().to_string()).unwrap();
