@@ -86,9 +86,21 @@ impl Builder {
         self
     }
 
-    /// Connects. Tries once, so that a daemon that is not there is told at once.
+    /// Connects. A daemon that is not there is told at once; one that goes away while it greets is waited for as after a
+    /// lost connection.
     pub async fn connect(self) -> Result<Client, ClientError> {
-        let connection = Connection::open(&self.address).await?;
+        let mut patience = Patience::new(self.reconnect_for);
+        let mut was_there = false;
+        let connection = loop {
+            let error = match Connection::open(&self.address).await {
+                Ok(connection) => break connection,
+                Err(error) => error,
+            };
+            was_there |= is_broken_off(&error);
+            if !was_there || !may_pass(&error) || !patience.pause().await {
+                return Err(error);
+            }
+        };
         let Self { address, reconnect_for, window } = self;
         Ok(Client(Arc::new(Shared { address, reconnect_for, window, current: Mutex::new(Some(connection)) })))
     }
@@ -187,6 +199,13 @@ impl Client {
 /// Whether the daemon says that it is starting or stopping. It has changed nothing, so anything may be asked again.
 pub(crate) fn is_passing(error: &Error) -> bool {
     error.code == ErrorCode::Unavailable && error.retry == Retry::Later
+}
+
+/// Whether somebody accepted the connection and went away before the handshake was done.
+fn is_broken_off(error: &ClientError) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    matches!(error, ClientError::Connect { source, .. }
+        if matches!(source.kind(), BrokenPipe | ConnectionReset | UnexpectedEof))
 }
 
 /// Whether another try to connect and ask may go better.

@@ -196,3 +196,18 @@ async fn many_calls_on_a_lost_connection_share_one_new_connection() {
     assert!(answers.into_iter().all(|answer| answer.is_ok()));
     assert!(poll_immediate(Box::pin(server.accept_raw())).await.is_none(), "nobody else connected");
 }
+
+#[tokio::test]
+async fn a_daemon_that_goes_away_while_it_greets_is_waited_for() {
+    let server = Server::new();
+    let serve = async {
+        drop(server.accept_raw().await);
+        server.accept().await
+    };
+    let (client, _peer) = soon("a connection", async { tokio::join!(server.builder().connect(), serve) }).await;
+    client.unwrap();
+
+    let hasty = server.builder().reconnect_for(Duration::ZERO);
+    let (client, _stream) = tokio::join!(hasty.connect(), async { drop(server.accept_raw().await) });
+    assert!(matches!(client, Err(ClientError::Connect { .. })));
+}

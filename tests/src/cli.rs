@@ -145,7 +145,7 @@ impl Cli {
         &self,
         since: u64,
         limit: Duration,
-        is_it: impl Fn(&Event) -> bool,
+        mut is_it: impl FnMut(&Event) -> bool,
     ) -> Result<Vec<Event>> {
         let mut events: Vec<Event> = Vec::new();
         let follow = async {

@@ -36,10 +36,17 @@ async fn creates_with_kills(daemon: &mut Daemon) -> Result<()> {
         let size = ["--control-planes", "3", "--workers", "4", "--wait"];
         creates.push(begin(daemon, &[&["cluster", "create", &name][..], &KINDS, &size].concat()));
     }
-    let mut at = 0;
+    // A client that comes while no daemon is there is told so at once: all have to be in before the first kill.
+    let mut accepted = 0;
+    let mut last_is_in = |event: &Event| {
+        accepted += usize::from(event.kind == EventKind::OperationStarted);
+        accepted == CLUSTERS
+    };
+    let events = daemon.cli().events_until(0, Duration::from_secs(30), &mut last_is_in).await?;
+    let mut at = events.last().map_or(0, |event| event.number);
     for _ in 0..KILLS {
         // A few steps further each time, whatever they are.
-        let further = at + 40;
+        let further = at + 30;
         let events = daemon.cli().events_until(at, Duration::from_secs(30), |event| event.number >= further).await?;
         at = events.last().map_or(at, |event| event.number);
         daemon.kill()?;
