@@ -28,7 +28,6 @@ impl Lost {
 }
 
 /// What comes for a stream.
-#[expect(clippy::large_enum_variant, reason = "nearly all are items; boxing each would cost more than it saves")]
 pub(crate) enum StreamEvent {
     Item(StreamItem),
     End(Result<(), Error>),

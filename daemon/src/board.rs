@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use muster_engine::plan::Plan;
 use muster_engine::state::ClusterState;
 use muster_protocol::model::cluster::ClusterPhase;
 use muster_protocol::model::operation::OperationInfo;
@@ -17,6 +18,8 @@ use crate::cluster::message::SupervisorMessage;
 pub struct Pinned {
     /// Its state as of its last write.
     pub state: Arc<ClusterState>,
+    /// What is done about it, as of that time.
+    pub plan: Arc<Plan>,
     /// Its supervisor; none while that is starting (again).
     pub supervisor: Option<ActorRef<SupervisorMessage>>,
 }
@@ -61,8 +64,8 @@ impl Board {
         Ok(Reservation { board: self, name: name.clone() })
     }
 
-    /// Pins up a cluster's state and the operations in it.
-    pub fn publish(&self, state: Arc<ClusterState>) {
+    /// Pins up a cluster's state, what is done about it, and the operations in it.
+    pub fn publish(&self, state: Arc<ClusterState>, plan: Arc<Plan>) {
         for operation in state.operations.values() {
             self.publish_operation(&operation.info);
         }
@@ -84,7 +87,7 @@ impl Board {
             }
         }
         let supervisor = clusters.by_id.get(&id).and_then(|pinned| pinned.supervisor.clone());
-        clusters.by_id.insert(id, Pinned { state, supervisor });
+        clusters.by_id.insert(id, Pinned { state, plan, supervisor });
     }
 
     /// Says who supervises a cluster now.

@@ -151,7 +151,7 @@ async fn pin_up(provisioner: &Provisioner, store: &Store) -> Result<PinnedUp, St
         match provisioner.assemble(parts).await {
             Ok(state) => {
                 let state = Arc::new(state);
-                board.publish(state.clone());
+                provisioner.pin_up(&state);
                 states.push(state);
             }
             // Its account or kind is missing: it stays on disk untouched, and is there again when that is mended.

@@ -2,15 +2,18 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// A name: 1 to [`Name::MAX_LENGTH`] characters, lower-case letters, digits and inner hyphens,
 /// starting with a letter. This is a DNS label, so it can be used as a host name or as part of
 /// a provider's resource name without any escaping.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Name(String);
+///
+/// Names are copied all the time and never changed, so copies share one text.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Name(Arc<str>);
 
 impl Name {
     /// Shorter than a DNS label's 63, so that a suffix still fits behind it.
@@ -59,7 +62,7 @@ impl FromStr for Name {
         if !(starts_well && ends_well && all_allowed) {
             return Err(NameError::Form { name: text.to_owned() });
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(text.into()))
     }
 }
 
@@ -73,7 +76,13 @@ impl TryFrom<String> for Name {
 
 impl From<Name> for String {
     fn from(name: Name) -> Self {
-        name.0
+        name.as_str().to_owned()
+    }
+}
+
+impl Serialize for Name {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
     }
 }
 

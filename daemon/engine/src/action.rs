@@ -40,6 +40,24 @@ impl Action {
         }
     }
 
+    /// The service that it is about, if it is about one.
+    pub fn service(&self) -> Option<&Name> {
+        match self {
+            Self::LookUp(ResourceKey::Service(name))
+            | Self::Create(ResourceKey::Service(name))
+            | Self::Remove(ResourceKey::Service(name))
+            | Self::Await(ResourceKey::Service(name))
+            | Self::Update(name) => Some(name),
+            Self::LookUp(_)
+            | Self::Create(_)
+            | Self::Remove(_)
+            | Self::Await(_)
+            | Self::Start(_)
+            | Self::Prepare(_)
+            | Self::Sweep => None,
+        }
+    }
+
     /// Whether it is performed by a call, and not by waiting.
     pub const fn is_call(&self) -> bool {
         match self {

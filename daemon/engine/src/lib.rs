@@ -7,7 +7,8 @@
 //!
 //! The loop, for every cluster: [`plan::plan`] says what may be done now;
 //! [`state::ClusterState::begin`] writes that down; the call is made;
-//! [`state::ClusterState::finish`] writes down what came of it; and again, until the plan is empty.
+//! [`state::ClusterState::finish`] notes what came of it; [`state::ClusterState::settle`] draws the conclusions and says
+//! what may be done next; and again, until the plan is empty.
 
 pub mod action;
 pub mod context;
@@ -20,6 +21,7 @@ pub mod observed;
 pub mod operation;
 pub mod plan;
 pub mod preparer;
+pub mod shared;
 pub mod sim;
 pub mod state;
 pub mod validate;

@@ -8,17 +8,19 @@ use muster_protocol::model::service::Endpoint;
 use muster_protocol::quantity::{Bytes, CpuMillis};
 use muster_protocol::{Cause, Name, Timestamp};
 
+use crate::shared::Shared;
+
 /// Everything that was seen of one cluster.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Observed {
     /// The machines at the infrastructure.
-    pub machines: BTreeMap<Name, ObservedMachine>,
+    pub machines: Shared<BTreeMap<Name, ObservedMachine>>,
     /// When the infrastructure was last looked at with success.
     pub machines_at: Option<Timestamp>,
     /// Why it could not be looked at since.
     pub machines_cause: Option<Cause>,
     /// What the orchestrator says.
-    pub orchestrator: OrchestratorView,
+    pub orchestrator: Shared<OrchestratorView>,
     /// When the orchestrator was last looked at with success.
     pub orchestrator_at: Option<Timestamp>,
     /// Why it could not be looked at since.

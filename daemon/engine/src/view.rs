@@ -1,16 +1,16 @@
 //! What users see of a cluster: pure functions of its state, so that reads never ask a busy actor.
 
+use muster_protocol::Name;
 use muster_protocol::model::cluster::{ClusterInfo, ClusterSummary, Leftover, Tally};
 use muster_protocol::model::container::ContainerInfo;
 use muster_protocol::model::host::{HostInfo, HostPhase, Role};
 use muster_protocol::model::plan::{Plan as PlanView, Step as StepView, StepStatus};
 use muster_protocol::model::service::ServiceInfo;
-use muster_protocol::{Name, Timestamp};
 
 use crate::action::Action;
 use crate::desired::{machine_id, role_and_number};
 use crate::ledger::{ResourceKey, ResourceState};
-use crate::plan::{Gate, Plan, Step, plan};
+use crate::plan::{Gate, Plan, Step};
 use crate::state::ClusterState;
 
 /// The cluster's line in the list.
@@ -40,9 +40,9 @@ pub fn summary(state: &ClusterState) -> ClusterSummary {
     }
 }
 
-/// Everything about the cluster that is not in a list of its own.
-pub fn cluster(state: &ClusterState, now: Timestamp) -> ClusterInfo {
-    let steps = plan(state, now).steps.iter().map(|step| step_view(state, step)).collect();
+/// Everything about the cluster that is not in a list of its own, with the plan that is being performed.
+pub fn cluster(state: &ClusterState, plan: &Plan) -> ClusterInfo {
+    let steps = plan.steps.iter().map(|step| step_view(state, step)).collect();
     let leftovers = if state.desired().absent { leftovers(state) } else { Vec::new() };
     ClusterInfo {
         summary: summary(state),

@@ -12,6 +12,7 @@ use bench::situations::run;
 use bench::{Bench, CLUSTER, INSTANCE};
 use muster_engine::plan::{Gate, Plan, Step};
 use muster_engine::sim::{CallKind, Fault, every};
+use muster_engine::state::ClusterState;
 use muster_protocol::model::cluster::ClusterPhase;
 use muster_protocol::model::operation::{OperationKind, OperationPhase};
 use muster_protocol::{Cause, ClusterId, ErrorCode, InstanceId};
@@ -125,7 +126,7 @@ fn is_at_rest(bench: &Bench) -> bool {
         return true;
     }
     // A broken service that never was well is waited for until somebody mends it.
-    plan.of_cluster().steps.is_empty() && plan.ready().next().is_none() && bench.phase() == ClusterPhase::Ready
+    plan.of_cluster().is_empty() && plan.ready().next().is_none() && bench.phase() == ClusterPhase::Ready
 }
 
 proptest! {
@@ -172,7 +173,7 @@ proptest! {
                 return;
             }
             assert_eq!(bench.phase(), ClusterPhase::Released);
-            let left = muster_engine::view::cluster(&bench.state, bench.now()).leftovers;
+            let left = muster_engine::view::cluster(&bench.state, &bench.plan()).leftovers;
             for (key, id) in bench.world.resources(INSTANCE, CLUSTER) {
                 assert!(left.iter().any(|left| left.key == key.to_string()), "{key} ({id}) is not listed");
             }
@@ -191,22 +192,23 @@ proptest! {
     ) {
         run(async {
             let mut bench = Bench::create(first.0, first.1, seed);
-            perform_as_shown(&mut bench, OperationKind::ClusterCreate).await;
+            let shown = bench.plan();
+            perform_as_shown(&mut bench, OperationKind::ClusterCreate, shown).await;
             for (control_planes, workers) in then {
-                bench.ask(|state, asked| state.admit_scale(Some(control_planes), Some(workers), asked)).unwrap();
-                perform_as_shown(&mut bench, OperationKind::ClusterScale).await;
+                let scale = |state: &mut ClusterState, asked| state.admit_scale(Some(control_planes), Some(workers), asked);
+                let shown = bench.preview(scale);
+                bench.ask(scale).unwrap();
+                perform_as_shown(&mut bench, OperationKind::ClusterScale, shown).await;
             }
-            bench.ask(|state, asked| state.admit_delete(asked)).unwrap();
-            perform_as_shown(&mut bench, OperationKind::ClusterDelete).await;
+            let shown = bench.preview(ClusterState::admit_delete);
+            bench.ask(ClusterState::admit_delete).unwrap();
+            perform_as_shown(&mut bench, OperationKind::ClusterDelete, shown).await;
         });
     }
 }
 
-/// Performs what is asked for and compares it with the plan as it was before the first call.
-async fn perform_as_shown(bench: &mut Bench, kind: OperationKind) {
-    let shown = bench.plan();
-    bench.begun.clear();
-    bench.finished.clear();
+/// Performs what was asked for and compares it with the plan that was shown before.
+async fn perform_as_shown(bench: &mut Bench, kind: OperationKind, shown: Plan) {
     let done = bench.run_until(HOURS, |bench| bench.state.operations.is_empty()).await;
     assert!(done, "{kind} never ends");
     let mut calls: Vec<_> = shown.steps.iter().map(|step| &step.action).filter(|action| action.is_call()).collect();
@@ -222,4 +224,6 @@ async fn perform_as_shown(bench: &mut Bench, kind: OperationKind) {
         }
     }
     assert!(bench.ended.values().all(|info| info.phase == OperationPhase::Succeeded));
+    bench.begun.clear();
+    bench.finished.clear();
 }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use muster_engine::plan::Plan;
 use muster_engine::state::ClusterState;
 use muster_protocol::model::operation::OperationInfo;
 use muster_protocol::{Error, ErrorCode};
 use muster_store::{Batch, CommitError};
-use ractor::ActorProcessingErr;
 
 use super::supervisor::SupervisorState;
 use crate::journal::change;
@@ -20,18 +20,14 @@ pub(super) enum Uncommitted {
 }
 
 impl SupervisorState {
-    /// A change that cannot be refused: it has happened.
-    pub(super) async fn must_commit(&mut self, next: ClusterState) -> Result<(), ActorProcessingErr> {
-        // Whatever the reason, this incarnation cannot go on: the next one starts from what is on disk.
-        self.commit(next, Batch::new()).await.map_err(|uncommitted| match uncommitted {
-            Uncommitted::Refused(error) => error.into(),
-            Uncommitted::InDoubt(error) => error.into(),
-        })
-    }
-
     /// Writes the difference, and only then takes the new state for the present one. A cluster of which nothing is left is
     /// forgotten with its last change, but for its history: whoever hears that it was deleted does not find it any more.
-    pub(super) async fn commit(&mut self, mut next: ClusterState, mut batch: Batch) -> Result<(), Uncommitted> {
+    pub(super) async fn commit(
+        &mut self,
+        mut next: ClusterState,
+        plan: Plan,
+        mut batch: Batch,
+    ) -> Result<(), Uncommitted> {
         let is_last = next.is_gone() && next.operations.values().all(|operation| operation.info.phase.is_ended());
         let mut written = change::write_difference(&mut batch, &self.current, &next);
         if is_last {
@@ -53,13 +49,14 @@ impl SupervisorState {
         let ended: Vec<OperationInfo> = ended.map(|operation| operation.info.clone()).collect();
         next.forget_ended_operations();
         self.current = Arc::new(next);
+        self.plan = Arc::new(plan);
         // First what is so, then who waits for it: whoever hears of an end and looks sees its effect.
         let board = &self.workshop.shared.board;
         if is_last {
             self.is_retired = true;
             board.remove(self.current.id());
         } else {
-            board.publish(self.current.clone());
+            board.publish(self.current.clone(), self.plan.clone());
         }
         for operation in &ended {
             board.publish_operation(operation);

@@ -3,7 +3,7 @@
 use muster_engine::action::Action;
 use muster_engine::handler::ServiceOrder;
 use muster_engine::ledger::{ResourceKey, ResourceState};
-use muster_engine::plan::{Gate, Plan};
+use muster_engine::plan::Gate;
 use muster_engine::state::ClusterState;
 use muster_protocol::{Name, Timestamp};
 use ractor::ActorProcessingErr;
@@ -74,13 +74,13 @@ fn known_id(cluster: &ClusterState, key: &ResourceKey) -> Option<String> {
 }
 
 /// Starts a look at the cluster if one is due and none is under way.
-pub(super) fn look(state: &mut SupervisorState, plan: &Plan, now: Timestamp) -> Result<(), ActorProcessingErr> {
+pub(super) fn look(state: &mut SupervisorState, now: Timestamp) -> Result<(), ActorProcessingErr> {
     if now < state.looking.next {
         return Ok(());
     }
     let pace = state.workshop.shared.pace;
     let cluster = &state.current;
-    let awaited = plan.steps.iter().any(|step| !step.action.is_call() && step.gate == Gate::Running);
+    let awaited = state.plan.steps.iter().any(|step| !step.action.is_call() && step.gate == Gate::Running);
     let trouble = cluster.observed.orchestrator_cause.is_some() || cluster.observed.machines_cause.is_some();
     let interval = if awaited && !trouble { pace.look_when_busy } else { idle_interval(state) };
     let any_machine =

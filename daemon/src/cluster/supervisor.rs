@@ -1,13 +1,14 @@
 //! The supervisor actor of one cluster: the only one that changes its state.
 //!
 //! Everything that happens comes as a message: a request, the result of a call, something that was seen, a time that
-//! came. Each is the same: change a copy of the state, write the difference, believe it, and advance by the plan.
+//! came. Each is the same: change a copy of the state, draw the conclusions, note what is begun, write all that as one
+//! difference, believe it, and only then make the calls.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use muster_engine::action::{Action, Outcome};
-use muster_engine::plan::{Gate, plan};
+use muster_engine::plan::Plan;
 use muster_engine::state::{ClusterState, Observation};
 use muster_protocol::model::operation::OperationInfo;
 use muster_protocol::{Error, Timestamp};
@@ -20,7 +21,6 @@ use super::commit::Uncommitted;
 use super::dispatch;
 use super::driver::{DriverActor, DriverMessage};
 use super::handler::{HandlerActor, HandlerMessage};
-use super::intent::Intent;
 use super::message::SupervisorMessage;
 use super::workshop::Workshop;
 
@@ -32,6 +32,8 @@ pub struct SupervisorState {
     pub(super) workshop: Workshop,
     /// As it is on disk.
     pub(super) current: Arc<ClusterState>,
+    /// What is done about it.
+    pub(super) plan: Arc<Plan>,
     pub(super) driver: ActorRef<DriverMessage>,
     pub(super) handler: ActorRef<HandlerMessage>,
     pub(super) looking: Looking,
@@ -40,6 +42,20 @@ pub struct SupervisorState {
     is_draining: bool,
     /// Nothing is left of the cluster, not even on disk.
     pub(super) is_retired: bool,
+}
+
+/// Somebody who waits for the answer to a request.
+struct Asker {
+    admitted: OperationInfo,
+    reply: RpcReplyPort<Result<OperationInfo, Error>>,
+}
+
+impl Asker {
+    /// The operation as it is after the conclusions were drawn; it may have ended already.
+    fn with_conclusions(self, next: &ClusterState) -> Self {
+        let operation = next.operations.get(&self.admitted.id);
+        Self { admitted: operation.map_or(self.admitted, |operation| operation.info.clone()), ..self }
+    }
 }
 
 /// Looks that are under way, and when the next one is due.
@@ -68,6 +84,7 @@ impl Actor for Supervisor {
         Ok(SupervisorState {
             workshop,
             current,
+            plan: Arc::default(),
             driver,
             handler,
             looking,
@@ -93,10 +110,23 @@ impl Actor for Supervisor {
         message: Self::Msg,
         state: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
+        let mut next = (*state.current).clone();
+        let mut batch = Batch::new();
+        let mut asker = None;
         match message {
-            SupervisorMessage::Asked(intent, reply) => state.answer(*intent, reply).await?,
-            SupervisorMessage::Finished(action, outcome) => state.note_result(action, outcome).await?,
-            SupervisorMessage::Observed(observation, began) => state.note_observation(*observation, began).await?,
+            SupervisorMessage::Asked(intent, reply) => {
+                match intent.admit(&state.workshop, &mut next, &mut batch).await {
+                    Ok(admitted) => asker = Some(Asker { admitted, reply }),
+                    Err(refusal) => {
+                        let _ = reply.send(Err(refusal));
+                        return Ok(());
+                    }
+                }
+            }
+            SupervisorMessage::Finished(action, outcome) => state.note_result(&mut next, &action, outcome),
+            SupervisorMessage::Observed(observation, began) => {
+                state.note_observation(&mut next, *observation, began);
+            }
             SupervisorMessage::Wake => {}
             SupervisorMessage::Logs(request, reply) => {
                 let members = state.current.members();
@@ -108,7 +138,7 @@ impl Actor for Supervisor {
                 state.draining.push(reply);
             }
         }
-        state.advance(&myself).await
+        state.advance(&myself, next, batch, asker).await
     }
 
     async fn handle_supervisor_evt(
@@ -137,94 +167,81 @@ impl SupervisorState {
         self.workshop.shared.clock.now()
     }
 
-    async fn answer(
-        &mut self,
-        intent: Intent,
-        reply: RpcReplyPort<Result<OperationInfo, Error>>,
-    ) -> Result<(), ActorProcessingErr> {
-        let mut next = (*self.current).clone();
-        let mut batch = Batch::new();
-        let admitted = match intent.admit(&self.workshop, &mut next, &mut batch).await {
-            Ok(admitted) => admitted,
-            Err(refusal) => {
-                let _ = reply.send(Err(refusal));
-                return Ok(());
-            }
-        };
-        match self.commit(next, batch).await {
-            Ok(()) => {
-                // A caller that has gone away finds the operation in the list.
-                let _ = reply.send(Ok(admitted));
-                Ok(())
-            }
-            Err(Uncommitted::Refused(error)) => {
-                let _ = reply.send(Err(error));
-                Ok(())
-            }
-            Err(Uncommitted::InDoubt(error)) => Err(error.into()),
-        }
-    }
-
-    async fn note_result(&mut self, action: Action, outcome: Outcome) -> Result<(), ActorProcessingErr> {
+    fn note_result(&mut self, next: &mut ClusterState, action: &Action, outcome: Outcome) {
         // A call that was not begun by this incarnation concerns it only through the ledger.
-        if self.current.in_flight.get(&action.key()).is_none_or(|call| call.action != action) {
-            return Ok(());
+        if next.in_flight.get(&action.key()).is_none_or(|call| call.action != *action) {
+            return;
         }
+        let name = self.workshop.context.name();
         let failed = match &outcome {
             Outcome::Failed(failure) => {
-                warn!(cluster = %self.workshop.context.name(), %action, code = %failure.code, cause = %failure.message, "step failed");
+                warn!(cluster = %name, %action, code = %failure.code, cause = %failure.message, "step failed");
                 true
             }
             Outcome::Present(_) | Outcome::Absent | Outcome::Done | Outcome::Swept(_) => {
-                debug!(cluster = %self.workshop.context.name(), %action, "step done");
+                debug!(cluster = %name, %action, "step done");
                 false
             }
         };
         metrics::counter!("muster_steps_total", "result" => if failed { "failed" } else { "done" }).increment(1);
-        let mut next = (*self.current).clone();
-        next.finish(&action, outcome, self.now());
-        self.must_commit(next).await?;
+        next.finish(action, outcome, self.now());
         if !failed {
             // What was just changed is worth a look.
             self.looking.next = self.now();
         }
-        Ok(())
     }
 
-    async fn note_observation(&mut self, observation: Observation, began: Timestamp) -> Result<(), ActorProcessingErr> {
+    fn note_observation(&mut self, next: &mut ClusterState, observation: Observation, began: Timestamp) {
         if observation.machines.is_some() {
             self.looking.machines = false;
         }
         if observation.orchestrator.is_some() {
             self.looking.orchestrator = false;
         }
-        let mut next = (*self.current).clone();
         next.observe(observation, began, self.now());
-        self.must_commit(next).await
     }
 
-    /// Begins what the plan allows, breaks off what it does not want any more, and sets the alarm for the next time.
-    async fn advance(&mut self, myself: &ActorRef<SupervisorMessage>) -> Result<(), ActorProcessingErr> {
+    /// Draws the conclusions and begins what the plan allows, all in one write with what has happened. Then, and only
+    /// then, makes the calls, breaks off those that the plan does not want any more, and sets the alarm for the next time.
+    async fn advance(
+        &mut self,
+        myself: &ActorRef<SupervisorMessage>,
+        mut next: ClusterState,
+        batch: Batch,
+        asker: Option<Asker>,
+    ) -> Result<(), ActorProcessingErr> {
         let now = self.now();
-        let mut next = (*self.current).clone();
-        next.settle(now);
-        let plan = plan(&next, now);
-        for call in self.current.in_flight.values() {
-            let wanted = plan.steps.iter().any(|step| step.action == call.action && step.gate == Gate::Running);
-            if !wanted {
-                self.driver.cast(DriverMessage::Cancel(call.action.clone()))?;
-                self.handler.cast(HandlerMessage::Cancel(call.action.clone()))?;
-            }
+        let mut plan = next.settle(now);
+        let unwanted = next.in_flight.values().filter(|call| !plan.has_running(&call.action));
+        let unwanted: Vec<Action> = unwanted.map(|call| call.action.clone()).collect();
+        let room = self.workshop.shared.pace.calls_per_cluster.saturating_sub(next.in_flight.len());
+        let room = if self.is_draining { 0 } else { room };
+        let begun: Vec<Action> = plan.ready().take(room).cloned().collect();
+        for action in &begun {
+            next.begin(action, now);
+            plan.note_begun(action);
         }
-        let mut begun = Vec::new();
-        if !self.is_draining {
-            let room = self.workshop.shared.pace.calls_per_cluster.saturating_sub(next.in_flight.len());
-            for action in plan.ready().take(room) {
-                next.begin(action, now);
-                begun.push(action.clone());
+        let asker = asker.map(|asker| asker.with_conclusions(&next));
+        match (self.commit(next, plan, batch).await, asker) {
+            (Ok(()), None) => {}
+            (Ok(()), Some(Asker { admitted, reply })) => {
+                // A caller that has gone away finds the operation in the list.
+                let _ = reply.send(Ok(admitted));
             }
+            (Err(Uncommitted::Refused(error)), Some(Asker { reply, .. })) => {
+                // Nothing of it is so, and the alarm for what was so before is still set.
+                let _ = reply.send(Err(error));
+                return Ok(());
+            }
+            // What has happened cannot be refused. Whatever the reason, this incarnation cannot go on: the next one
+            // starts from what is on disk.
+            (Err(Uncommitted::Refused(error)), None) => return Err(error.into()),
+            (Err(Uncommitted::InDoubt(error)), _) => return Err(error.into()),
         }
-        self.must_commit(next).await?;
+        for action in unwanted {
+            self.driver.cast(DriverMessage::Cancel(action.clone()))?;
+            self.handler.cast(HandlerMessage::Cancel(action))?;
+        }
         for action in begun {
             dispatch::perform(self, action)?;
         }
@@ -232,8 +249,8 @@ impl SupervisorState {
             myself.stop(Some(super::RETIRED.to_owned()));
             return Ok(());
         }
-        dispatch::look(self, &plan, now)?;
-        self.set_alarm(myself, &plan, now);
+        dispatch::look(self, now)?;
+        self.set_alarm(myself, now);
         if self.is_draining && self.current.in_flight.is_empty() {
             for reply in self.draining.drain(..) {
                 let _ = reply.send(());
@@ -242,12 +259,12 @@ impl SupervisorState {
         Ok(())
     }
 
-    fn set_alarm(&mut self, myself: &ActorRef<SupervisorMessage>, plan: &muster_engine::plan::Plan, now: Timestamp) {
+    fn set_alarm(&mut self, myself: &ActorRef<SupervisorMessage>, now: Timestamp) {
         if let Some(alarm) = self.alarm.take() {
             alarm.abort();
         }
         let deadlines = self.current.operations.values().map(|operation| operation.info.deadline);
-        let times = deadlines.chain(self.current.record.removal_deadline).chain(plan.next_try());
+        let times = deadlines.chain(self.current.record.removal_deadline).chain(self.plan.next_try());
         let soonest = times.filter(|time| *time > now).chain([self.looking.next]).min();
         let wait = soonest.map_or(Duration::ZERO, |time| time.since(now)).max(Duration::from_millis(1));
         self.alarm = Some(myself.send_after(wait, || SupervisorMessage::Wake));

@@ -18,7 +18,7 @@ pub fn write_difference(batch: &mut Batch, before: &ClusterState, after: &Cluste
 
 /// Adds a cluster that was just asked for.
 pub fn write_new(batch: &mut Batch, state: &ClusterState) -> Result<(), BatchError> {
-    batch.put(&StoredCluster(state.record.clone()))?;
+    batch.put(&StoredCluster(state.record.clone().into_inner()))?;
     for operation in state.operations.values() {
         batch.put(&StoredOperation(operation.clone()))?;
     }
@@ -33,7 +33,7 @@ pub fn write_removal(batch: &mut Batch, state: &ClusterState) -> Result<(), Batc
     for key in state.ledger.keys() {
         batch.delete::<StoredEntry>(&StoredEntry::key_of(cluster, key))?;
     }
-    for (name, service) in &state.services {
+    for (name, service) in state.services.iter() {
         batch.delete::<StoredService>(&StoredService::key_of(cluster, name))?;
         forget_secrets(batch, service)?;
     }

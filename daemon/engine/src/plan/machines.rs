@@ -12,10 +12,9 @@ use crate::observed::Power;
 impl Planner<'_> {
     pub(super) fn bring_machines(&mut self) {
         let network = self.ensure(&ResourceKey::Network, &[]);
-        let machines: Vec<(Name, Role)> = self.state.desired().machines().collect();
         // Preparing a member again may interrupt it, so members take turns.
         let mut turn: Vec<Action> = Vec::new();
-        for (machine, _) in machines {
+        for (machine, _) in self.machines.clone() {
             let key = ResourceKey::Machine(machine.clone());
             let mut first: Vec<Action> = network.iter().cloned().collect();
             first.extend(self.remove_lost_node(&machine));
@@ -74,12 +73,11 @@ impl Planner<'_> {
     /// The steps that must be done before this machine can take part in the orchestrator's cluster.
     pub(super) fn until_prepared(&self, machine: &Name) -> Vec<Action> {
         let key = ResourceKey::Machine(machine.clone());
-        let steps = [
+        self.pending_of([
             Action::LookUp(key.clone()),
             Action::Create(key),
             Action::Start(machine.clone()),
             Action::Prepare(machine.clone()),
-        ];
-        steps.into_iter().filter(|step| self.is_pending(step)).collect()
+        ])
     }
 }

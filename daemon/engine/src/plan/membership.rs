@@ -11,10 +11,9 @@ use crate::ledger::{ResourceKey, ResourceState};
 impl Planner<'_> {
     pub(super) fn bring_members(&mut self) {
         let formed = self.form();
-        let machines: Vec<(Name, Role)> = self.state.desired().machines().collect();
         // Control planes join one at a time: each changes the quorum that the next one needs.
         let mut previous: Vec<Action> = formed.clone();
-        for (machine, role) in machines {
+        for (machine, role) in self.machines.clone() {
             match role {
                 Role::ControlPlane => {
                     let joined = self.bring_node(&machine, &previous);
@@ -51,8 +50,7 @@ impl Planner<'_> {
             return Vec::new();
         }
         let first = ResourceKey::Node(machine_name(Role::ControlPlane, 1));
-        let steps = [Action::LookUp(first.clone()), Action::Create(first)];
-        steps.into_iter().filter(|step| self.is_pending(step)).collect()
+        self.pending_of([Action::LookUp(first.clone()), Action::Create(first)])
     }
 
     fn bring_node(&mut self, machine: &Name, after: &[Action]) -> Option<Action> {
@@ -101,8 +99,12 @@ impl Planner<'_> {
 
     /// How the control plane stands, as the ledger and the last look say.
     fn control_planes(&self) -> ControlPlanes {
+        *self.control_planes.get_or_init(|| self.count_control_planes())
+    }
+
+    fn count_control_planes(&self) -> ControlPlanes {
         let mut counted = ControlPlanes::default();
-        for (key, entry) in &self.state.ledger {
+        for (key, entry) in self.state.ledger.iter() {
             let ResourceKey::Node(name) = key else { continue };
             let is_member = match entry.state {
                 ResourceState::Present(_) | ResourceState::Removing(_) | ResourceState::Unknown(_) => true,
@@ -176,8 +178,8 @@ impl Planner<'_> {
 }
 
 /// How a control plane stands.
-#[derive(Default)]
-struct ControlPlanes {
+#[derive(Clone, Copy, Default)]
+pub(super) struct ControlPlanes {
     /// Those that count for the majority.
     members: usize,
     /// Those that were seen ready.

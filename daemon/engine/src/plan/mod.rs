@@ -14,13 +14,16 @@ mod membership;
 mod removal;
 mod services;
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
+use muster_protocol::model::host::Role;
 use muster_protocol::{Cause, ErrorCode, Name, Retry, Timestamp};
 
 use crate::action::Action;
 use crate::ledger::{LedgerEntry, ResourceKey, ResourceState};
 use crate::state::ClusterState;
+use membership::ControlPlanes;
 
 /// What is to be done, in an order in which it can be done.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -70,10 +73,54 @@ impl Plan {
         times.min()
     }
 
+    /// Notes that an action which was ready is being done.
+    pub fn note_begun(&mut self, action: &Action) {
+        for step in self.steps.iter_mut().filter(|step| step.action == *action) {
+            step.gate = Gate::Running;
+        }
+    }
+
+    /// Whether this action is being done, and should be.
+    pub fn has_running(&self, action: &Action) -> bool {
+        self.steps.iter().any(|step| step.gate == Gate::Running && step.action == *action)
+    }
+
+    /// The part of the plan that is about the cluster itself, without its services.
+    pub fn of_cluster(&self) -> Part<'_> {
+        Part(self.steps.iter().filter(|step| step.action.service().is_none()).collect())
+    }
+
+    /// The part of the plan that is about these services.
+    pub fn of_services<'a>(&self, services: impl IntoIterator<Item = &'a Name>) -> Part<'_> {
+        let services: BTreeSet<&Name> = services.into_iter().collect();
+        let about_them = |step: &&Step| step.action.service().is_some_and(|service| services.contains(service));
+        Part(self.steps.iter().filter(about_them).collect())
+    }
+}
+
+/// Some steps of a plan.
+pub struct Part<'a>(Vec<&'a Step>);
+
+impl<'a> Part<'a> {
+    /// Whether there is nothing to be done.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many steps there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The steps, in the plan's order.
+    pub fn iter(&self) -> impl Iterator<Item = &'a Step> {
+        self.0.iter().copied()
+    }
+
     /// The cause why nothing at all can go on without somebody's help, if that is so.
-    pub fn stuck(&self) -> Option<&Cause> {
+    pub fn stuck(&self) -> Option<&'a Cause> {
         let mut cause = None;
-        for step in &self.steps {
+        for step in self.iter() {
             match &step.gate {
                 Gate::Ready | Gate::Running | Gate::Retrying(_) => return None,
                 Gate::Waiting(_) => {}
@@ -82,23 +129,18 @@ impl Plan {
         }
         cause
     }
-
-    /// The part of the plan that is about the cluster itself, without its services.
-    pub fn of_cluster(&self) -> Self {
-        let about_service = |step: &&Step| !matches!(step.action.key(), Some(ResourceKey::Service(_)));
-        Self { steps: self.steps.iter().filter(about_service).cloned().collect() }
-    }
-
-    /// The part of the plan that is about this service.
-    pub fn of_service(&self, service: &Name) -> Self {
-        let key = Some(ResourceKey::Service(service.clone()));
-        Self { steps: self.steps.iter().filter(|step| step.action.key() == key).cloned().collect() }
-    }
 }
 
 /// Plans what leads from what is to what was asked for.
 pub fn plan(state: &ClusterState, now: Timestamp) -> Plan {
-    let mut planner = Planner { state, now, steps: Vec::new(), pending: BTreeSet::new() };
+    let mut planner = Planner {
+        state,
+        now,
+        machines: state.desired().machines().collect(),
+        control_planes: OnceCell::new(),
+        steps: Vec::new(),
+        pending: BTreeSet::new(),
+    };
     if state.desired().absent {
         planner.remove_everything();
     } else {
@@ -115,6 +157,10 @@ pub fn plan(state: &ClusterState, now: Timestamp) -> Plan {
 struct Planner<'a> {
     state: &'a ClusterState,
     now: Timestamp,
+    /// The machines that should be there, control planes first.
+    machines: Vec<(Name, Role)>,
+    /// Counted once, for every member depends on it.
+    control_planes: OnceCell<ControlPlanes>,
     steps: Vec<Step>,
     pending: BTreeSet<Action>,
 }
@@ -128,6 +174,11 @@ impl Planner<'_> {
         self.pending.contains(action)
     }
 
+    /// Those of these actions that are still to be done.
+    fn pending_of(&self, actions: impl IntoIterator<Item = Action>) -> Vec<Action> {
+        actions.into_iter().filter(|action| self.is_pending(action)).collect()
+    }
+
     /// Adds a step behind those of `after` that are still to be done.
     fn step(&mut self, action: Action, after: &[Action]) -> Action {
         self.step_if(action, after, None)
@@ -135,7 +186,7 @@ impl Planner<'_> {
 
     /// As [`Planner::step`], but not before what `obstacle` says has changed.
     fn step_if(&mut self, action: Action, after: &[Action], obstacle: Option<Gate>) -> Action {
-        let after: Vec<Action> = after.iter().filter(|earlier| self.is_pending(earlier)).cloned().collect();
+        let after = self.pending_of(after.iter().cloned());
         let gate = self.gate(&action, &after, obstacle);
         self.pending.insert(action.clone());
         self.steps.push(Step { action: action.clone(), after, gate });

@@ -71,7 +71,7 @@ impl Planner<'_> {
     }
 
     fn until_control_planes_are_ready(&self) -> Vec<Action> {
-        let staying = self.state.desired().machines().filter(|(_, role)| *role == Role::ControlPlane);
-        staying.map(|(name, _)| Action::Await(ResourceKey::Node(name))).filter(|step| self.is_pending(step)).collect()
+        let staying = self.machines.iter().filter(|(_, role)| *role == Role::ControlPlane);
+        self.pending_of(staying.map(|(name, _)| Action::Await(ResourceKey::Node(name.clone()))))
     }
 }

@@ -22,13 +22,12 @@ impl Planner<'_> {
     fn until_services_can_run(&self) -> Vec<Action> {
         let first = ResourceKey::Node(machine_name(Role::ControlPlane, 1));
         let orchestrator = ResourceKey::Orchestrator;
-        let steps = [
+        self.pending_of([
             Action::LookUp(orchestrator.clone()),
             Action::Create(orchestrator),
             Action::LookUp(first.clone()),
             Action::Create(first),
-        ];
-        steps.into_iter().filter(|step| self.is_pending(step)).collect()
+        ])
     }
 
     fn bring_service(&mut self, name: &Name, formed: &[Action]) {

@@ -1,11 +1,14 @@
 //! What has to be written so that the disk says what the state says.
 
+use std::collections::BTreeMap;
+
 use muster_protocol::{Name, OperationId};
 
 use super::ClusterState;
 use crate::desired::{ClusterRecord, ServiceRecord};
 use crate::ledger::{LedgerEntry, ResourceKey};
 use crate::operation::OperationRecord;
+use crate::shared::Shared;
 
 /// One stored record that is new, changed or gone. All changes of one step go into one batch.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -24,26 +27,32 @@ pub enum RecordChange {
 pub fn difference(before: &ClusterState, after: &ClusterState) -> Vec<RecordChange> {
     let mut changes = Vec::new();
     if before.record != after.record {
-        changes.push(RecordChange::Cluster(Box::new(after.record.clone())));
+        changes.push(RecordChange::Cluster(Box::new((*after.record).clone())));
     }
-    for (key, entry) in &after.ledger {
-        if before.ledger.get(key) != Some(entry) {
-            changes.push(RecordChange::Ledger(key.clone(), Some(Box::new(entry.clone()))));
-        }
-    }
-    let gone = before.ledger.keys().filter(|key| !after.ledger.contains_key(*key));
-    changes.extend(gone.map(|key| RecordChange::Ledger(key.clone(), None)));
-    for (name, service) in &after.services {
-        if before.services.get(name) != Some(service) {
-            changes.push(RecordChange::Service(name.clone(), Some(Box::new(service.clone()))));
-        }
-    }
-    let gone = before.services.keys().filter(|name| !after.services.contains_key(*name));
-    changes.extend(gone.map(|name| RecordChange::Service(name.clone(), None)));
+    let entry_changed = |key: ResourceKey, entry: Option<LedgerEntry>| RecordChange::Ledger(key, entry.map(Box::new));
+    changes.extend(map_difference(&before.ledger, &after.ledger, entry_changed));
+    let service_changed =
+        |name: Name, service: Option<ServiceRecord>| RecordChange::Service(name, service.map(Box::new));
+    changes.extend(map_difference(&before.services, &after.services, service_changed));
     for (id, operation) in &after.operations {
         if before.operations.get(id) != Some(operation) {
             changes.push(RecordChange::Operation(*id, Box::new(operation.clone())));
         }
     }
     changes
+}
+
+/// What came, changed or is gone. Maps that still share one value are not even looked at.
+fn map_difference<K: Ord + Clone, V: Eq + Clone>(
+    before: &Shared<BTreeMap<K, V>>,
+    after: &Shared<BTreeMap<K, V>>,
+    change: impl Fn(K, Option<V>) -> RecordChange,
+) -> Vec<RecordChange> {
+    if before == after {
+        return Vec::new();
+    }
+    let came = after.iter().filter(|(key, value)| before.get(*key) != Some(*value));
+    let gone = before.keys().filter(|key| !after.contains_key(*key));
+    let came = came.map(|(key, value)| change(key.clone(), Some(value.clone())));
+    came.chain(gone.map(|key| change(key.clone(), None))).collect()
 }

@@ -10,7 +10,7 @@ use crate::failure::{Certainty, Failure};
 use crate::ledger::{LedgerEntry, Present, ResourceKey, ResourceState};
 
 impl ClusterState {
-    /// Notes what came of an action that was begun.
+    /// Notes what came of an action that was begun. Conclusions are drawn by [`ClusterState::settle`].
     pub fn finish(&mut self, action: &Action, outcome: Outcome, now: Timestamp) {
         let began = self.in_flight.remove(&action.key()).map_or(now, |call| call.since);
         match &outcome {
@@ -32,7 +32,6 @@ impl ClusterState {
             Action::Await(_) => {}
         }
         self.tidy();
-        self.settle(now);
     }
 
     fn finish_change(&mut self, key: &ResourceKey, action: &Action, outcome: Outcome, now: Timestamp) {

@@ -24,6 +24,7 @@ use crate::desired::{ClusterRecord, Desired, ServiceRecord, machine_name};
 use crate::ledger::{Ledger, LedgerEntry, ResourceKey, ResourceState};
 use crate::observed::Observed;
 use crate::operation::OperationRecord;
+use crate::shared::Shared;
 
 pub use admit::{Asked, ServiceChange};
 pub use difference::{RecordChange, difference};
@@ -34,11 +35,11 @@ pub use order::Deadlines;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ClusterState {
     /// The head: stored.
-    pub record: ClusterRecord,
+    pub record: Shared<ClusterRecord>,
     /// Outside resources: stored.
-    pub ledger: Ledger,
+    pub ledger: Shared<Ledger>,
     /// Services: stored.
-    pub services: BTreeMap<Name, ServiceRecord>,
+    pub services: Shared<BTreeMap<Name, ServiceRecord>>,
     /// Operations that have not ended: stored. Ended ones are stored too, but leave the state.
     pub operations: BTreeMap<OperationId, OperationRecord>,
     /// What was last seen: not stored.
@@ -91,9 +92,9 @@ impl ClusterState {
     /// The state as it was stored: nothing observed yet, nothing under way.
     pub fn loaded(record: ClusterRecord, recipe: String, deadlines: Deadlines) -> Self {
         Self {
-            record,
-            ledger: Ledger::new(),
-            services: BTreeMap::new(),
+            record: record.into(),
+            ledger: Shared::default(),
+            services: Shared::default(),
             operations: BTreeMap::new(),
             observed: Observed::default(),
             in_flight: BTreeMap::new(),
@@ -155,13 +156,17 @@ impl ClusterState {
         }
         let ledger = &self.ledger;
         let remains = |name: &Name| ledger.contains_key(&ResourceKey::Service(name.clone()));
-        self.services.retain(|name, service| !service.absent || remains(name));
+        let is_over = |name: &Name, service: &ServiceRecord| service.absent && !remains(name);
+        if self.services.iter().any(|(name, service)| is_over(name, service)) {
+            self.services.retain(|name, service| !is_over(name, service));
+        }
         if self.desired().absent {
-            // Nodes and services live on machines and go with them.
-            let ledger = std::mem::take(&mut self.ledger);
-            let any_machine = ledger.keys().any(|key| matches!(key, ResourceKey::Machine(_)));
-            // Should the deletion be cancelled, it must be known which members are lost.
-            self.ledger = ledger.into_iter().filter(|(key, _)| key.is_infrastructure() || any_machine).collect();
+            // Nodes and services live on machines and go with them. While there is any machine they stay: should the
+            // deletion be cancelled, it must be known which members are lost.
+            let any_machine = self.ledger.keys().any(|key| matches!(key, ResourceKey::Machine(_)));
+            if !any_machine && self.ledger.keys().any(|key| !key.is_infrastructure()) {
+                self.ledger.retain(|key, _| key.is_infrastructure());
+            }
         } else {
             self.detach_lost_nodes();
             self.forget_stillborn_cluster();
@@ -174,14 +179,20 @@ impl ClusterState {
             let machine = self.ledger.get(&ResourceKey::Machine(name.clone()));
             machine.is_none_or(|machine| machine.state == ResourceState::Wanted)
         };
-        let nodes = self.ledger.keys().filter(|key| match key {
+        let nodes = self.ledger.iter().filter(|(key, node)| match key {
             // What comes of a call under way is not known yet.
-            ResourceKey::Node(name) => lost(name) && self.in_flight_for(key).is_none(),
+            ResourceKey::Node(name) => {
+                let may_be_there = match node.state {
+                    ResourceState::Present(_) | ResourceState::Unknown(_) => true,
+                    ResourceState::Removing(_) | ResourceState::Wanted => false,
+                };
+                may_be_there && lost(name) && self.in_flight_for(key).is_none()
+            }
             ResourceKey::Network | ResourceKey::Machine(_) | ResourceKey::Orchestrator | ResourceKey::Service(_) => {
                 false
             }
         });
-        let nodes: Vec<ResourceKey> = nodes.cloned().collect();
+        let nodes: Vec<ResourceKey> = nodes.map(|(key, _)| key.clone()).collect();
         for key in nodes {
             let Some(node) = self.ledger.get_mut(&key) else { continue };
             node.state = match std::mem::replace(&mut node.state, ResourceState::Wanted) {

@@ -1,6 +1,6 @@
 //! What driver and handler saw.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use muster_protocol::model::event::EventKind;
 use muster_protocol::{ErrorCode, Name, Timestamp};
@@ -23,7 +23,7 @@ pub struct Observation {
 const LOST_AFTER: u32 = 2;
 
 impl ClusterState {
-    /// Notes what was seen by a look that began at `began`.
+    /// Notes what was seen by a look that began at `began`. Conclusions are drawn by [`ClusterState::settle`].
     pub fn observe(&mut self, observation: Observation, began: Timestamp, now: Timestamp) {
         match observation.machines {
             Some(Ok(machines)) => self.observe_machines(machines, began, now),
@@ -40,19 +40,20 @@ impl ClusterState {
             Some(Err(failure)) => {
                 let cause = failure.into_cause("observe orchestrator".to_owned(), now);
                 // What does not answer is not known to be well any more.
-                for node in self.observed.orchestrator.nodes.values_mut() {
-                    node.ready = false;
+                if self.observed.orchestrator.nodes.values().any(|node| node.ready) {
+                    self.observed.orchestrator.nodes.values_mut().for_each(|node| node.ready = false);
                 }
                 self.observed.orchestrator_cause = Some(cause);
             }
             None => {}
         }
         self.tidy();
-        self.settle(now);
     }
 
     fn observe_orchestrator(&mut self, view: OrchestratorView, began: Timestamp) {
-        self.observed.orchestrator = view;
+        if *self.observed.orchestrator != view {
+            self.observed.orchestrator = view.into();
+        }
         self.observed.orchestrator_at = Some(began);
         self.observed.orchestrator_cause = None;
     }
@@ -61,7 +62,7 @@ impl ClusterState {
         let ids: BTreeSet<&str> = machines.iter().map(|machine| machine.id.as_str()).collect();
         let lag = self.deadlines.listing_lag;
         let mut lost = Vec::new();
-        for (key, entry) in &self.ledger {
+        for (key, entry) in self.ledger.iter() {
             let (ResourceKey::Machine(name), Some(present)) = (key, entry.present()) else { continue };
             if ids.contains(present.id.as_str()) {
                 self.missing.remove(name);
@@ -80,7 +81,10 @@ impl ClusterState {
         };
         let (known, others): (Vec<_>, Vec<_>) = machines.into_iter().partition(known);
         let seen = others.into_iter().chain(known).map(|machine| (machine.name.clone(), machine));
-        self.observed.machines = seen.collect();
+        let seen: BTreeMap<Name, ObservedMachine> = seen.collect();
+        if *self.observed.machines != seen {
+            self.observed.machines = seen.into();
+        }
         self.observed.machines_at = Some(began);
         self.observed.machines_cause = None;
         for name in lost {
@@ -98,8 +102,11 @@ impl ClusterState {
             }
             let key = ResourceKey::Node(name.clone());
             let is_idle = self.in_flight_for(&key).is_none();
-            let Some(entry) = self.ledger.get_mut(&key) else { continue };
-            if is_idle && entry.state == ResourceState::Wanted && began >= entry.since {
+            let has_no_node = |entry: &LedgerEntry| entry.state == ResourceState::Wanted && began >= entry.since;
+            if is_idle
+                && self.ledger.get(&key).is_some_and(has_no_node)
+                && let Some(entry) = self.ledger.get_mut(&key)
+            {
                 entry.state = ResourceState::Removing(Present { id: node.id.clone(), facts: Facts::None });
             }
         }
@@ -108,7 +115,9 @@ impl ClusterState {
     /// A machine that was there is not there any more: it is wanted again, and its node has to go first.
     fn lose_machine(&mut self, name: &Name, now: Timestamp) {
         self.missing.remove(name);
-        if let Some(node) = self.observed.orchestrator.nodes.get_mut(name) {
+        if self.observed.orchestrator.nodes.get(name).is_some_and(|node| node.ready)
+            && let Some(node) = self.observed.orchestrator.nodes.get_mut(name)
+        {
             node.ready = false;
         }
         if let Some(entry) = self.ledger.get_mut(&ResourceKey::Machine(name.clone())) {

@@ -37,6 +37,11 @@ pub(super) fn note_failure(entry: &mut LedgerEntry, action: &Action, failure: Fa
     entry.cause = Some(cause);
 }
 
+/// Whether there is anything to clear.
+pub(super) fn has_failed(entry: &LedgerEntry) -> bool {
+    entry.failures > 0 || entry.next_try.is_some() || entry.cause.is_some()
+}
+
 /// Notes that all is well again.
 pub(super) fn clear_failure(entry: &mut LedgerEntry) {
     entry.failures = 0;

@@ -30,13 +30,19 @@ impl ClusterState {
         for name in names {
             let phase = self.phase_of_service(&name);
             let well = self.is_service_well(&name);
-            let message = self.observed.orchestrator.services.get(&name).and_then(|seen| seen.message.clone());
-            let Some(service) = self.services.get_mut(&name) else { continue };
-            if well && service.last_good.as_ref() != Some(&service.version) {
-                service.last_good = Some(service.version.clone());
-            }
-            if service.phase != phase {
+            let Some(service) = self.services.get(&name) else { continue };
+            let is_newly_good = well && service.last_good.as_ref() != Some(&service.version);
+            let is_other_phase = service.phase != phase;
+            if (is_newly_good || is_other_phase)
+                && let Some(service) = self.services.get_mut(&name)
+            {
                 service.phase = phase;
+                if is_newly_good {
+                    service.last_good = Some(service.version.clone());
+                }
+            }
+            if is_other_phase {
+                let message = self.observed.orchestrator.services.get(&name).and_then(|seen| seen.message.clone());
                 let why = match (phase, message) {
                     (ServicePhase::Degraded, Some(message)) => format!(": {message}"),
                     (_, Some(_) | None) => String::new(),

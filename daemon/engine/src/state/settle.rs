@@ -9,11 +9,12 @@ use super::{Announcement, ClusterState};
 use crate::action::Action;
 use crate::ledger::ResourceKey;
 use crate::operation::{OperationRecord, Target};
-use crate::plan::{Gate, Plan, plan};
+use crate::plan::{Gate, Part, Plan, plan};
 
 impl ClusterState {
-    /// Draws the conclusions from what is known now. Called after every change, and when a deadline passes.
-    pub fn settle(&mut self, now: Timestamp) {
+    /// Draws the conclusions from what is known now, and says what is to be done. Called after every change, and when a
+    /// time comes; what it concludes is written with the change.
+    pub fn settle(&mut self, now: Timestamp) -> Plan {
         self.awake_since.get_or_insert(now);
         loop {
             self.settle_services(now);
@@ -22,7 +23,7 @@ impl ClusterState {
             // Each round ends at least one, so there are at most as many rounds as operations.
             if !self.settle_operations(&plan, now) {
                 self.settle_phase(&plan, now);
-                return;
+                return plan;
             }
         }
     }
@@ -34,7 +35,7 @@ impl ClusterState {
 
     fn settle_phase(&mut self, plan: &Plan, now: Timestamp) {
         let phase = self.phase_now(plan, now);
-        if phase == ClusterPhase::Ready {
+        if phase == ClusterPhase::Ready && !self.record.was_ready {
             self.record.was_ready = true;
         }
         if phase != self.record.phase {
@@ -54,7 +55,7 @@ impl ClusterState {
                 (false, false) => ClusterPhase::Deleting,
             };
         }
-        if plan.of_cluster().steps.is_empty() {
+        if plan.of_cluster().is_empty() {
             return ClusterPhase::Ready;
         }
         let asked = self.running_operations().any(|operation| matches!(operation.target, Target::Cluster { .. }));
@@ -113,14 +114,8 @@ impl ClusterState {
             let overdue = self.record.removal_deadline.is_some_and(|deadline| now >= deadline);
             return overdue.then(|| (OperationPhase::Failed, Some(self.released_cause(now))));
         }
-        let part = match &operation.target {
-            Target::Cluster { .. } => plan.of_cluster(),
-            Target::Services(targets) => {
-                let parts = targets.iter().flat_map(|target| plan.of_service(&target.name).steps);
-                Plan { steps: parts.collect() }
-            }
-        };
-        if part.steps.is_empty() && self.is_reached(operation) {
+        let part = part_of(plan, operation);
+        if part.is_empty() && self.is_reached(operation) {
             return Some((OperationPhase::Succeeded, None));
         }
         if let Some(cause) = part.stuck() {
@@ -153,8 +148,8 @@ impl ClusterState {
         }
     }
 
-    fn overdue_cause(&self, operation: &OperationRecord, part: &Plan, now: Timestamp) -> Cause {
-        let waits = part.steps.iter().find(|step| !matches!(step.gate, Gate::Waiting(None)));
+    fn overdue_cause(&self, operation: &OperationRecord, part: &Part<'_>, now: Timestamp) -> Cause {
+        let waits = part.iter().find(|step| !matches!(step.gate, Gate::Waiting(None)));
         let known = match &operation.target {
             Target::Cluster { .. } => self.causes().into_iter().next(),
             Target::Services(targets) => targets.iter().find_map(|target| self.service_cause(&target.name)),
@@ -200,19 +195,14 @@ impl ClusterState {
 
     fn note_progress(&mut self, id: OperationId, plan: &Plan) {
         let Some(operation) = self.operations.get(&id) else { return };
-        let part = match &operation.target {
-            Target::Cluster { .. } => plan.of_cluster(),
-            Target::Services(targets) => {
-                Plan { steps: targets.iter().flat_map(|target| plan.of_service(&target.name).steps).collect() }
-            }
-        };
+        let part = part_of(plan, operation);
         let running: Vec<String> =
-            part.steps.iter().filter(|step| step.gate == Gate::Running).map(|step| step.action.to_string()).collect();
+            part.iter().filter(|step| step.gate == Gate::Running).map(|step| step.action.to_string()).collect();
         let cause = match &operation.target {
             Target::Cluster { .. } => self.causes().into_iter().next(),
             Target::Services(targets) => targets.iter().find_map(|target| self.service_cause(&target.name)),
         };
-        let left = u32::try_from(part.steps.len()).unwrap_or(u32::MAX);
+        let left = u32::try_from(part.len()).unwrap_or(u32::MAX);
         let Some(operation) = self.operations.get_mut(&id) else { return };
         let info = &mut operation.info;
         // A plan may grow when something is found to be missing; what was done stays done.
@@ -294,5 +284,13 @@ impl ClusterState {
 
     fn name(&self) -> &Name {
         &self.record.desired.spec.name
+    }
+}
+
+/// The steps that an operation waits for.
+fn part_of<'a>(plan: &'a Plan, operation: &OperationRecord) -> Part<'a> {
+    match &operation.target {
+        Target::Cluster { .. } => plan.of_cluster(),
+        Target::Services(targets) => plan.of_services(targets.iter().map(|target| &target.name)),
     }
 }

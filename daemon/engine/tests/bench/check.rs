@@ -15,7 +15,7 @@ impl Bench {
                 assert!(earlier.iter().any(|other| other.action == *first), "`{first}` is not before its follower");
             }
         }
-        let seen = view::cluster(&self.state, self.now());
+        let seen = view::cluster(&self.state, &self.plan());
         view::hosts(&self.state);
         view::services(&self.state);
         view::containers(&self.state);

@@ -20,9 +20,9 @@ impl Disk {
     /// A cluster's first write.
     pub fn of_new(state: &ClusterState) -> Self {
         Self {
-            record: state.record.clone(),
-            ledger: state.ledger.clone(),
-            services: state.services.clone(),
+            record: state.record.clone().into_inner(),
+            ledger: state.ledger.clone().into_inner(),
+            services: state.services.clone().into_inner(),
             operations: state.operations.clone(),
         }
     }
@@ -53,17 +53,17 @@ impl Disk {
     /// What a daemon that starts reads.
     pub fn load(&self, recipe: String, deadlines: Deadlines) -> ClusterState {
         let mut state = ClusterState::loaded(self.record.clone(), recipe, deadlines);
-        state.ledger = self.ledger.clone();
-        state.services = self.services.clone();
+        state.ledger = self.ledger.clone().into();
+        state.services = self.services.clone().into();
         state.operations = self.operations.clone();
         state.forget_ended_operations();
         state
     }
 
     pub fn assert_says(&self, state: &ClusterState) {
-        assert_eq!(self.record, state.record);
-        assert_eq!(self.ledger, state.ledger);
-        assert_eq!(self.services, state.services);
+        assert_eq!(self.record, *state.record);
+        assert_eq!(self.ledger, *state.ledger);
+        assert_eq!(self.services, *state.services);
         let running = self.operations.iter().filter(|(_, operation)| !operation.info.phase.is_ended());
         assert!(running.eq(state.operations.iter()), "operations on disk differ from those in memory");
     }

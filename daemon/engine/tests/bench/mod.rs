@@ -22,7 +22,7 @@ use muster_engine::context::ClusterContext;
 use muster_engine::driver::Driver;
 use muster_engine::failure::Failure;
 use muster_engine::handler::Handler;
-use muster_engine::plan::{Gate, Plan, plan};
+use muster_engine::plan::{Plan, plan};
 use muster_engine::preparer::Preparer;
 use muster_engine::sim::{SimOptions, SimWorld};
 use muster_engine::state::{Asked, ClusterState, Deadlines, Observation, difference};
@@ -148,8 +148,19 @@ impl Bench {
         let asked = self.asked();
         let mut next = self.state.clone();
         let answer = request(&mut next, asked)?;
-        self.commit(next);
+        self.advance_from(next);
         Ok(answer)
+    }
+
+    /// The plan of a request, as it is shown before it is made: it is made on a copy.
+    pub fn preview<T, E: std::fmt::Debug>(
+        &mut self,
+        request: impl FnOnce(&mut ClusterState, Asked) -> Result<T, E>,
+    ) -> Plan {
+        let asked = self.asked();
+        let mut copy = self.state.clone();
+        request(&mut copy, asked).unwrap();
+        copy.settle(self.now())
     }
 
     /// How an operation ended; none while it runs.
@@ -196,7 +207,7 @@ impl Bench {
             Some((observation, began)) = self.looks.next() => {
                 let mut next = self.state.clone();
                 next.observe(observation, began, self.now());
-                self.commit(next);
+                self.advance_from(next);
             }
             () = sleep_until(wake) => {}
         }
@@ -218,22 +229,22 @@ impl Bench {
         }
         let mut next = self.state.clone();
         next.finish(&action, outcome, self.now());
-        self.commit(next);
         self.finished.push(action);
+        self.advance_from(next);
     }
 
-    /// Begins what may be begun, breaks off what is not wanted any more, looks if that is due.
+    /// As when a time comes.
     pub fn advance(&mut self) {
+        self.advance_from(self.state.clone());
+    }
+
+    /// What the supervisor does with every change: draws the conclusions, begins what may be begun, writes all that at
+    /// once, breaks off what is not wanted any more, looks if that is due.
+    fn advance_from(&mut self, mut next: ClusterState) {
         let now = self.now();
-        let mut next = self.state.clone();
-        next.settle(now);
-        let plan = plan(&next, now);
-        for call in self.state.in_flight.values() {
-            let wanted = plan.steps.iter().any(|step| step.action == call.action && step.gate == Gate::Running);
-            if !wanted && let Some(cancel) = self.cancels.remove(&call.action) {
-                let _ = cancel.send(());
-            }
-        }
+        let plan = next.settle(now);
+        let unwanted = next.in_flight.values().filter(|call| !plan.has_running(&call.action));
+        let unwanted: Vec<Action> = unwanted.map(|call| call.action.clone()).collect();
         let mut ready: Vec<Action> = plan.ready().cloned().collect();
         self.planned = plan;
         self.random.shuffle(&mut ready);
@@ -242,6 +253,11 @@ impl Bench {
             next.begin(action, now);
         }
         self.commit(next);
+        for action in unwanted {
+            if let Some(cancel) = self.cancels.remove(&action) {
+                let _ = cancel.send(());
+            }
+        }
         for action in ready {
             self.begun.push(action.clone());
             self.start(action);

@@ -36,6 +36,7 @@ pub async fn create(
 
     let asked = context.asked(caller);
     let mut state = new_state(context, spec, asked).await?;
+    let plan = state.settle(asked.at);
     let Some(operation) = state.operations.get(&asked.operation).map(|operation| operation.info.clone()) else {
         return Err(Error::new(ErrorCode::Internal, "a new cluster has no operation"));
     };
@@ -45,7 +46,7 @@ pub async fn create(
     state.outbox.clear();
 
     let state = Arc::new(state);
-    shared.board.publish(state.clone());
+    shared.board.publish(state.clone(), Arc::new(plan));
     if let Err(gone) = context.fleet.cast(FleetMessage::Start(state)) {
         // The daemon is stopping. The cluster is on disk, and the next start goes on with it.
         error!(cluster = %operation.cluster, cause = %gone, "a new cluster has no supervisor yet");

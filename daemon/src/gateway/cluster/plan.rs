@@ -1,6 +1,5 @@
 //! planOrchestrator: what would be done for a change. The change is made on a copy that is thrown away.
 
-use muster_engine::plan;
 use muster_engine::state::ClusterState;
 use muster_engine::{validate, view};
 use muster_protocol::model::cluster::ClusterSpec;
@@ -14,7 +13,7 @@ use crate::gateway::roles::Caller;
 /// The plan of a change. Changes nothing.
 pub async fn plan(context: &Context, caller: &Caller, change: PlanChange) -> Result<Response, Error> {
     let asked = context.asked(caller);
-    let state = match change {
+    let mut state = match change {
         PlanChange::Create(spec) => of_new(context, caller, spec).await?,
         PlanChange::Scale { cluster, control_planes, workers } => {
             let mut state = copy(context, &cluster)?;
@@ -28,7 +27,7 @@ pub async fn plan(context: &Context, caller: &Caller, change: PlanChange) -> Res
         }
         PlanChange::Current { cluster } => copy(context, &cluster)?,
     };
-    let plan = plan::plan(&state, asked.at);
+    let plan = state.settle(asked.at);
     Ok(Response::Plan(view::plan_view(&state, &plan)))
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Here only what needs the cluster's present state is checked. What can be checked without it
 //! is checked by [`crate::validate`] and [`crate::handler::Handler::validate`] before.
+//! What follows from a request is found by [`ClusterState::settle`]; an operation may end with it.
 
 mod operation;
 mod service;
@@ -43,7 +44,6 @@ impl ClusterState {
         let mut state = Self::loaded(record, recipe, deadlines);
         let target = Target::Cluster { before: None };
         state.start_operation(OperationKind::ClusterCreate, target, Vec::new(), deadlines.cluster, asked);
-        state.settle(asked.at);
         state
     }
 
@@ -128,7 +128,6 @@ impl ClusterState {
         self.end_operation(id, OperationPhase::Cancelled, None, asked.at);
         let info = self.operations.get(&id).map_or(operation.info, |operation| operation.info.clone());
         self.tidy();
-        self.settle(asked.at);
         Ok(info)
     }
 

@@ -25,13 +25,17 @@ impl ClusterState {
 
     /// Failed calls may be made again at once.
     pub(in crate::state) fn forget_failure(&mut self, key: &ResourceKey) {
-        if let Some(entry) = self.ledger.get_mut(key) {
+        if self.ledger.get(key).is_some_and(retry::has_failed)
+            && let Some(entry) = self.ledger.get_mut(key)
+        {
             retry::clear_failure(entry);
         }
     }
 
     pub(super) fn forget_all_failures(&mut self) {
-        self.ledger.values_mut().for_each(retry::clear_failure);
+        if self.ledger.values().any(retry::has_failed) {
+            self.ledger.values_mut().for_each(retry::clear_failure);
+        }
         self.sweep_retry = None;
     }
 
@@ -45,12 +49,8 @@ impl ClusterState {
     ) -> OperationInfo {
         self.start_operation(kind, target, services, wait, asked);
         self.tidy();
-        self.settle(asked.at);
         let operation = self.operations.get(&asked.operation).map(|operation| operation.info.clone());
-        #[expect(
-            clippy::expect_used,
-            reason = "it was inserted above, and settling ends operations without removing them"
-        )]
+        #[expect(clippy::expect_used, reason = "it was inserted above")]
         operation.expect("the operation was just started")
     }
 
