@@ -16,6 +16,7 @@ use crate::cluster::workshop::{Pace, Shared};
 use crate::fleet::{Fleet, FleetMessage};
 use crate::gateway::catalog::shelf::Shelf;
 use crate::gateway::context::{Context, Limits};
+use crate::gateway::idempotency;
 use crate::gateway::permits::Permits;
 use crate::gateway::roles::Access;
 use crate::journal::Journal;
@@ -96,6 +97,7 @@ impl Core {
         let provisioner = Arc::new(provisioner);
         let (waiting, unreadable) = pin_up(&provisioner, &parts.store).await?;
         let (fleet, _) = Actor::spawn(None, Fleet, provisioner.clone()).await?;
+        let recent_keys = idempotency::recent_keys(&parts.store, provisioner.shared.clock.now()).await?;
         let context = Context {
             provisioner,
             store: parts.store,
@@ -103,6 +105,7 @@ impl Core {
             shelf: Shelf::load(parts.catalog_dir),
             access: parts.access,
             keys: Permits::new(1),
+            recent_keys,
             changes: Permits::new(parts.limits.changes_per_cluster),
             limits: parts.limits,
             accounts: RwLock::new(()),

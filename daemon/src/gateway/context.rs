@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::catalog::shelf::Shelf;
 use super::permits::Permits;
+use super::recent_keys::RecentKeys;
 use super::roles::{Access, Caller};
 use crate::fleet::FleetMessage;
 use crate::provisioner::Provisioner;
@@ -33,6 +34,8 @@ pub struct Context {
     pub limits: Limits,
     /// Requests with the same idempotency key wait for each other.
     pub keys: Permits<(u32, String)>,
+    /// Idempotency keys that may have an answer in the store.
+    pub recent_keys: RecentKeys,
     /// Changes of one cluster that may wait for its supervisor.
     pub changes: Permits<Name>,
     /// Held for reading while a cluster is made with an account, for writing while accounts change.

@@ -2,11 +2,13 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use muster_protocol::model::operation::OperationInfo;
-use muster_protocol::{Error, ErrorCode, OperationId, Request, codec};
+use muster_protocol::{Error, ErrorCode, OperationId, Request, Timestamp, codec};
+use muster_store::{ReadError, Store};
 use zeroize::Zeroizing;
 
 use super::context::{Context, store_error};
 use super::permits::Permit;
+use super::recent_keys::RecentKeys;
 use super::roles::Caller;
 use crate::journal::records::StoredAnswer;
 
@@ -50,15 +52,29 @@ pub fn take_key(request: &mut Request) -> Result<Option<Keyed>, Error> {
     Ok(Some(Keyed { key, request: hash }))
 }
 
+/// The keys of all answers that the store has.
+pub async fn recent_keys(store: &Store, now: Timestamp) -> Result<RecentKeys, ReadError> {
+    let keys = RecentKeys::new(REMEMBERED, now);
+    for answer in store.scan::<StoredAnswer>(&[]).await? {
+        keys.note(answer.uid, &answer.idempotency_key, now);
+    }
+    Ok(keys)
+}
+
 /// Looks whether a change was asked for before; waits for one with the same key that is under way.
 pub async fn begin(context: &Context, caller: &Caller, keyed: Option<Keyed>) -> Result<Beginning, Error> {
     let Some(Keyed { key, request }) = keyed else {
         return Ok(Beginning::New(New { answer: None, _permit: None }));
     };
     let permit = context.keys.take(&(caller.uid, key.clone())).await;
-    let stored = context.store.get::<StoredAnswer>(&StoredAnswer::key_of(caller.uid, &key)).await;
     let now = context.now();
-    match stored.map_err(store_error)?.filter(|stored| now.since(stored.at) < REMEMBERED) {
+    let stored = if context.recent_keys.note(caller.uid, &key, now) {
+        let stored = context.store.get::<StoredAnswer>(&StoredAnswer::key_of(caller.uid, &key)).await;
+        stored.map_err(store_error)?.filter(|stored| now.since(stored.at) < REMEMBERED)
+    } else {
+        None
+    };
+    match stored {
         Some(stored) if stored.request == request => {
             let operation = context.provisioner.shared.board.operation(stored.operation)?;
             Ok(Beginning::Known(Box::new(operation)))

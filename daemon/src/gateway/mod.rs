@@ -21,6 +21,7 @@ pub mod operation;
 pub mod outbox;
 pub mod paging;
 pub mod permits;
+pub mod recent_keys;
 mod request;
 pub mod roles;
 pub mod service;
