@@ -44,6 +44,9 @@ impl SupervisorState {
                 Err(error @ CommitError::MaybeApplied { .. }) => return Err(Uncommitted::InDoubt(error)),
             }
         }
+        if next == *self.current && plan == *self.plan {
+            return Ok(());
+        }
         next.outbox.clear();
         let ended = next.operations.values().filter(|operation| operation.info.phase.is_ended());
         let ended: Vec<OperationInfo> = ended.map(|operation| operation.info.clone()).collect();

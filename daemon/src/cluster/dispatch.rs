@@ -1,5 +1,7 @@
 //! Hands begun actions to the actor whose calls they are, and has the cluster looked at when that is due.
 
+use std::time::Duration;
+
 use muster_engine::action::Action;
 use muster_engine::handler::ServiceOrder;
 use muster_engine::ledger::{ResourceKey, ResourceState};
@@ -82,7 +84,7 @@ pub(super) fn look(state: &mut SupervisorState, now: Timestamp) -> Result<(), Ac
     let cluster = &state.current;
     let awaited = state.plan.steps.iter().any(|step| !step.action.is_call() && step.gate == Gate::Running);
     let trouble = cluster.observed.orchestrator_cause.is_some() || cluster.observed.machines_cause.is_some();
-    let interval = if awaited && !trouble { pace.look_when_busy } else { idle_interval(state) };
+    let next = if awaited && !trouble { now + pace.look_when_busy } else { next_idle_look(state, now) };
     let any_machine =
         cluster.ledger.iter().any(|(key, entry)| matches!(key, ResourceKey::Machine(_)) && entry.present().is_some());
     let leaving = cluster.desired().absent;
@@ -96,13 +98,19 @@ pub(super) fn look(state: &mut SupervisorState, now: Timestamp) -> Result<(), Ac
         state.handler.cast(HandlerMessage::Observe(members, now))?;
         state.looking.orchestrator = true;
     }
-    state.looking.next = now + interval;
+    state.looking.next = next;
     Ok(())
 }
 
-/// Clusters that started together are not all looked at together: each has its own shift, up to a quarter.
-fn idle_interval(state: &SupervisorState) -> std::time::Duration {
+/// Clusters that started together are not all looked at together: each has its own shift, up to a quarter. But what is
+/// due within the same second is done at once, so that an idle daemon sleeps in between.
+fn next_idle_look(state: &SupervisorState, now: Timestamp) -> Timestamp {
+    const SECOND: u64 = 1000;
     let idle = state.workshop.shared.pace.look_when_idle;
     let shift_per_mille = u32::from(state.current.id().as_bytes()[15]);
-    idle + idle * shift_per_mille / 1000
+    let next = now + idle + idle * shift_per_mille / 1000;
+    if idle < Duration::from_millis(10 * SECOND) {
+        return next;
+    }
+    Timestamp::from_millis(next.as_millis().next_multiple_of(SECOND))
 }

@@ -37,11 +37,17 @@ pub struct SupervisorState {
     pub(super) driver: ActorRef<DriverMessage>,
     pub(super) handler: ActorRef<HandlerMessage>,
     pub(super) looking: Looking,
-    alarm: Option<JoinHandle<Result<(), ractor::MessagingErr<SupervisorMessage>>>>,
+    alarm: Option<Alarm>,
     draining: Vec<RpcReplyPort<()>>,
     is_draining: bool,
     /// Nothing is left of the cluster, not even on disk.
     pub(super) is_retired: bool,
+}
+
+/// A [`SupervisorMessage::Wake`] that is on its way.
+struct Alarm {
+    at: Timestamp,
+    timer: JoinHandle<Result<(), ractor::MessagingErr<SupervisorMessage>>>,
 }
 
 /// Somebody who waits for the answer to a request.
@@ -127,7 +133,8 @@ impl Actor for Supervisor {
             SupervisorMessage::Observed(observation, began) => {
                 state.note_observation(&mut next, *observation, began);
             }
-            SupervisorMessage::Wake => {}
+            // Whether it came on time or a moment early: it will not come again.
+            SupervisorMessage::Wake => state.alarm = None,
             SupervisorMessage::Logs(request, reply) => {
                 let members = state.current.members();
                 state.handler.cast(HandlerMessage::Logs(members, request, reply))?;
@@ -156,7 +163,7 @@ impl Actor for Supervisor {
 
     async fn post_stop(&self, _myself: ActorRef<Self::Msg>, state: &mut Self::State) -> Result<(), ActorProcessingErr> {
         if let Some(alarm) = state.alarm.take() {
-            alarm.abort();
+            alarm.timer.abort();
         }
         Ok(())
     }
@@ -260,13 +267,16 @@ impl SupervisorState {
     }
 
     fn set_alarm(&mut self, myself: &ActorRef<SupervisorMessage>, now: Timestamp) {
-        if let Some(alarm) = self.alarm.take() {
-            alarm.abort();
-        }
         let deadlines = self.current.operations.values().map(|operation| operation.info.deadline);
         let times = deadlines.chain(self.current.record.removal_deadline).chain(self.plan.next_try());
-        let soonest = times.filter(|time| *time > now).chain([self.looking.next]).min();
-        let wait = soonest.map_or(Duration::ZERO, |time| time.since(now)).max(Duration::from_millis(1));
-        self.alarm = Some(myself.send_after(wait, || SupervisorMessage::Wake));
+        let at = times.filter(|time| *time > now).fold(self.looking.next, Timestamp::min);
+        if self.alarm.as_ref().is_some_and(|alarm| alarm.at == at) {
+            return;
+        }
+        if let Some(alarm) = self.alarm.take() {
+            alarm.timer.abort();
+        }
+        let wait = at.since(now).max(Duration::from_millis(1));
+        self.alarm = Some(Alarm { at, timer: myself.send_after(wait, || SupervisorMessage::Wake) });
     }
 }
