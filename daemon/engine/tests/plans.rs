@@ -11,10 +11,11 @@ use bench::{Bench, CLUSTER, INSTANCE};
 use muster_engine::desired::machine_name;
 use muster_engine::ledger::ResourceKey;
 use muster_engine::sim::{CallKind, Fault, every, nth};
-use muster_protocol::ErrorCode;
+use muster_engine::state::{Asked, Observation};
 use muster_protocol::model::cluster::ClusterPhase;
 use muster_protocol::model::host::Role;
 use muster_protocol::model::operation::OperationPhase;
+use muster_protocol::{ErrorCode, OperationId};
 
 #[test]
 fn a_cluster_is_made_from_its_network_up() {
@@ -49,6 +50,30 @@ fn control_planes_join_one_after_the_other_was_seen_ready() {
         let joins: Vec<String> = bench.steps().into_iter().filter(|step| step.starts_with("join")).collect();
         assert!(joins[1].ends_with("form orchestrator, await node/control-plane-1"), "{joins:?}");
         assert!(joins[2].ends_with("form orchestrator, await node/control-plane-2"), "{joins:?}");
+    });
+}
+
+#[test]
+fn a_look_with_nothing_new_is_rest_and_one_with_news_is_not() {
+    run(async {
+        let bench = ready(1, 1).await;
+        let (before, later) = (&bench.state, bench.now() + Duration::from_secs(60));
+        let look = |ready: bool| {
+            let mut view = (*before.observed.orchestrator).clone();
+            view.nodes.values_mut().for_each(|node| node.ready = ready);
+            let mut next = before.clone();
+            let observation = Observation { orchestrator: Some(Ok(view)), ..Observation::default() };
+            next.observe(observation, later, later);
+            next
+        };
+        assert!(look(true).is_at_rest_since(before, &bench.plan()));
+        assert_eq!(look(true).observed.orchestrator_at, Some(later));
+        assert!(!look(false).is_at_rest_since(before, &bench.plan()));
+
+        let mut asked = before.clone();
+        asked.admit_scale(None, Some(2), Asked { operation: OperationId::from_u128(99), by: 0, at: later }).unwrap();
+        assert!(!asked.is_at_rest_since(before, &bench.plan()));
+        assert!(!look(true).is_at_rest_since(&asked, &bench.plan()), "an operation is to be ended");
     });
 }
 

@@ -218,7 +218,8 @@ impl SupervisorState {
         asker: Option<Asker>,
     ) -> Result<(), ActorProcessingErr> {
         let now = self.now();
-        let mut plan = next.settle(now);
+        let is_at_rest = next.is_at_rest_since(&self.current, &self.plan);
+        let mut plan = if is_at_rest { Plan::default() } else { next.settle(now) };
         let unwanted = next.in_flight.values().filter(|call| !plan.has_running(&call.action));
         let unwanted: Vec<Action> = unwanted.map(|call| call.action.clone()).collect();
         let room = self.workshop.shared.pace.calls_per_cluster.saturating_sub(next.in_flight.len());

@@ -28,6 +28,25 @@ impl ClusterState {
         }
     }
 
+    /// Whether nothing can follow from the change from `before`, of which `plan` was concluded: nothing was to be done or
+    /// waited for, and nothing is new but the time of a look. Nearly every look at nearly every cluster is such a one.
+    pub fn is_at_rest_since(&self, before: &Self, plan: &Plan) -> bool {
+        let is_settled = before.awake_since.is_some() && plan.steps.is_empty() && before.operations.is_empty();
+        if !is_settled {
+            return false;
+        }
+        let mut later = before.clone();
+        let times = [
+            (&mut later.observed.machines_at, self.observed.machines_at),
+            (&mut later.observed.orchestrator_at, self.observed.orchestrator_at),
+        ];
+        for (before, now) in times {
+            // The first look at all is news, whatever it sees.
+            *before = before.and(now);
+        }
+        later == *self
+    }
+
     /// The operations that have not ended. One that has stays in the state until it is written.
     pub(crate) fn running_operations(&self) -> impl Iterator<Item = &OperationRecord> {
         self.operations.values().filter(|operation| !operation.info.phase.is_ended())

@@ -242,7 +242,12 @@ impl Bench {
     /// once, breaks off what is not wanted any more, looks if that is due.
     fn advance_from(&mut self, mut next: ClusterState) {
         let now = self.now();
+        let is_at_rest = next.is_at_rest_since(&self.state, &self.planned);
+        let before = is_at_rest.then(|| next.clone());
         let plan = next.settle(now);
+        if let Some(before) = before {
+            assert_eq!((&next, &plan), (&before, &Plan::default()), "at rest means that nothing is concluded");
+        }
         let unwanted = next.in_flight.values().filter(|call| !plan.has_running(&call.action));
         let unwanted: Vec<Action> = unwanted.map(|call| call.action.clone()).collect();
         let mut ready: Vec<Action> = plan.ready().cloned().collect();
