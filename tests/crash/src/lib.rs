@@ -11,7 +11,8 @@
 //! - `stop`: where the process is stopped
 //! - `client`: asks, and asks again after a crash
 //! - `process`: one life of the daemon, from start to crash or end
-//! - `run`: a scenario with one disturbance, and the verdict
+//! - `run`: a scenario with one disturbance
+//! - `verdict`: what a run has shown
 //! - `proof`: all scenarios with all disturbances
 
 mod client;
@@ -20,5 +21,6 @@ mod proof;
 mod run;
 mod scenario;
 mod stop;
+mod verdict;
 
 pub use proof::{Options, Totals, prove};

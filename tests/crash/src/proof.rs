@@ -7,8 +7,9 @@ use std::time::Duration;
 use muster_engine::sim::Fault;
 use muster_protocol::ErrorCode;
 
-use super::run::{Disturbance, Verdict, run};
+use super::run::{Disturbance, run};
 use super::scenario::{self, Scenario};
+use super::verdict::Verdict;
 
 /// What to prove.
 #[derive(Clone, Debug, Default)]

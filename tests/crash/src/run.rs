@@ -17,6 +17,7 @@ use super::client::Client;
 use super::process::Process;
 use super::scenario::{self, Scenario};
 use super::stop::Stop;
+use super::verdict::{Count, Verdict};
 
 /// What disturbs the part under proof.
 #[derive(Clone, Copy, Debug)]
@@ -27,47 +28,6 @@ pub enum Disturbance {
     Crash(u64),
     /// This call, counted from 0, goes wrong.
     Fault(u64, Fault),
-}
-
-/// What an undisturbed run passed.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Count {
-    /// Points.
-    pub points: u64,
-    /// Outside calls.
-    pub calls: u64,
-}
-
-/// What was found wrong, in words; all empty if the run is as it should be.
-#[derive(Clone, Debug, Default)]
-pub struct Verdict {
-    /// What was counted.
-    pub count: Count,
-    /// Things left of what should be gone.
-    pub orphans: Vec<String>,
-    /// Things made twice.
-    pub duplicates: Vec<String>,
-    /// Things of others touched, or a quorum broken.
-    pub wrong_deletes: Vec<String>,
-    /// Acknowledged requests that are not known any more.
-    pub lost: Vec<String>,
-    /// What did not come to the end that was asked for.
-    pub stuck: Vec<String>,
-    /// The points of the disturbed life.
-    pub trace: Vec<String>,
-}
-
-impl Verdict {
-    /// Whether nothing is wrong.
-    pub fn is_clean(&self) -> bool {
-        self.faults().next().is_none()
-    }
-
-    /// Everything that is wrong.
-    pub fn faults(&self) -> impl Iterator<Item = &String> {
-        let lists = [&self.orphans, &self.duplicates, &self.wrong_deletes, &self.lost, &self.stuck];
-        lists.into_iter().flatten()
-    }
 }
 
 /// Longer than any deadline in the daemon: who is not done by then is stuck.
