@@ -18,8 +18,8 @@ use crate::cluster::message::SupervisorMessage;
 pub struct Pinned {
     /// Its state as of its last write.
     pub state: Arc<ClusterState>,
-    /// What is done about it, as of that time.
-    pub plan: Arc<Plan>,
+    /// What is done about it, as of that time; none before its supervisor has begun.
+    pub plan: Option<Arc<Plan>>,
     /// Its supervisor; none while that is starting (again).
     pub supervisor: Option<ActorRef<SupervisorMessage>>,
 }
@@ -65,7 +65,7 @@ impl Board {
     }
 
     /// Pins up a cluster's state, what is done about it, and the operations in it.
-    pub fn publish(&self, state: Arc<ClusterState>, plan: Arc<Plan>) {
+    pub fn publish(&self, state: Arc<ClusterState>, plan: Option<Arc<Plan>>) {
         for operation in state.operations.values() {
             self.publish_operation(&operation.info);
         }

@@ -154,7 +154,7 @@ async fn pin_up(provisioner: &Provisioner, store: &Store) -> Result<PinnedUp, St
         match provisioner.assemble(parts).await {
             Ok(state) => {
                 let state = Arc::new(state);
-                provisioner.pin_up(&state);
+                board.publish(state.clone(), None);
                 states.push(state);
             }
             // Its account or kind is missing: it stays on disk untouched, and is there again when that is mended.

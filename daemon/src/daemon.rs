@@ -103,7 +103,7 @@ impl Daemon {
         let state_dir = config.state_dir.clone().unwrap_or(places.state_dir);
         make_private(&state_dir)?;
         let (store, report) = Store::open(state_dir.join("store"), store_options(&config)).await?;
-        note_opening(&store, &report, clock).await?;
+        let opening_noted = note_opening(&store, &report, clock)?;
         let sealer = Sealer::load(&store, key_source(&config, &state_dir)).await?;
         // Before clusters are loaded: who connects meanwhile waits for a moment rather than being refused.
         let socket = config.socket.path.clone().unwrap_or(places.socket);
@@ -132,6 +132,7 @@ impl Daemon {
         let parts = Parts { core, listener, habits, metrics: metrics.clone(), failure: failure.clone(), ready };
         let (root, root_ended) = Actor::spawn(None, Root, parts).await?;
         let gateway = started.await.map_err(|_| DaemonError::Failed("the actors ended at once".to_owned()))?;
+        tokio::spawn(end_without_writes(opening_noted, root.clone(), failure.clone()));
         info!(socket = %socket.display(), instance = %context.provisioner.instance, "answering");
         Ok(Self { root, root_ended, failure, gateway, fleet, context, socket, metrics })
     }
@@ -228,6 +229,19 @@ fn store_options(config: &Config) -> OpenOptions {
     }
 }
 
+/// A store that does not take its first write takes none: better to end and say so than to refuse every change.
+async fn end_without_writes(
+    first: impl Future<Output = Result<(), CommitError>> + Send + 'static,
+    root: ActorRef<RootMessage>,
+    failure: Arc<OnceLock<String>>,
+) {
+    if let Err(cause) = first.await {
+        let cause = format!("the store takes no writes: {cause}");
+        let _ = failure.set(cause.clone());
+        root.stop(Some(cause));
+    }
+}
+
 /// systemd's credential goes before a file of our own.
 fn key_source(config: &Config, state_dir: &Path) -> KeySource {
     if let Some(file) = &config.store.key_file {
@@ -240,8 +254,13 @@ fn key_source(config: &Config, state_dir: &Path) -> KeySource {
     }
 }
 
-/// What was repaired is told in the log and, for good, in the events.
-async fn note_opening(store: &Store, report: &OpenReport, clock: Clock) -> Result<(), DaemonError> {
+/// What was repaired is told in the log and, for good, in the events. It is the store's first write, which may take its
+/// time: whoever only reads need not wait for it.
+fn note_opening(
+    store: &Store,
+    report: &OpenReport,
+    clock: Clock,
+) -> Result<impl Future<Output = Result<(), CommitError>> + Send + 'static, DaemonError> {
     let mut batch = Batch::new();
     let mut tell = |message: String| -> Result<(), BatchError> {
         let (cluster, operation, service, cause) = (None, None, None, None);
@@ -257,6 +276,6 @@ async fn note_opening(store: &Store, report: &OpenReport, clock: Clock) -> Resul
     }
     info!(created = report.created, generation = report.generation, records = report.records, "the store is open");
     tell(format!("daemon {} started", env!("CARGO_PKG_VERSION")))?;
-    store.commit(batch).await?;
-    Ok(())
+    let noted = store.commit(batch);
+    Ok(async move { noted.await.map(drop) })
 }

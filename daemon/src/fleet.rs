@@ -131,7 +131,7 @@ impl FleetState {
             Ok(Some(state)) => {
                 info!(%cluster, "supervisor starts again");
                 let state = Arc::new(state);
-                self.provisioner.pin_up(&state);
+                self.provisioner.shared.board.publish(state.clone(), None);
                 self.start(myself, state).await;
             }
             Ok(None) => {

@@ -8,7 +8,6 @@ use muster_engine::context::{ClusterContext, Material};
 use muster_engine::desired::ClusterRecord;
 use muster_engine::driver::Driver;
 use muster_engine::failure::Failure;
-use muster_engine::plan::plan;
 use muster_engine::state::{ClusterState, Deadlines};
 use muster_protocol::model::account::Finding;
 use muster_protocol::model::cluster::{ClusterSpec, Infrastructure};
@@ -141,12 +140,6 @@ impl Provisioner {
         state.services = parts.services.into();
         state.operations = parts.operations;
         Ok(state)
-    }
-
-    /// Shows readers a cluster as it is on disk, before its supervisor has started.
-    pub fn pin_up(&self, state: &Arc<ClusterState>) {
-        let plan = plan(state, self.shared.clock.now());
-        self.shared.board.publish(state.clone(), Arc::new(plan));
     }
 
     /// Whether this build can work with such an account.

@@ -59,7 +59,7 @@ impl SupervisorState {
             self.is_retired = true;
             board.remove(self.current.id());
         } else {
-            board.publish(self.current.clone(), self.plan.clone());
+            board.publish(self.current.clone(), Some(self.plan.clone()));
         }
         for operation in &ended {
             board.publish_operation(operation);

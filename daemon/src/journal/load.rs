@@ -32,26 +32,31 @@ pub struct Stored {
     pub operations: Vec<OperationRecord>,
 }
 
-/// Reads all clusters, in a handful of scans rather than one a cluster.
+/// Reads all clusters, in a handful of scans side by side rather than one a cluster.
 pub async fn load_all(store: &Store) -> Result<Stored, ReadError> {
-    let records = store.scan::<StoredCluster>(&[]).await?;
+    let (records, entries, services, all_operations) = tokio::try_join!(
+        store.scan::<StoredCluster>(&[]),
+        store.scan::<StoredEntry>(&[]),
+        store.scan::<StoredService>(&[]),
+        store.scan::<StoredOperation>(&[]),
+    )?;
     let mut parts: BTreeMap<ClusterId, StoredParts> = BTreeMap::new();
     for StoredCluster(record) in records {
         let (ledger, services, operations) = (Ledger::new(), BTreeMap::new(), BTreeMap::new());
         parts.insert(record.id, StoredParts { record, ledger, services, operations });
     }
-    for stored in store.scan::<StoredEntry>(&[]).await? {
+    for stored in entries {
         if let Some(cluster) = parts.get_mut(&stored.cluster) {
             cluster.ledger.insert(stored.key, stored.entry);
         }
     }
-    for stored in store.scan::<StoredService>(&[]).await? {
+    for stored in services {
         if let Some(cluster) = parts.get_mut(&stored.cluster) {
             cluster.services.insert(stored.name, stored.service);
         }
     }
     let mut operations = Vec::new();
-    for StoredOperation(operation) in store.scan::<StoredOperation>(&[]).await? {
+    for StoredOperation(operation) in all_operations {
         if let Some(cluster) = parts.get_mut(&operation.info.cluster_id)
             && !operation.info.phase.is_ended()
         {

@@ -46,7 +46,7 @@ pub async fn create(
     state.outbox.clear();
 
     let state = Arc::new(state);
-    shared.board.publish(state.clone(), Arc::new(plan));
+    shared.board.publish(state.clone(), Some(Arc::new(plan)));
     if let Err(gone) = context.fleet.cast(FleetMessage::Start(state)) {
         // The daemon is stopping. The cluster is on disk, and the next start goes on with it.
         error!(cluster = %operation.cluster, cause = %gone, "a new cluster has no supervisor yet");
