@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use muster_protocol::{Error, ErrorCode, Request, Response, StreamItem};
 
@@ -20,60 +21,92 @@ pub enum Outcome {
     Stream(Items),
 }
 
-/// Does what is asked for, if the caller may ask for it.
-pub async fn dispatch(context: &Arc<Context>, caller: &Caller, mut request: Request) -> Result<Outcome, Error> {
-    caller.may(&request)?;
-    let keyed = idempotency::take_key(&mut request)?;
-    let answer = match request {
-        Request::ClusterCreate { spec, .. } => cluster::create::create(context, caller, keyed, spec).await,
-        Request::ClusterDelete { cluster, .. } => cluster::delete::delete(context, caller, keyed, &cluster).await,
-        Request::ClusterInfo { cluster } => cluster::info::info(context, &cluster),
-        Request::ClusterList { page } => cluster::list::list(context, &page),
-        Request::ClusterPlan { change } => cluster::plan::plan(context, caller, change).await,
-        Request::ClusterScale { cluster, control_planes, workers, .. } => {
-            cluster::scale::scale(context, caller, keyed, &cluster, control_planes, workers).await
+/// What is still to be done for a request. Nothing of it is done before it is polled.
+pub type Work = BoxFuture<'static, Result<Outcome, Error>>;
+
+/// How a request is answered.
+#[expect(clippy::large_enum_variant, reason = "most are answers; boxing each would cost more than it saves")]
+pub enum Dispatched {
+    /// It needs no waiting: here is the answer.
+    AtOnce(Result<Response, Error>),
+    /// With what comes of this.
+    Later(Work),
+}
+
+/// Answers what needs no waiting, and begins what does, if the caller may ask for it.
+pub fn dispatch(context: &Arc<Context>, caller: Caller, mut request: Request) -> Dispatched {
+    let keyed = match caller.may(&request).and_then(|()| idempotency::take_key(&mut request)) {
+        Ok(keyed) => keyed,
+        Err(refusal) => return Dispatched::AtOnce(Err(refusal)),
+    };
+    let at_once = Dispatched::AtOnce;
+    // Work goes on without the session, so it has what it needs.
+    let shared = context.clone();
+    match request {
+        Request::ClusterCreate { spec, .. } => {
+            answer(async move { cluster::create::create(&shared, &caller, keyed, spec).await })
         }
-        Request::ClusterRetry { cluster, .. } => cluster::retry::retry(context, caller, keyed, &cluster).await,
+        Request::ClusterDelete { cluster, .. } => {
+            answer(async move { cluster::delete::delete(&shared, &caller, keyed, &cluster).await })
+        }
+        Request::ClusterInfo { cluster } => at_once(cluster::info::info(context, &cluster)),
+        Request::ClusterList { page } => at_once(cluster::list::list(context, &page)),
+        Request::ClusterPlan { change } => answer(async move { cluster::plan::plan(&shared, &caller, change).await }),
+        Request::ClusterScale { cluster, control_planes, workers, .. } => {
+            answer(
+                async move { cluster::scale::scale(&shared, &caller, keyed, &cluster, control_planes, workers).await },
+            )
+        }
+        Request::ClusterRetry { cluster, .. } => {
+            answer(async move { cluster::retry::retry(&shared, &caller, keyed, &cluster).await })
+        }
         Request::ServiceCreate { cluster, source, .. } => {
-            service::create::create(context, caller, keyed, &cluster, source).await
+            answer(async move { service::create::create(&shared, &caller, keyed, &cluster, source).await })
         }
         Request::ServiceDelete { cluster, service, .. } => {
-            service::delete::delete(context, caller, keyed, &cluster, service).await
+            answer(async move { service::delete::delete(&shared, &caller, keyed, &cluster, service).await })
         }
-        Request::ServiceInfo { cluster, service } => service::info::info(context, &cluster, &service),
-        Request::ServiceList { cluster, page } => service::list::list(context, cluster.as_ref(), &page),
+        Request::ServiceInfo { cluster, service } => at_once(service::info::info(context, &cluster, &service)),
+        Request::ServiceList { cluster, page } => at_once(service::list::list(context, cluster.as_ref(), &page)),
         Request::ServiceUpdate { cluster, spec, .. } => {
-            service::update::update(context, caller, keyed, &cluster, spec).await
+            answer(async move { service::update::update(&shared, &caller, keyed, &cluster, spec).await })
         }
         Request::ServiceScale { cluster, service, replicas, .. } => {
-            service::scale::scale(context, caller, keyed, &cluster, service, replicas).await
+            answer(async move { service::scale::scale(&shared, &caller, keyed, &cluster, service, replicas).await })
         }
         Request::ServiceLogs { cluster, service, follow, tail } => {
-            return Ok(Outcome::Stream(service::logs::logs(context, &cluster, service, follow, tail).await?));
+            stream(async move { service::logs::logs(&shared, &cluster, service, follow, tail).await })
         }
-        Request::HostInfo { id } => host::info::info(context, id),
-        Request::HostList { cluster, page } => host::list::list(context, cluster.as_ref(), &page),
-        Request::ContainerInfo { id } => container::info::info(context, &id),
+        Request::HostInfo { id } => at_once(host::info::info(context, id)),
+        Request::HostList { cluster, page } => at_once(host::list::list(context, cluster.as_ref(), &page)),
+        Request::ContainerInfo { id } => at_once(container::info::info(context, &id)),
         Request::ContainerList { cluster, service, page } => {
-            container::list::list(context, cluster.as_ref(), service.as_ref(), &page)
+            at_once(container::list::list(context, cluster.as_ref(), service.as_ref(), &page))
         }
-        Request::CatalogList => catalog::list::list(context).await,
-        Request::CatalogShow { template } => catalog::show::show(context, &template).await,
-        Request::OperationInfo { id } => operation::info::info(context, id),
-        Request::OperationList { cluster, page } => operation::list::list(context, cluster.as_ref(), &page),
-        Request::OperationWatch { id } => return Ok(Outcome::Stream(operation::watch::watch(context, id)?)),
-        Request::OperationCancel { id } => operation::cancel::cancel(context, caller, id).await,
+        Request::CatalogList => answer(async move { catalog::list::list(&shared).await }),
+        Request::CatalogShow { template } => answer(async move { catalog::show::show(&shared, &template).await }),
+        Request::OperationInfo { id } => at_once(operation::info::info(context, id)),
+        Request::OperationList { cluster, page } => at_once(operation::list::list(context, cluster.as_ref(), &page)),
+        Request::OperationWatch { id } => stream(async move { operation::watch::watch(&shared, id) }),
+        Request::OperationCancel { id } => answer(async move { operation::cancel::cancel(&shared, &caller, id).await }),
         Request::Events { since, cluster, follow } => {
-            return Ok(Outcome::Stream(events::events(context, since, cluster, follow).await?));
+            stream(async move { events::events(&shared, since, cluster, follow).await })
         }
-        Request::AccountAdd { spec } => account::add::add(context, spec).await,
-        Request::AccountCheck { account } => account::check::check(context, &account).await,
-        Request::AccountList => account::list::list(context).await,
-        Request::AccountRemove { account } => account::remove::remove(context, &account).await,
-        Request::Doctor => doctor::doctor(context).await,
-        Request::Whoami => whoami::whoami(context, caller),
-    };
-    answer.map(|response| Outcome::Answer(Box::new(response)))
+        Request::AccountAdd { spec } => answer(async move { account::add::add(&shared, spec).await }),
+        Request::AccountCheck { account } => answer(async move { account::check::check(&shared, &account).await }),
+        Request::AccountList => answer(async move { account::list::list(&shared).await }),
+        Request::AccountRemove { account } => answer(async move { account::remove::remove(&shared, &account).await }),
+        Request::Doctor => answer(async move { doctor::doctor(&shared).await }),
+        Request::Whoami => at_once(whoami::whoami(context, &caller)),
+    }
+}
+
+fn answer(work: impl Future<Output = Result<Response, Error>> + Send + 'static) -> Dispatched {
+    Dispatched::Later(Box::pin(async move { work.await.map(|response| Outcome::Answer(Box::new(response))) }))
+}
+
+fn stream(work: impl Future<Output = Result<Items, Error>> + Send + 'static) -> Dispatched {
+    Dispatched::Later(Box::pin(async move { work.await.map(Outcome::Stream) }))
 }
 
 /// Notes how a request went, for the metrics.

@@ -1,20 +1,22 @@
 //! One request of a session, from dispatch to its last frame.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use muster_protocol::credit::Credit;
 use muster_protocol::request::Access;
 use muster_protocol::{Error, ErrorCode, Request, RequestId, ServerFrame};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::info;
 
 use super::context::stopping;
-use super::dispatch::{self, Items, Outcome};
+use super::dispatch::{self, Dispatched, Items, Outcome, Work};
 use super::outbox::SessionOver;
-use super::session::Session;
+use super::session::{Place, Session};
 
 /// The reader's handle to a request under way.
 #[derive(Clone)]
@@ -27,46 +29,112 @@ pub(super) struct Running {
     pub(super) is_stream: bool,
 }
 
-/// Does what is asked for and sends what comes of it.
-pub(super) async fn run(
-    session: Arc<Session>,
+/// What is known of a request once it is dispatched.
+#[derive(Clone, Copy)]
+struct Asked {
     id: RequestId,
-    request: Request,
-    running: Running,
-    permit: OwnedSemaphorePermit,
-) {
-    let (operation, began) = (request.operation_id(), Instant::now());
-    let is_change = request.access() != Access::View;
-    let cancelled = running.cancelled.clone();
-    let result = tokio::select! {
-        result = answer(&session, id, request, &running, permit) => result,
-        () = cancelled.cancelled() => Ok(Err(ErrorCode::Cancelled)),
+    operation: &'static str,
+    is_change: bool,
+    is_stream: bool,
+    began: Instant,
+}
+
+/// Answers a request that needs no waiting, in the task of the session: a task of its own would cost more than most
+/// reads do. Any other request gets one.
+pub(super) async fn begin(session: &Arc<Session>, id: RequestId, request: Request) -> Result<(), SessionOver> {
+    let asked = Asked {
+        id,
+        operation: request.operation_id(),
+        is_change: request.access() != Access::View,
+        is_stream: request.is_stream(),
+        began: Instant::now(),
     };
-    let Ok(result) = result else { return };
-    dispatch::note(operation, began, result);
-    if is_change {
-        let result = result.map_or_else(ErrorCode::as_str, |()| "ok");
-        info!(uid = session.caller.uid, operation, result, "asked for a change");
+    match begin_work(session, request) {
+        Dispatched::AtOnce(answer) => {
+            let result = answer.as_ref().map(|_| ()).map_err(|error| error.code);
+            session.outbox.send(ServerFrame::answer(id, answer)).await?;
+            note(session, asked, result);
+            Ok(())
+        }
+        Dispatched::Later(work) => {
+            let Some(place) = session.place() else {
+                return session.outbox.send(ServerFrame::answer(id, Err(busy(session)))).await;
+            };
+            let running = session.running(id, asked.is_stream);
+            tokio::spawn(run(session.clone(), session.requests.token(), asked, work, running, place));
+            Ok(())
+        }
+    }
+}
+
+fn begin_work(session: &Session, request: Request) -> Dispatched {
+    if session.context.stopping.is_cancelled() {
+        return Dispatched::AtOnce(Err(stopping()));
+    }
+    caught(|| dispatch::dispatch(&session.context, session.caller, request))
+}
+
+/// A panic is an answer too.
+fn caught(dispatch: impl FnOnce() -> Dispatched) -> Dispatched {
+    catch_unwind(AssertUnwindSafe(dispatch)).unwrap_or_else(|_panic| Dispatched::AtOnce(Err(broken_off())))
+}
+
+/// Does what is asked for and sends what comes of it. A change goes on when the caller goes away.
+async fn run(
+    session: Arc<Session>,
+    under_way: TaskTrackerToken,
+    asked: Asked,
+    work: Work,
+    running: Running,
+    place: Place,
+) {
+    // The place is given back only when the work is done, so that callers who do not wait are bounded too.
+    let placed = async move { work.await.map(|outcome| (outcome, place)) };
+    let mut work = Box::pin(AssertUnwindSafe(placed).catch_unwind());
+    let mut is_done = false;
+    let outcome = async {
+        let limits = &session.context.limits;
+        let limit = if asked.is_change { limits.change } else { limits.read };
+        let outcome = tokio::select! {
+            biased;
+            outcome = &mut work => outcome,
+            () = sleep(limit) => return Err(too_late(limit, asked.is_change)),
+        };
+        is_done = true;
+        outcome.unwrap_or_else(|_panic| Err(broken_off()))
+    };
+    let result = tokio::select! {
+        result = answer(&session, asked.id, outcome, &running) => result,
+        () = running.cancelled.cancelled() => Ok(Err(ErrorCode::Cancelled)),
+    };
+    if let Ok(result) = result {
+        note(&session, asked, result);
+    }
+    // The session need not outlive its last answer for a change that nobody waits for any more.
+    drop((session, under_way));
+    if asked.is_change && !is_done {
+        let _nobody_waits = work.await;
     }
 }
 
 /// The inner result is for the metrics.
 async fn answer(
-    session: &Arc<Session>,
+    session: &Session,
     id: RequestId,
-    request: Request,
+    outcome: impl Future<Output = Result<(Outcome, Place), Error>>,
     running: &Running,
-    permit: OwnedSemaphorePermit,
 ) -> Result<Result<(), ErrorCode>, SessionOver> {
-    match perform(session, request, permit).await {
-        Ok((Outcome::Answer(response), _permit)) => {
+    match outcome.await {
+        Ok((Outcome::Answer(response), place)) => {
             finish(session, id, running);
+            drop(place);
             session.outbox.send(ServerFrame::answer(id, Ok(*response))).await?;
             Ok(Ok(()))
         }
-        Ok((Outcome::Stream(items), _permit)) => {
+        Ok((Outcome::Stream(items), place)) => {
             let ended = pass_on(session, id, items, running).await?;
             finish(session, id, running);
+            drop(place);
             let code = ended.as_ref().err().map(|error| error.code);
             session.outbox.send(ServerFrame::end(id, ended)).await?;
             Ok(code.map_or(Ok(()), Err))
@@ -89,44 +157,12 @@ fn finish(session: &Session, id: RequestId, running: &Running) {
     }
 }
 
-/// Performs the request in a task of its own: a change goes on when the caller goes away, and a panic is an answer.
-async fn perform(
-    session: &Arc<Session>,
-    request: Request,
-    permit: OwnedSemaphorePermit,
-) -> Result<(Outcome, OwnedSemaphorePermit), Error> {
-    let context = session.context.clone();
-    if context.stopping.is_cancelled() {
-        return Err(stopping());
-    }
-    let is_change = request.access() != Access::View;
-    let limit = if is_change { context.limits.change } else { context.limits.read };
-    let caller = session.caller.clone();
-    let mut task = tokio::spawn(async move {
-        let outcome = dispatch::dispatch(&context, &caller, request).await?;
-        // Given back only when the work is done, so that callers who do not wait are bounded too.
-        Ok((outcome, permit))
-    });
-    let aborted = AbortOnDrop((!is_change).then(|| task.abort_handle()));
-    let joined = tokio::select! {
-        joined = &mut task => joined,
-        () = sleep(limit) => return Err(too_late(limit, is_change)),
-    };
-    drop(aborted);
-    joined.unwrap_or_else(|_| {
-        Err(Error::new(ErrorCode::Internal, "the request broke off by a mistake in Muster")
-            .with_remedy("see the daemon's log, and report it"))
-    })
-}
-
-/// What only looks need not go on without its caller.
-struct AbortOnDrop(Option<tokio::task::AbortHandle>);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        if let Some(task) = &self.0 {
-            task.abort();
-        }
+/// For the metrics, and for the log of who changed what.
+fn note(session: &Session, asked: Asked, result: Result<(), ErrorCode>) {
+    dispatch::note(asked.operation, asked.began, result);
+    if asked.is_change {
+        let result = result.map_or_else(ErrorCode::as_str, |()| "ok");
+        info!(uid = session.caller.uid, operation = asked.operation, result, "asked for a change");
     }
 }
 
@@ -156,7 +192,19 @@ async fn pass_on(
     }
 }
 
-fn too_late(limit: std::time::Duration, is_change: bool) -> Error {
+fn busy(session: &Session) -> Error {
+    let most = session.context.limits.requests_per_session;
+    Error::new(ErrorCode::Busy, format!("this connection has {most} requests under way"))
+        .with_remedy("wait for an answer before asking more")
+        .retry_later()
+}
+
+fn broken_off() -> Error {
+    Error::new(ErrorCode::Internal, "the request broke off by a mistake in Muster")
+        .with_remedy("see the daemon's log, and report it")
+}
+
+fn too_late(limit: Duration, is_change: bool) -> Error {
     let error = Error::new(ErrorCode::DeadlineExceeded, format!("no answer after {} s", limit.as_secs()));
     if is_change {
         error
@@ -166,5 +214,16 @@ fn too_late(limit: std::time::Duration, is_change: bool) -> Error {
             .with_detail("maybeApplied", true)
     } else {
         error.with_remedy("ask again; if it stays so, see `muster doctor`")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_in_what_is_answered_at_once_is_an_answer() {
+        let Dispatched::AtOnce(Err(error)) = caught(|| panic!("a mistake")) else { panic!("no answer") };
+        assert_eq!(error.code, ErrorCode::Internal);
     }
 }

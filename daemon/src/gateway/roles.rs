@@ -61,7 +61,7 @@ pub struct Identity {
 }
 
 /// The caller of a request.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Caller {
     /// The user, by number.
     pub uid: u32,

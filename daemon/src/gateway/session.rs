@@ -1,11 +1,14 @@
 //! One connection: frames in, requests side by side, frames out.
 //!
 //! ```text
-//!            ┌ reader ─┐  Request   ┌ one task a request ┐  frames   ┌ writer ┐
-//!  socket ──▶│  frames │───────────▶│ dispatch, deadline │──────────▶│ outbox │──▶ socket
-//!            └─────────┘  Credit ──▶│ stream of items    │           └────────┘
-//!                         Cancel ──▶└────────────────────┘
+//!            ┌ reader ──┐          answers at once          ┌ writer ┐
+//!  socket ──▶│ frames   │──────────────────────────────────▶│ outbox │──▶ socket
+//!            │ dispatch │─────▶┌ a task for what waits ┐───▶└────────┘
+//!            └──────────┘ Work │ deadline, items       │ frames
+//!                    Credit ──▶│ of a stream           │
+//!                    Cancel ──▶└───────────────────────┘
 //! ```
+//! What needs no waiting, which is nearly every read, is answered where it is read; the rest runs side by side.
 //! Whatever a peer sends touches nothing beyond its own session: reader, tasks and outbox are its own and bounded.
 
 use std::collections::HashMap;
@@ -17,7 +20,7 @@ use muster_protocol::hello::Hello;
 use muster_protocol::stream::{FrameReader, ReadError};
 use muster_protocol::{ClientBody, ClientFrame, Error, ErrorCode, RequestId, ServerFrame};
 use tokio::net::UnixStream;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -27,6 +30,9 @@ use super::context::Context;
 use super::outbox::{Outbox, SessionOver, outbox};
 use super::request::{self, Running};
 use super::roles::{self, Caller};
+
+/// A place among the requests that one session may have under way; free again when dropped.
+pub(super) type Place = OwnedSemaphorePermit;
 
 /// What the tasks of one session share.
 pub(super) struct Session {
@@ -140,17 +146,9 @@ impl Session {
                 if self.lock_running().contains_key(&id) {
                     return Err(Broken::Protocol(format!("request {id} is under way already")));
                 }
-                let Ok(permit) = self.room.clone().try_acquire_owned() else {
-                    let most = self.context.limits.requests_per_session;
-                    let error = Error::new(ErrorCode::Busy, format!("this connection has {most} requests under way"))
-                        .with_remedy("wait for an answer before asking more")
-                        .retry_later();
-                    return Ok(self.outbox.send(ServerFrame::answer(id, Err(error))).await?);
-                };
-                let (credit, cancelled) = (Credit::new(), self.over.child_token());
-                let running = Running { credit, cancelled, is_stream: request.is_stream() };
-                self.lock_running().insert(id, running.clone());
-                self.requests.spawn(request::run(self.clone(), id, *request, running, permit));
+                request::begin(self, id, *request).await?;
+                // Answers at once need not wait for anything: a session that asks for many lets others have their turn.
+                tokio::task::coop::consume_budget().await;
                 Ok(())
             }
             ClientBody::Credit(items) => {
@@ -182,6 +180,18 @@ impl Session {
             () = self.over.cancelled() => {}
             () = tokio::time::sleep(self.context.limits.change) => self.over.cancel(),
         }
+    }
+
+    /// A place for one more request under way, if there is one.
+    pub(super) fn place(&self) -> Option<Place> {
+        self.room.clone().try_acquire_owned().ok()
+    }
+
+    /// Keeps a request that is under way from now on.
+    pub(super) fn running(&self, id: RequestId, is_stream: bool) -> Running {
+        let running = Running { credit: Credit::new(), cancelled: self.over.child_token(), is_stream };
+        self.lock_running().insert(id, running.clone());
+        running
     }
 
     pub(super) fn lock_running(&self) -> std::sync::MutexGuard<'_, HashMap<RequestId, Running>> {
