@@ -36,7 +36,7 @@ impl Connection {
         let body = codec::encode(&ClientFrame::request(id, request))?;
         let answer = self.pending.expect_answer(id).map_err(CallError::NotSent)?;
         let _cancels_on_drop = InFlight { connection: Arc::clone(self), id };
-        self.queue(body, room);
+        self.say(&body, room);
         answer.await.map_err(|_sender_is_gone| CallError::Unanswered(self.why_lost()))
     }
 

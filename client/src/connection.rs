@@ -1,21 +1,22 @@
-//! One connection to the daemon, and the task that owns it.
+//! One connection to the daemon, and the task that reads from it.
 //!
-//! The task is the only one that writes, so a call that is dropped half-way cannot tear a frame. It ends when the
-//! connection is lost, or soon after the last handle is dropped.
+//! Whoever asks writes the request, and the task writes what did not go out at once, so a call that is dropped half-way
+//! cannot tear a frame. The task ends when the connection is lost, or soon after the last handle is dropped.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use muster_protocol::handshake::{self, HandshakeError};
 use muster_protocol::hello::{Hello, Refusal};
-use muster_protocol::stream::{FRAME_TIMEOUT, FrameReader, FrameWriter, ReadError};
+use muster_protocol::shared_writer::SharedWriter;
+use muster_protocol::stream::{FRAME_TIMEOUT, FrameReader, ReadError};
 use muster_protocol::{ClientFrame, RequestId, ServerFrame, codec};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::AsyncRead;
 use tokio::net::UnixStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::net::unix::OwnedReadHalf;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -41,18 +42,18 @@ pub(crate) struct Address {
     pub(crate) connect_timeout: Duration,
 }
 
+/// A daemon that is slow to read is waited for: what is asked for waits with it.
+const PATIENCE_FOR_A_SLOW_READER: Duration = Duration::MAX;
+
+/// Writes requests, which come with their place in the queue, and what else there is to say, which needs none.
+type Writer = SharedWriter<Option<OwnedSemaphorePermit>>;
+
 /// A handle to one connection.
 pub(crate) struct Connection {
-    outgoing: mpsc::UnboundedSender<Outgoing>,
+    writer: Arc<Writer>,
     room: Arc<Semaphore>,
     pub(crate) pending: Arc<Pending>,
     _closes_on_drop: DropGuard,
-}
-
-struct Outgoing {
-    body: Bytes,
-    /// Given back when the frame is written.
-    _room: Option<OwnedSemaphorePermit>,
 }
 
 impl Connection {
@@ -66,12 +67,13 @@ impl Connection {
             .await
             .map_err(|error| handshake_error(error, address, &hello))?;
 
-        let (outgoing, queue) = mpsc::unbounded_channel();
+        let (read_half, write_half) = stream.into_split();
+        let writer = Arc::new(Writer::new(write_half));
         let pending = Arc::new(Pending::default());
         let closing = CancellationToken::new();
-        tokio::spawn(run(stream, queue, EndOfConnection(Arc::clone(&pending)), closing.clone()));
+        tokio::spawn(run(read_half, Arc::clone(&writer), EndOfConnection(Arc::clone(&pending)), closing.clone()));
         let room = Arc::new(Semaphore::new(MAX_UNWRITTEN_REQUESTS));
-        Ok(Arc::new(Self { outgoing, room, pending, _closes_on_drop: closing.drop_guard() }))
+        Ok(Arc::new(Self { writer, room, pending, _closes_on_drop: closing.drop_guard() }))
     }
 
     /// Waits for a place in the queue of requests.
@@ -80,10 +82,18 @@ impl Connection {
         Arc::clone(&self.room).acquire_owned().await.ok()
     }
 
-    /// Queues a frame behind those queued before. Requests come with their place; credit and cancellations need none,
-    /// because they are few for each request. If the connection is lost, whoever waits learns it from [`Pending`].
-    pub(crate) fn queue(&self, body: Bytes, room: Option<OwnedSemaphorePermit>) {
-        let _lost = self.outgoing.send(Outgoing { body, _room: room });
+    /// Writes a frame behind those before it, or has it written as soon as the daemon reads. Requests come with their
+    /// place; credit and cancellations need none, because they are few for each request. If the connection is lost,
+    /// whoever waits learns it from [`Pending`].
+    pub(crate) fn say(&self, body: &[u8], room: Option<OwnedSemaphorePermit>) {
+        let _lost = self.writer.feed(body, room);
+        self.writer.flush();
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.writer.close();
     }
 }
 
@@ -98,7 +108,7 @@ impl Drop for InFlight {
         if self.connection.pending.forget(self.id)
             && let Ok(body) = codec::encode(&ClientFrame::cancel(self.id))
         {
-            self.connection.queue(body, None);
+            self.connection.say(&body, None);
         }
     }
 }
@@ -139,13 +149,7 @@ impl Drop for EndOfConnection {
     }
 }
 
-async fn run(
-    stream: UnixStream,
-    queue: mpsc::UnboundedReceiver<Outgoing>,
-    end: EndOfConnection,
-    closing: CancellationToken,
-) {
-    let (read_half, write_half) = stream.into_split();
+async fn run(read_half: OwnedReadHalf, writer: Arc<Writer>, end: EndOfConnection, closing: CancellationToken) {
     let mut reading = std::pin::pin!(read_frames(read_half, &end.0));
     let closed_for_good = async {
         closing.cancelled().await;
@@ -153,7 +157,7 @@ async fn run(
     };
     let lost = tokio::select! {
         lost = &mut reading => lost,
-        written = write_frames(write_half, queue) => match written {
+        written = writer.drain(PATIENCE_FOR_A_SLOW_READER) => match written {
             // The last handle is gone, and all is written.
             Ok(()) => return,
             // What the daemon sent before it closed can still be read.
@@ -182,20 +186,4 @@ async fn read_frames(read_half: impl AsyncRead + Unpin, pending: &Pending) -> Lo
             return lost;
         }
     }
-}
-
-/// Writes until the last handle is gone. Frames that are there together go out together.
-async fn write_frames(
-    write_half: impl AsyncWrite + Unpin,
-    mut queue: mpsc::UnboundedReceiver<Outgoing>,
-) -> io::Result<()> {
-    let mut writer = FrameWriter::new(write_half);
-    while let Some(outgoing) = queue.recv().await {
-        writer.feed(outgoing.body).await?;
-        while let Ok(outgoing) = queue.try_recv() {
-            writer.feed(outgoing.body).await?;
-        }
-        writer.flush().await?;
-    }
-    Ok(())
 }

@@ -27,8 +27,8 @@ impl Connection {
         let credit = codec::encode(&ClientFrame::credit(id, window.initial()))?;
         let items = self.pending.expect_stream(id, window.initial()).map_err(CallError::NotSent)?;
         let in_flight = InFlight { connection: Arc::clone(self), id };
-        self.queue(body, room);
-        self.queue(credit, None);
+        self.say(&body, room);
+        self.say(&credit, None);
         Ok(Subscription { in_flight, items, window })
     }
 }
@@ -42,7 +42,7 @@ impl Subscription {
             && let Some(more) = self.window.take()
             && let Ok(body) = codec::encode(&ClientFrame::credit(self.in_flight.id, more))
         {
-            connection.queue(body, None);
+            connection.say(&body, None);
         }
         Ok(event)
     }

@@ -2,7 +2,7 @@
 //!
 //! Nothing here does anything: this crate is the words both sides share, and how
 //! they cross the socket: [`handshake`] agrees on a version, [`stream`] carries
-//! [`frame`]s, [`codec`] turns them into bytes, [`credit`] holds streams back.
+//! [`frame`]s, [`shared_writer`] lets many tasks send them, [`codec`] turns them into bytes, [`credit`] holds streams back.
 //!
 //! The types serve two encodings at once, bincode on the socket and JSON or YAML
 //! for people, so they avoid what bincode cannot carry (`flatten`, untagged
@@ -21,6 +21,7 @@ pub mod name;
 pub mod quantity;
 pub mod request;
 pub mod secret;
+pub mod shared_writer;
 pub mod stream;
 pub mod time;
 

@@ -1,53 +1,57 @@
-//! What a session has to say: a queue that is bounded in bytes, and the one task that writes it.
+//! What a session has to say, bounded in bytes.
 
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use muster_protocol::codec::{self, MAX_FRAME_BYTES};
-use muster_protocol::stream::FrameWriter;
+use muster_protocol::shared_writer::{GivenUp, SharedWriter};
 use muster_protocol::{Error, ErrorCode, RequestId, ServerBody, ServerFrame};
-use tokio::io::AsyncWrite;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::time::timeout;
+use tokio::net::unix::OwnedWriteHalf;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Bytes that may wait to be written to one peer. One frame always fits.
 const MAX_WAITING_BYTES: usize = 2 * MAX_FRAME_BYTES;
 
-/// Frames that may wait: small ones cost more than their bytes.
-const MAX_WAITING_FRAMES: usize = 256;
+/// What a frame costs beside its bytes, about: the smallest ones must not be many more than the room was meant for.
+const FRAME_BYTES: usize = 64;
 
-/// Puts frames into the queue. Clones share it.
-#[derive(Clone)]
+/// Takes frames; dropped when the last of them was put in.
 pub struct Outbox {
     room: Arc<Semaphore>,
-    queue: mpsc::Sender<Waiting>,
+    writer: Arc<SharedWriter<OwnedSemaphorePermit>>,
 }
 
-/// The other end of an [`Outbox`].
-pub struct Outgoing {
-    queue: mpsc::Receiver<Waiting>,
-}
-
-struct Waiting {
-    body: Bytes,
-    _room: OwnedSemaphorePermit,
-}
+/// Writes what an [`Outbox`] could not write at once.
+pub struct Outgoing(Arc<SharedWriter<OwnedSemaphorePermit>>);
 
 /// The session is over: nobody reads any more.
 #[derive(Debug)]
 pub struct SessionOver;
 
-/// A new queue.
-pub fn outbox() -> (Outbox, Outgoing) {
-    let (queue, outgoing) = mpsc::channel(MAX_WAITING_FRAMES);
-    (Outbox { room: Arc::new(Semaphore::new(MAX_WAITING_BYTES)), queue }, Outgoing { queue: outgoing })
+impl From<GivenUp> for SessionOver {
+    fn from(GivenUp: GivenUp) -> Self {
+        Self
+    }
+}
+
+/// Frames for this peer.
+pub fn outbox(peer: OwnedWriteHalf) -> (Outbox, Outgoing) {
+    let writer = Arc::new(SharedWriter::new(peer));
+    (Outbox { room: Arc::new(Semaphore::new(MAX_WAITING_BYTES)), writer: writer.clone() }, Outgoing(writer))
 }
 
 impl Outbox {
-    /// Queues a frame, as soon as there is room. An answer that fits into no frame becomes an error that says so.
+    /// Says something, as soon as there is room.
     pub async fn send(&self, frame: ServerFrame) -> Result<(), SessionOver> {
+        self.put(frame).await?;
+        self.flush();
+        Ok(())
+    }
+
+    /// Puts a frame in, as soon as there is room, to go out with the next flush at the latest. An answer that fits into
+    /// no frame becomes an error that says so.
+    pub async fn put(&self, frame: ServerFrame) -> Result<(), SessionOver> {
         let body = match codec::encode(&frame) {
             Ok(body) => body,
             Err(error) => {
@@ -56,9 +60,27 @@ impl Outbox {
                 codec::encode(&in_place_of(&frame.body, frame.id, error)).map_err(|_| SessionOver)?
             }
         };
-        let bytes = u32::try_from(body.len()).unwrap_or(u32::MAX);
-        let room = self.room.clone().acquire_many_owned(bytes).await.map_err(|_| SessionOver)?;
-        self.queue.send(Waiting { body, _room: room }).await.map_err(|_| SessionOver)
+        let bytes = u32::try_from(body.len() + FRAME_BYTES).unwrap_or(u32::MAX);
+        let room = match self.room.clone().try_acquire_many_owned(bytes) {
+            Ok(room) => room,
+            Err(_) => {
+                // What was put in and not flushed would keep its room for ever.
+                self.flush();
+                self.room.clone().acquire_many_owned(bytes).await.map_err(|_| SessionOver)?
+            }
+        };
+        Ok(self.writer.feed(&body, room)?)
+    }
+
+    /// Writes what was put in, together.
+    pub fn flush(&self) {
+        self.writer.flush();
+    }
+}
+
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        self.writer.close();
     }
 }
 
@@ -70,20 +92,8 @@ fn in_place_of(body: &ServerBody, id: RequestId, error: Error) -> ServerFrame {
 }
 
 impl Outgoing {
-    /// Writes until every outbox is dropped. A peer that takes nothing for `limit` is given up.
-    pub async fn write(mut self, peer: impl AsyncWrite + Unpin, limit: Duration) -> io::Result<()> {
-        let mut writer = FrameWriter::new(peer);
-        while let Some(waiting) = self.queue.recv().await {
-            within(limit, writer.feed(waiting.body)).await?;
-            while let Ok(waiting) = self.queue.try_recv() {
-                within(limit, writer.feed(waiting.body)).await?;
-            }
-            within(limit, writer.flush()).await?;
-        }
-        Ok(())
+    /// Writes until the outbox is dropped. A peer that takes nothing for `limit` is given up.
+    pub async fn write(self, limit: Duration) -> io::Result<()> {
+        self.0.drain(limit).await
     }
-}
-
-async fn within(limit: Duration, write: impl Future<Output = io::Result<()>>) -> io::Result<()> {
-    timeout(limit, write).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }

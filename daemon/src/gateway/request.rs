@@ -40,7 +40,7 @@ struct Asked {
 }
 
 /// Answers a request that needs no waiting, in the task of the session: a task of its own would cost more than most
-/// reads do. Any other request gets one.
+/// reads do. Any other request gets one. Whoever calls this flushes the outbox.
 pub(super) async fn begin(session: &Arc<Session>, id: RequestId, request: Request) -> Result<(), SessionOver> {
     let asked = Asked {
         id,
@@ -52,13 +52,13 @@ pub(super) async fn begin(session: &Arc<Session>, id: RequestId, request: Reques
     match begin_work(session, request) {
         Dispatched::AtOnce(answer) => {
             let result = answer.as_ref().map(|_| ()).map_err(|error| error.code);
-            session.outbox.send(ServerFrame::answer(id, answer)).await?;
+            session.outbox.put(ServerFrame::answer(id, answer)).await?;
             note(session, asked, result);
             Ok(())
         }
         Dispatched::Later(work) => {
             let Some(place) = session.place() else {
-                return session.outbox.send(ServerFrame::answer(id, Err(busy(session)))).await;
+                return session.outbox.put(ServerFrame::answer(id, Err(busy(session)))).await;
             };
             let running = session.running(id, asked.is_stream);
             tokio::spawn(run(session.clone(), session.requests.token(), asked, work, running, place));

@@ -1,8 +1,8 @@
 //! One connection: frames in, requests side by side, frames out.
 //!
 //! ```text
-//!            ┌ reader ──┐          answers at once          ┌ writer ┐
-//!  socket ──▶│ frames   │──────────────────────────────────▶│ outbox │──▶ socket
+//!            ┌ reader ──┐          answers at once          ┌────────┐
+//!  socket ──▶│ frames   │──────────────────────────────────▶│ outbox │──▶ socket, at once or when it has room
 //!            │ dispatch │─────▶┌ a task for what waits ┐───▶└────────┘
 //!            └──────────┘ Work │ deadline, items       │ frames
 //!                    Credit ──▶│ of a stream           │
@@ -12,8 +12,10 @@
 //! Whatever a peer sends touches nothing beyond its own session: reader, tasks and outbox are its own and bounded.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures::FutureExt;
 use muster_protocol::credit::Credit;
 use muster_protocol::handshake::{self, HandshakeError};
 use muster_protocol::hello::Hello;
@@ -71,7 +73,7 @@ pub async fn serve(context: Arc<Context>, mut stream: UnixStream) {
     debug!(uid = caller.uid, role = ?caller.role, client = %agreed.peer.build, "session begins");
 
     let (read_half, write_half) = stream.into_split();
-    let (outbox, outgoing) = outbox();
+    let (outbox, outgoing) = outbox(write_half);
     let over = CancellationToken::new();
     let room = Arc::new(Semaphore::new(limits.requests_per_session));
     let session = Session {
@@ -87,7 +89,7 @@ pub async fn serve(context: Arc<Context>, mut stream: UnixStream) {
     // However the session ends, what only it wanted ends with it.
     let _over = over.clone().drop_guard();
     let writer = async {
-        let written = outgoing.write(write_half, limits.frame).await;
+        let written = outgoing.write(limits.frame).await;
         if let Err(error) = &written {
             debug!(cause = %error, "a peer takes nothing any more");
         }
@@ -96,6 +98,7 @@ pub async fn serve(context: Arc<Context>, mut stream: UnixStream) {
     let reader = async {
         let mut reader = FrameReader::new(read_half, limits.frame);
         session.read(&mut reader).await;
+        session.outbox.flush();
         // What was asked for is still answered, if the peer only closed its own half or the daemon stops.
         session.end_requests().await;
         drop(session);
@@ -105,11 +108,20 @@ pub async fn serve(context: Arc<Context>, mut stream: UnixStream) {
 
 impl Session {
     async fn read(self: &Arc<Self>, reader: &mut FrameReader<impl tokio::io::AsyncRead + Unpin>) {
+        let mut over = pin!(self.over.cancelled());
+        let mut stopping = pin!(self.context.stopping.cancelled());
         loop {
-            let frame = tokio::select! {
-                frame = reader.next::<ClientFrame>() => frame,
-                () = self.over.cancelled() => return,
-                () = self.context.stopping.cancelled() => return,
+            let frame = match reader.next::<ClientFrame>().now_or_never() {
+                Some(frame) => frame,
+                None => {
+                    // Requests that came together are answered together.
+                    self.outbox.flush();
+                    tokio::select! {
+                        frame = reader.next::<ClientFrame>() => frame,
+                        () = &mut over => return,
+                        () = &mut stopping => return,
+                    }
+                }
             };
             let accepted = match frame {
                 Ok(Some(frame)) => self.accept(frame).await,
@@ -123,7 +135,8 @@ impl Session {
                 }
             };
             match accepted {
-                Ok(()) => {}
+                // Frames that are there already need not be waited for: a session with many lets others have their turn.
+                Ok(()) => tokio::task::coop::consume_budget().await,
                 Err(Broken::Gone) => return,
                 Err(Broken::Protocol(message)) => {
                     info!(uid = self.caller.uid, cause = %message, "a client broke the protocol");
@@ -146,10 +159,7 @@ impl Session {
                 if self.lock_running().contains_key(&id) {
                     return Err(Broken::Protocol(format!("request {id} is under way already")));
                 }
-                request::begin(self, id, *request).await?;
-                // Answers at once need not wait for anything: a session that asks for many lets others have their turn.
-                tokio::task::coop::consume_budget().await;
-                Ok(())
+                Ok(request::begin(self, id, *request).await?)
             }
             ClientBody::Credit(items) => {
                 // Credit and the end of a stream may cross on their way.

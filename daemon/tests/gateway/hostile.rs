@@ -2,11 +2,12 @@
 
 use muster_client::Client;
 use muster_protocol::hello::{Hello, VersionRange};
-use muster_protocol::{ClientFrame, ErrorCode, Request, ServerBody, handshake};
+use muster_protocol::stream::FrameReader;
+use muster_protocol::{ClientFrame, ErrorCode, Request, ServerBody, ServerFrame, codec, handshake};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
-use crate::support::{LIMIT, Raw, TestDaemon};
+use crate::support::{LIMIT, Raw, TestDaemon, name};
 
 async fn assert_answers(client: &Client) {
     tokio::time::timeout(LIMIT, client.whoami()).await.expect("another session is touched").unwrap();
@@ -107,19 +108,45 @@ async fn an_id_that_is_in_use_or_too_much_credit_breaks_the_protocol() {
     assert_eq!(error.code, ErrorCode::Protocol);
 }
 
+/// So many frames with this request, as they go over the socket.
+fn frames(count: u64, request: &Request) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for id in 1..=count {
+        let body = codec::encode(&ClientFrame::request(id, request.clone())).unwrap();
+        bytes.extend_from_slice(&(body.len() as u32).to_be_bytes());
+        bytes.extend_from_slice(&body);
+    }
+    bytes
+}
+
 #[tokio::test]
 async fn a_peer_that_asks_much_and_reads_nothing_is_given_up() {
     let daemon = TestDaemon::with(|config| config.limits.frame_ms = 100).await;
     let client = daemon.with_cluster("demo").await;
-    let mut stream = greeted(&daemon).await;
-    let mut asked = Vec::new();
-    for id in 1..=64_u64 {
-        let body = muster_protocol::codec::encode(&ClientFrame::request(id, Request::CatalogList)).unwrap();
-        asked.extend_from_slice(&(body.len() as u32).to_be_bytes());
-        asked.extend_from_slice(&body);
+    for request in [Request::CatalogList, Request::ClusterInfo { cluster: name("demo") }] {
+        let mut stream = greeted(&daemon).await;
+        let asked = frames(64, &request);
+        // The daemon stops reading when its answers are not taken, and closes when that lasts: then writing fails.
+        let flood = async { while stream.write_all(&asked).await.is_ok() {} };
+        tokio::time::timeout(LIMIT, flood).await.expect("a peer that reads nothing is kept");
+        assert_answers(&client).await;
     }
-    // The daemon stops reading when its answers are not taken, and closes when that lasts: then writing fails.
-    let flood = async { while stream.write_all(&asked).await.is_ok() {} };
-    tokio::time::timeout(LIMIT, flood).await.expect("a peer that reads nothing is kept");
-    assert_answers(&client).await;
+}
+
+#[tokio::test]
+async fn thousands_of_reads_in_one_go_are_answered_in_their_order_and_nobody_else_waits() {
+    let daemon = TestDaemon::start().await;
+    let client = daemon.client().await;
+    let (read_half, mut write_half) = greeted(&daemon).await.into_split();
+    let mut reader = FrameReader::new(read_half, LIMIT);
+    let asked = frames(20_000, &Request::Whoami);
+    let write = async { write_half.write_all(&asked).await.unwrap() };
+    let read = async {
+        for id in 1..=20_000 {
+            let frame: ServerFrame = reader.next().await.unwrap().unwrap();
+            assert_eq!(frame.id, id);
+            assert!(matches!(frame.body, ServerBody::Answer(Ok(_))), "{frame:?}");
+        }
+    };
+    tokio::time::timeout(LIMIT, async { tokio::join!(write, read, assert_answers(&client)) }).await.unwrap();
 }
