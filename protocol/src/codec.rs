@@ -51,13 +51,17 @@ pub enum DecodeError {
     },
 }
 
+/// Most values fit; to make room for one piece by piece costs more than to encode it.
+const USUAL_BYTES: usize = 512;
+
 fn bincode_config() -> impl Config {
     config::standard().with_limit::<MAX_DECODE_BYTES>()
 }
 
 /// The value's bytes.
 pub fn encode<T: Serialize>(value: &T) -> Result<Bytes, EncodeError> {
-    let bytes = bincode::serde::encode_to_vec(value, bincode_config()).map_err(EncodeError::Form)?;
+    let mut bytes = Vec::with_capacity(USUAL_BYTES);
+    bincode::serde::encode_into_std_write(value, &mut bytes, bincode_config()).map_err(EncodeError::Form)?;
     // bincode applies its limit to decoding only.
     if bytes.len() > MAX_FRAME_BYTES {
         return Err(EncodeError::TooLarge { bytes: bytes.len() });
