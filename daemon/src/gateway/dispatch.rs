@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
-use muster_protocol::{Error, ErrorCode, Request, Response, StreamItem};
+use muster_protocol::{Error, Request, Response, StreamItem};
 
 use super::context::Context;
 use super::roles::Caller;
@@ -107,11 +107,4 @@ fn answer(work: impl Future<Output = Result<Response, Error>> + Send + 'static) 
 
 fn stream(work: impl Future<Output = Result<Items, Error>> + Send + 'static) -> Dispatched {
     Dispatched::Later(Box::pin(async move { work.await.map(Outcome::Stream) }))
-}
-
-/// Notes how a request went, for the metrics.
-pub fn note(operation: &'static str, began: tokio::time::Instant, outcome: Result<(), ErrorCode>) {
-    let result = outcome.err().map_or("ok", ErrorCode::as_str);
-    metrics::counter!("muster_requests_total", "operation" => operation, "result" => result).increment(1);
-    metrics::histogram!("muster_request_seconds", "operation" => operation).record(began.elapsed().as_secs_f64());
 }

@@ -17,6 +17,7 @@ pub mod events;
 pub mod host;
 pub mod idempotency;
 pub mod listener;
+pub mod meters;
 pub mod operation;
 pub mod outbox;
 pub mod paging;

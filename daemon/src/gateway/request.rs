@@ -159,7 +159,7 @@ fn finish(session: &Session, id: RequestId, running: &Running) {
 
 /// For the metrics, and for the log of who changed what.
 fn note(session: &Session, asked: Asked, result: Result<(), ErrorCode>) {
-    dispatch::note(asked.operation, asked.began, result);
+    session.meters.note(asked.operation, asked.began.elapsed(), result);
     if asked.is_change {
         let result = result.map_or_else(ErrorCode::as_str, |()| "ok");
         info!(uid = session.caller.uid, operation = asked.operation, result, "asked for a change");

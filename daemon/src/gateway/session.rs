@@ -29,6 +29,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, info};
 
 use super::context::Context;
+use super::meters::Meters;
 use super::outbox::{Outbox, SessionOver, outbox};
 use super::request::{self, Running};
 use super::roles::{self, Caller};
@@ -43,6 +44,7 @@ pub(super) struct Session {
     pub(super) outbox: Outbox,
     pub(super) running: Mutex<HashMap<RequestId, Running>>,
     pub(super) requests: TaskTracker,
+    pub(super) meters: Meters,
     room: Arc<Semaphore>,
     /// Ends everything that only this session wants.
     over: CancellationToken,
@@ -82,6 +84,7 @@ pub async fn serve(context: Arc<Context>, mut stream: UnixStream) {
         outbox,
         running: Mutex::default(),
         requests: TaskTracker::new(),
+        meters: Meters::default(),
         room,
         over: over.clone(),
     };
