@@ -74,8 +74,12 @@ impl CodecError {
     }
 }
 
-fn config() -> Configuration<bincode::config::LittleEndian, bincode::config::Varint, Limit<MAX_PAYLOAD>> {
-    standard().with_limit::<MAX_PAYLOAD>()
+/// Keeps a damaged length from allocating. bincode counts a number by its width in memory, which is up to sixteen times
+/// the bytes that it takes when stored.
+const DECODE_LIMIT: usize = 16 * MAX_PAYLOAD;
+
+fn config() -> Configuration<bincode::config::LittleEndian, bincode::config::Varint, Limit<DECODE_LIMIT>> {
+    standard().with_limit::<DECODE_LIMIT>()
 }
 
 /// Encodes one value.
@@ -104,6 +108,14 @@ mod tests {
         let mut bytes = encode(&7_u32).unwrap();
         bytes.push(0);
         assert!(matches!(decode::<u32>(&bytes), Err(CodecError::Trailing { trailing: 1, .. })));
+    }
+
+    #[test]
+    fn whatever_fits_into_the_store_can_be_read_back() {
+        let numbers = vec![1_u128; MAX_PAYLOAD - 3];
+        let bytes = encode(&numbers).unwrap();
+        assert_eq!(bytes.len(), MAX_PAYLOAD);
+        assert_eq!(decode::<Vec<u128>>(&bytes).unwrap(), numbers);
     }
 
     #[test]
