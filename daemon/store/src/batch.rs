@@ -3,9 +3,7 @@
 use std::fmt;
 
 use crate::{
-    BatchError, Payload, Record, Sealer, Table, codec,
-    envelope::{MAX_PAYLOAD, MAX_VALUE},
-    secrets::SEALED_SCHEMA,
+    BatchError, Payload, Record, Sealer, Table, chunk::MAX_EVENT, codec, envelope::MAX_PAYLOAD, secrets::SEALED_SCHEMA,
 };
 
 /// The longest key within a table, in bytes.
@@ -73,13 +71,14 @@ impl Batch {
     /// Appends an event. Its number is assigned by the writer and returned in [`crate::Committed`].
     pub fn append_event<P: Payload>(&mut self, event: &P) -> Result<&mut Self, BatchError> {
         let payload = codec::encode(event)?;
-        check_size(&payload)?;
+        check_size(&payload, MAX_EVENT)?;
         self.events.push((P::SCHEMA, payload));
         Ok(self)
     }
 
-    pub(crate) fn delete_event(&mut self, number: u64) {
-        self.ops.push(Op::Delete { key: Table::Events.full_key(&number.to_be_bytes()) });
+    /// Removes a chunk of events by its key in sled.
+    pub(crate) fn delete_events(&mut self, chunk: Vec<u8>) {
+        self.ops.push(Op::Delete { key: chunk });
     }
 
     fn delete_key(&mut self, table: Table, key: &[u8]) -> Result<&mut Self, BatchError> {
@@ -96,7 +95,7 @@ impl Batch {
         payload: Vec<u8>,
     ) -> Result<&mut Self, BatchError> {
         check_key(key)?;
-        check_size(&payload)?;
+        check_size(&payload, MAX_PAYLOAD)?;
         self.ops.push(Op::Put { key: table.full_key(key), schema, payload });
         Ok(self)
     }
@@ -129,9 +128,9 @@ fn check_key(key: &[u8]) -> Result<(), BatchError> {
     Ok(())
 }
 
-fn check_size(payload: &[u8]) -> Result<(), BatchError> {
-    if payload.len() > MAX_PAYLOAD {
-        return Err(BatchError::ValueTooLarge { size: payload.len(), limit: MAX_VALUE });
+fn check_size(payload: &[u8], limit: usize) -> Result<(), BatchError> {
+    if payload.len() > limit {
+        return Err(BatchError::ValueTooLarge { size: payload.len(), limit });
     }
     Ok(())
 }

@@ -2,19 +2,14 @@
 
 use std::ops::Range;
 
-use crate::{Batch, CodecError, CommitError, Payload, ReadError, Store, Table, engine::guarded, read::unwrap};
+use crate::{
+    Batch, CodecError, CommitError, Payload, ReadError, Store, StoredEvent,
+    chunk::{Chunk, chunk_key, chunk_number},
+    engine::{Engine, guarded},
+};
 
-/// Events removed in one batch, so that pruning a long log does not hold up other commits.
-const PRUNE_BATCH: usize = 1000;
-
-/// One event as stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredEvent {
-    /// Its number.
-    pub number: u64,
-    schema: u16,
-    payload: Vec<u8>,
-}
+/// Chunks removed in one batch, so that pruning a long log does not hold up other commits.
+const PRUNE_BATCH: usize = 250;
 
 impl StoredEvent {
     /// Decodes the event.
@@ -31,19 +26,20 @@ impl Store {
         if since >= last {
             return Ok(Vec::new());
         }
-        let range = event_key(since + 1)..=event_key(last);
+        let wanted = since + 1..=last;
         self.read(move |engine| {
+            let up_to_wanted = chunk_key(0)..=chunk_key(since + 1);
+            let holder = guarded(|| Ok(engine.db().range(up_to_wanted).next_back().transpose()?))?;
+            // There is none, if the wanted event and all before it were pruned.
+            let first = holder.map_or(Ok(since + 1), |(key, _)| chunk_number(&key))?;
             let mut events = Vec::new();
-            let mut entries = guarded(|| Ok(engine.db().range(range)))?;
+            let mut chunks = chunks(engine, first, last);
             while events.len() < limit
-                && let Some((key, value)) = guarded(|| Ok(entries.next().transpose()?))?
+                && let Some(chunk) = chunks.next().transpose()?
             {
-                let envelope = unwrap(&key, &value)?;
-                events.push(StoredEvent {
-                    number: event_number(&key)?,
-                    schema: envelope.schema,
-                    payload: envelope.payload.to_vec(),
-                });
+                // The tail may hold events that are being committed.
+                let wanted = chunk.events().filter(|event| wanted.contains(&event.number));
+                events.extend(wanted.take(limit - events.len()));
             }
             Ok(events)
         })
@@ -55,29 +51,28 @@ impl Store {
         let end = *self.last_event().borrow() + 1;
         let first = self
             .read(move |engine| {
-                let found = guarded(|| Ok(engine.db().range(event_key(0)..event_key(end)).next().transpose()?))?;
-                found.map(|(key, _)| event_number(&key)).transpose()
+                let found = guarded(|| Ok(engine.db().range(chunk_key(0)..chunk_key(end)).next().transpose()?))?;
+                found.map(|(key, _)| chunk_number(&key)).transpose()
             })
             .await?;
         Ok(first.unwrap_or(end)..end)
     }
 
-    /// Removes the events with numbers below `before`; returns how many.
+    /// Removes events with numbers below `before`; returns how many. Events are stored in chunks of a few KiB, and only
+    /// whole ones go: those that share a chunk with `before` stay, and so does the last chunk, whatever `before` is.
     pub async fn prune_events(&self, before: u64) -> Result<u64, PruneError> {
         let mut pruned = 0;
         loop {
-            let kept = self.event_numbers().await?;
-            let numbers = (kept.start..before.min(kept.end)).take(PRUNE_BATCH);
-            let mut batch = Batch::new();
-            for number in numbers {
-                batch.delete_event(number);
-            }
-            let count = batch.ops.len() as u64;
-            if count == 0 {
+            let (keys, events) = self.read(move |engine| prunable(engine, before)).await?;
+            if keys.is_empty() {
                 return Ok(pruned);
             }
+            let mut batch = Batch::new();
+            for key in keys {
+                batch.delete_events(key);
+            }
             self.commit(batch).await?;
-            pruned += count;
+            pruned += events;
         }
     }
 }
@@ -85,7 +80,7 @@ impl Store {
 /// Why events were not pruned. Some may have been.
 #[derive(Debug, thiserror::Error)]
 pub enum PruneError {
-    /// Could not find the oldest event.
+    /// Could not find the oldest events.
     #[error(transparent)]
     Read(#[from] ReadError),
     /// Could not remove events.
@@ -93,11 +88,25 @@ pub enum PruneError {
     Commit(#[from] CommitError),
 }
 
-fn event_key(number: u64) -> Vec<u8> {
-    Table::Events.full_key(&number.to_be_bytes())
+/// The chunks that begin with an event from `first` to `last`.
+fn chunks(engine: &Engine, first: u64, last: u64) -> impl Iterator<Item = Result<Chunk, ReadError>> {
+    let mut entries = engine.db().range(chunk_key(first)..=chunk_key(last));
+    std::iter::from_fn(move || match guarded(|| Ok(entries.next().transpose()?)) {
+        Ok(entry) => entry.map(|(key, value)| Chunk::open(&key, &value)),
+        Err(error) => Some(Err(error.into())),
+    })
 }
 
-fn event_number(full_key: &[u8]) -> Result<u64, ReadError> {
-    let number = full_key.get(1..).and_then(|key| <[u8; 8]>::try_from(key).ok());
-    number.map(u64::from_be_bytes).ok_or_else(|| ReadError::Database("an event's key is not a number".into()))
+/// The keys of the oldest chunks that can go as a whole, and how many events they hold. A chunk is known to be whole
+/// from the next one, which begins no later than `before`; so the tail, which the writer goes on with, stays.
+fn prunable(engine: &Engine, before: u64) -> Result<(Vec<Vec<u8>>, u64), ReadError> {
+    let (mut keys, mut events) = (Vec::new(), 0);
+    let mut older: Option<Chunk> = None;
+    for chunk in chunks(engine, 0, before).take(PRUNE_BATCH + 1) {
+        if let Some(whole) = older.replace(chunk?) {
+            events += whole.count();
+            keys.push(whole.into_record().0);
+        }
+    }
+    Ok((keys, events))
 }

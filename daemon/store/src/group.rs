@@ -3,8 +3,9 @@
 use std::{collections::BTreeMap, io};
 
 use crate::{
-    Batch, CommitStep, Committed, FaultHook, Table,
+    Batch, CommitStep, Committed, FaultHook,
     batch::Op,
+    chunk::{CHUNK_SCHEMA, Chunk},
     engine::{Engine, EngineError, guarded},
     envelope,
     root::{ROOT_KEY, Root},
@@ -23,14 +24,17 @@ pub(crate) enum GroupError {
 /// What the writer owns between groups.
 pub(crate) struct Committer {
     pub root: Root,
+    /// The chunk that the next event goes to.
+    pub tail: Chunk,
     pub witness: Witness,
     pub hook: Option<FaultHook>,
 }
 
-/// A prepared group: the last change of every key, and the root that results.
+/// A prepared group: the last change of every key, and the root and tail that result.
 struct Prepared {
     changes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     root: Root,
+    tail: Chunk,
     committed: Vec<Committed>,
 }
 
@@ -39,12 +43,13 @@ impl Committer {
     pub fn commit(&mut self, engine: &Engine, batches: Vec<Batch>) -> Result<Vec<Committed>, GroupError> {
         let prepared = guarded(|| {
             self.step(CommitStep::Apply)?;
-            prepare(engine, self.root, batches)
+            prepare(engine, self.root, self.tail.clone(), batches)
         })
         .map_err(|error| GroupError::NotApplied(error.to_string()))?;
-        let Prepared { changes, root, committed } = prepared;
+        let Prepared { changes, root, tail, committed } = prepared;
         guarded(|| self.write(engine, changes, &root)).map_err(|error| GroupError::MaybeApplied(error.to_string()))?;
         self.root = root;
+        self.tail = tail;
         Ok(committed)
     }
 
@@ -89,30 +94,32 @@ impl Committer {
     }
 }
 
-fn prepare(engine: &Engine, mut root: Root, batches: Vec<Batch>) -> Result<Prepared, EngineError> {
+fn prepare(engine: &Engine, mut root: Root, mut tail: Chunk, batches: Vec<Batch>) -> Result<Prepared, EngineError> {
     root.generation = next(root.generation)?;
+    let seal = |key: Vec<u8>, schema, payload: &[u8]| {
+        let value = envelope::encode(&key, schema, root.generation, payload);
+        (key, Some(value))
+    };
     let mut changes = BTreeMap::new();
+    let mut chunks = Vec::new();
     let mut committed = Vec::with_capacity(batches.len());
     for batch in batches {
-        for op in batch.ops {
-            match op {
-                Op::Put { key, schema, payload } => {
-                    let value = envelope::encode(&key, schema, root.generation, &payload);
-                    changes.insert(key, Some(value));
-                }
-                Op::Delete { key } => {
-                    changes.insert(key, None);
-                }
-            }
-        }
-        let first_event = root.next_event;
+        changes.extend(batch.ops.into_iter().map(|op| match op {
+            Op::Put { key, schema, payload } => seal(key, schema, &payload),
+            Op::Delete { key } => (key, None),
+        }));
+        let first_event = tail.next();
         for (schema, payload) in batch.events {
-            let key = Table::Events.full_key(&root.next_event.to_be_bytes());
-            let value = envelope::encode(&key, schema, root.generation, &payload);
-            changes.insert(key, Some(value));
-            root.next_event = next(root.next_event)?;
+            chunks.extend(tail.push(schema, &payload)?);
         }
-        committed.push(Committed { generation: root.generation, events: first_event..root.next_event });
+        committed.push(Committed { generation: root.generation, events: first_event..tail.next() });
+    }
+    if tail.next() != root.next_event {
+        chunks.push(tail.clone());
+    }
+    for chunk in chunks {
+        let (key, payload) = chunk.into_record();
+        changes.extend([seal(key, CHUNK_SCHEMA, &payload)]);
     }
     for (key, value) in &changes {
         if let Some(old) = engine.db().get(key)? {
@@ -124,7 +131,8 @@ fn prepare(engine: &Engine, mut root: Root, batches: Vec<Batch>) -> Result<Prepa
             root.add(key, new.generation, new.crc);
         }
     }
-    Ok(Prepared { changes, root, committed })
+    root.next_event = tail.next();
+    Ok(Prepared { changes, root, tail, committed })
 }
 
 fn open_envelope<'a>(key: &[u8], value: &'a [u8]) -> Result<envelope::Envelope<'a>, EngineError> {

@@ -22,6 +22,7 @@
 //! - damage that a snapshot hides loses later commits: the database is built anew at every open, in `repair`
 
 mod batch;
+mod chunk;
 pub mod codec;
 mod directory;
 mod engine;
@@ -44,9 +45,10 @@ mod witness;
 mod writer;
 
 pub use batch::Batch;
+pub use chunk::StoredEvent;
 pub use codec::{CodecError, Payload, Record};
 pub use error::{BatchError, CommitError, ExportError, NotApplied, OpenError, ReadError, RestoreError};
-pub use events::{PruneError, StoredEvent};
+pub use events::PruneError;
 pub use export::{ExportSummary, verify_export};
 pub use options::{CommitStep, FaultHook, OpenOptions, OpenReport, Repair};
 pub use restore::restore;

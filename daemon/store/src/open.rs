@@ -4,6 +4,7 @@ use std::io;
 
 use crate::{
     OpenError, OpenOptions, OpenReport, Repair,
+    chunk::Chunk,
     directory::{DirLock, Layout, create_private_dir},
     engine::Engine,
     export::{self, Snapshot},
@@ -17,6 +18,7 @@ use crate::{
 pub(crate) struct Opened {
     pub engine: Engine,
     pub root: Root,
+    pub tail: Chunk,
     pub witness: Witness,
     pub report: OpenReport,
 }
@@ -26,6 +28,8 @@ pub(crate) fn open_blocking(layout: &Layout, options: &OpenOptions) -> Result<Op
     create_private_dir(&layout.dir).map_err(|source| OpenError::Io { path: layout.dir.clone(), source })?;
     let lock = DirLock::acquire(layout)?;
     let mut found = find(layout, options)?;
+    let tail = Chunk::tail(&found.engine, found.root.next_event)
+        .map_err(|error| OpenError::Io { path: layout.sled(), source: io::Error::other(error.to_string()) })?;
     protect_snapshot(layout).map_err(|source| OpenError::Io { path: layout.snapshot_copy(), source })?;
     let testimony = Testimony::of(&found.root, true);
     let path = layout.witness();
@@ -42,7 +46,7 @@ pub(crate) fn open_blocking(layout: &Layout, options: &OpenOptions) -> Result<Op
         repairs: std::mem::take(&mut found.repairs),
         kept: found.kept,
     };
-    Ok(Opened { engine: found.engine.hold(lock), root: found.root, witness, report })
+    Ok(Opened { engine: found.engine.hold(lock), root: found.root, tail, witness, report })
 }
 
 /// A verified database.

@@ -56,7 +56,7 @@ impl Store {
             let layout = layout.clone();
             spawn_blocking(move || open_blocking(&layout, &options))
         };
-        let Opened { engine, root, witness, report } =
+        let Opened { engine, root, tail, witness, report } =
             opening.await.map_err(|lost| OpenError::Interrupted(lost.to_string()))??;
 
         let shared = Arc::new(Shared::new(engine));
@@ -65,7 +65,7 @@ impl Store {
         let writer = Writer {
             shared: shared.clone(),
             queue: receiver,
-            committer: Arc::new(Mutex::new(Committer { root, witness, hook })),
+            committer: Arc::new(Mutex::new(Committer { root, tail, witness, hook })),
             last_event: events_seen,
         };
         tokio::spawn(writer.run());
