@@ -9,9 +9,14 @@ use std::{
     time::Duration,
 };
 
+use rustix::{
+    fs::{FlockOperation, flock},
+    io::Errno,
+};
+
 use crate::{
     Table,
-    directory::{DirLock, Layout, retry_while_locked, sync_dir},
+    directory::{Layout, retry_while_locked, sync_dir},
     envelope,
     root::{ROOT_KEY, Root},
 };
@@ -63,18 +68,18 @@ pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T, EngineError>) -> Resul
     })
 }
 
-/// The open database. Fields drop in order: the lock goes last.
+/// The open database.
 pub(crate) struct Engine {
     db: sled::Db,
     /// Our own handle on sled's file: sled's `flush` only starts the write-out, it does not wait for the disk.
     file: fs::File,
     layout: Layout,
     synced_blobs: Mutex<HashSet<OsString>>,
-    _lock: Option<DirLock>,
 }
 
 impl Engine {
-    /// Opens or creates sled's files and makes their names durable.
+    /// Opens or creates sled's files and makes them durable: after a kill they may hold a group that was never fsynced,
+    /// which the witness is about to vouch for.
     pub fn open(layout: &Layout, cache_bytes: u64) -> Result<Engine, EngineError> {
         let config = sled::Config::new()
             .path(layout.sled())
@@ -84,15 +89,9 @@ impl Engine {
         let locked = |error: &EngineError| matches!(error, EngineError::Locked);
         let db = retry_while_locked(SLED_LOCK_WAIT, locked, || guarded(|| Ok(config.open()?)))?;
         let file = fs::File::open(layout.sled_file())?;
-        let engine = Engine { db, file, layout: layout.clone(), synced_blobs: Mutex::default(), _lock: None };
+        let engine = Engine { db, file, layout: layout.clone(), synced_blobs: Mutex::default() };
         engine.sync_everything()?;
         Ok(engine)
-    }
-
-    /// Keeps the directory's lock until the database is gone.
-    pub fn hold(mut self, lock: DirLock) -> Engine {
-        self._lock = Some(lock);
-        self
     }
 
     /// sled's own handle; use within [`guarded`].
@@ -145,9 +144,24 @@ impl Engine {
         sync_dir(&self.layout.dir)
     }
 
-    /// Reads every record, checks it, and checks their sum against the root record. `None`: there is no root record and
-    /// no other record, so nothing was ever committed.
-    pub fn verify(&self) -> Result<Option<Root>, EngineError> {
+    /// Closes sled and waits until its last thread has let go of the files, so that these can be moved.
+    pub fn close(self) -> Result<(), EngineError> {
+        let file = self.file.try_clone()?;
+        discard(self);
+        let locked = |error: &Errno| *error == Errno::WOULDBLOCK;
+        let unlocked = || flock(&file, FlockOperation::NonBlockingLockExclusive);
+        Ok(retry_while_locked(SLED_LOCK_WAIT, locked, unlocked).map_err(io::Error::from)?)
+    }
+
+    /// The root record, if there is one.
+    pub fn root(&self) -> Result<Option<Root>, EngineError> {
+        let found = guarded(|| Ok(self.db.get(ROOT_KEY)?))?;
+        found.map(|value| Root::decode(&value).map_err(EngineError::Failed)).transpose()
+    }
+
+    /// Reads every record, checks it, shows it to `visitor`, and checks their sum against the root record. `None`: there
+    /// is no root record and no other record, so nothing was ever committed.
+    pub fn verify(&self, mut visitor: impl FnMut(sled::IVec, sled::IVec)) -> Result<Option<Root>, EngineError> {
         guarded(|| {
             let mut found = Root::new([0; 16]);
             let mut root = None;
@@ -166,6 +180,7 @@ impl Engine {
                     .map_err(|error| EngineError::Failed(format!("a record of {table:?}: {error}")))?;
                 found.add(&key, envelope.generation, envelope.crc);
                 newest = newest.max(envelope.generation);
+                visitor(key, value);
             }
             let Some(root) = root else {
                 return match found.count {

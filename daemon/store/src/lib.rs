@@ -7,6 +7,7 @@
 //! ```text
 //! <dir>/lock            held while the store is open; names the process
 //! <dir>/sled/           sled's own files
+//! <dir>/building/       a new database, until it takes the place of the present one
 //! <dir>/witness         the last committed generation, outside sled, so that an older database is recognised
 //! <dir>/snapshot-copy/  our copy of sled's snapshot
 //! <dir>/exports/        verified plain-file copies
@@ -19,7 +20,8 @@
 //! - `flush` does not fsync: our own fsync, in `engine`
 //! - a cut file or an old copy is not noticed: envelopes, root record, witness, checked at every open
 //! - a torn snapshot stops it, and without any snapshot an older log may replay as empty: our copy, in `repair`
-//! - damage that a snapshot hides loses later commits: the database is built anew at every open, in `repair`
+//! - damage that a snapshot hides loses later commits: after every open the database is built anew, while reads already
+//!   go on, and only the new one is written to: `renewal`
 
 mod batch;
 mod chunk;
@@ -35,13 +37,16 @@ mod group;
 mod open;
 mod options;
 mod read;
+mod renewal;
 mod repair;
 mod restore;
 mod root;
 mod secrets;
+mod shared;
 mod store;
 mod table;
 mod witness;
+mod workshop;
 mod writer;
 
 pub use batch::Batch;

@@ -8,6 +8,7 @@ use crate::{
     directory::{DirLock, Layout, create_private_dir},
     engine::Engine,
     export::{self, Snapshot},
+    renewal::Renewal,
     repair::{Recovered, protect_snapshot, recover},
     restore::{build, from_newest_export},
     root::Root,
@@ -17,6 +18,9 @@ use crate::{
 /// An open store before its writer starts.
 pub(crate) struct Opened {
     pub engine: Engine,
+    pub lock: DirLock,
+    /// To be run before the first commit; a database that was just built needs none.
+    pub renewal: Option<Renewal>,
     pub root: Root,
     pub tail: Chunk,
     pub witness: Witness,
@@ -46,13 +50,20 @@ pub(crate) fn open_blocking(layout: &Layout, options: &OpenOptions) -> Result<Op
         repairs: std::mem::take(&mut found.repairs),
         kept: found.kept,
     };
-    Ok(Opened { engine: found.engine.hold(lock), root: found.root, tail, witness, report })
+    let renewal = found.unrenewed.map(|snapshot| Renewal {
+        layout: layout.clone(),
+        cache_bytes: options.cache_bytes,
+        snapshot,
+        hook: options.fault_hook.clone(),
+    });
+    Ok(Opened { engine: found.engine, lock, renewal, root: found.root, tail, witness, report })
 }
 
 /// A verified database.
 struct Found {
     engine: Engine,
     root: Root,
+    unrenewed: Option<Snapshot>,
     witnessed: Option<Testimony>,
     created: bool,
     repairs: Vec<Repair>,
@@ -73,8 +84,8 @@ fn find(layout: &Layout, options: &OpenOptions) -> Result<Found, OpenError> {
         // The first open was interrupted before it returned: nothing can have been committed.
         Some(Testimony { generation: 0, confirmed: false, .. }) => create(layout, options),
         Some(testimony) => {
-            let Recovered { engine, root, repairs, kept } = recover(layout, options, Some(&testimony))?;
-            Ok(Found { engine, root, witnessed: Some(testimony), created: false, repairs, kept })
+            let Recovered { engine, root, unrenewed, repairs, kept } = recover(layout, options, Some(&testimony))?;
+            Ok(Found { engine, root, unrenewed, witnessed: Some(testimony), created: false, repairs, kept })
         }
         None if database => without_witness(layout, options, database, "the file is missing"),
         None => {
@@ -84,7 +95,8 @@ fn find(layout: &Layout, options: &OpenOptions) -> Result<Found, OpenError> {
                 (false, false) => Err(OpenError::OnlyExports { dir: layout.dir.clone() }),
                 (false, true) => {
                     let (engine, root, repair) = from_newest_export(layout, options, None, "nothing else is left")?;
-                    Ok(Found { engine, root, witnessed: None, created: false, repairs: vec![repair], kept: None })
+                    let repairs = vec![repair];
+                    Ok(Found { engine, root, unrenewed: None, witnessed: None, created: false, repairs, kept: None })
                 }
             }
         }
@@ -95,9 +107,9 @@ fn without_witness(layout: &Layout, options: &OpenOptions, database: bool, cause
     if !options.accept_unwitnessed || !database {
         return Err(OpenError::Unwitnessed { dir: layout.dir.clone(), cause: cause.to_owned() });
     }
-    let Recovered { engine, root, mut repairs, kept } = recover(layout, options, None)?;
+    let Recovered { engine, root, unrenewed, mut repairs, kept } = recover(layout, options, None)?;
     repairs.push(Repair::TrustedUnwitnessed);
-    Ok(Found { engine, root, witnessed: None, created: false, repairs, kept })
+    Ok(Found { engine, root, unrenewed, witnessed: None, created: false, repairs, kept })
 }
 
 /// Starts an empty store. The unconfirmed witness comes first, so that an interruption at any point is recognised.
@@ -108,6 +120,7 @@ fn create(layout: &Layout, options: &OpenOptions) -> Result<Found, OpenError> {
     let root = Root::new(store_id);
     Witness::create(&layout.witness(), &Testimony::of(&root, false))
         .map_err(|source| OpenError::Io { path: layout.witness(), source })?;
-    let engine = build(layout, options, &Snapshot { root, records: Vec::new() }, None)?;
-    Ok(Found { engine, root, witnessed: None, created: true, repairs: Vec::new(), kept: None })
+    let engine = build(layout, options, Snapshot { root, records: Vec::new() }, None)?;
+    let repairs = Vec::new();
+    Ok(Found { engine, root, unrenewed: None, witnessed: None, created: true, repairs, kept: None })
 }

@@ -7,9 +7,13 @@ use std::{fmt, io, path::PathBuf, sync::Arc};
 const DEFAULT_CACHE_BYTES: u64 = 32 * 1024 * 1024;
 const DEFAULT_EXPORTS_KEPT: usize = 3;
 
-/// A point within a group commit, in order.
+/// A point on the way of what is written, in order: two before the first group after an open, the others in every group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CommitStep {
+    /// The database that was found is about to be built anew.
+    Rebuild,
+    /// The new database lies beside the one that was found, about to take its place.
+    Exchange,
     /// Nothing was written yet.
     Apply,
     /// sled has the batch in memory.
@@ -22,7 +26,7 @@ pub enum CommitStep {
     Acknowledge,
 }
 
-/// Called before each step of every group commit; an `Err` makes that step fail. For crash and fault tests.
+/// Called before each step; an `Err` makes that step fail. For crash and fault tests.
 pub type FaultHook = Arc<dyn Fn(CommitStep) -> io::Result<()> + Send + Sync>;
 
 /// How to open a store.

@@ -22,7 +22,7 @@ use crate::{
     directory::{Layout, copy_dir, create_private_dir, sync_dir},
     engine::{Engine, EngineError, discard},
     export::Snapshot,
-    restore::{build, from_newest_export},
+    restore::from_newest_export,
     root::Root,
     witness::Testimony,
 };
@@ -36,6 +36,8 @@ const RUNGS: [Repair; 3] = [Repair::RemovedSettings, Repair::RestoredSnapshot, R
 pub(crate) struct Recovered {
     pub engine: Engine,
     pub root: Root,
+    /// All records, if they still lie in the files as found. Those are good enough to be read, not to be written to.
+    pub unrenewed: Option<Snapshot>,
     pub repairs: Vec<Repair>,
     pub kept: Option<PathBuf>,
 }
@@ -52,10 +54,10 @@ pub(crate) fn recover(
     let mut repairs = remove_unfinished(layout).map_err(io)?;
     if layout.sled_file().exists() {
         match attempt(layout, options, testimony) {
-            Ok((engine, root)) => {
+            Ok((engine, snapshot)) => {
+                let root = snapshot.root;
                 repairs.extend(lost_group(&root, testimony));
-                let engine = renew(layout, options, engine, root)?;
-                return Ok(Recovered { engine, root, repairs, kept: None });
+                return Ok(Recovered { engine, root, unrenewed: Some(snapshot), repairs, kept: None });
             }
             Err(error) => causes.push(error.to_string()),
         }
@@ -63,11 +65,12 @@ pub(crate) fn recover(
         for rung in RUNGS {
             climb(layout, &rung).map_err(io)?;
             match attempt(layout, options, testimony) {
-                Ok((engine, root)) => {
-                    let engine = renew(layout, options, engine, root)?;
+                Ok((engine, snapshot)) => {
+                    let root = snapshot.root;
                     repairs.push(rung);
                     repairs.extend(lost_group(&root, testimony));
-                    return Ok(Recovered { engine, root, repairs, kept: keep(layout, &root).map_err(io)? });
+                    let kept = keep(layout, &root).map_err(io)?;
+                    return Ok(Recovered { engine, root, unrenewed: Some(snapshot), repairs, kept });
                 }
                 Err(error) => causes.push(error.to_string()),
             }
@@ -80,7 +83,8 @@ pub(crate) fn recover(
     tracing::error!(%cause, dir = %layout.dir.display(), "the store's database is damaged");
     match from_newest_export(layout, options, testimony, &cause) {
         Ok((engine, root, repair)) => {
-            Ok(Recovered { engine, root, repairs: vec![repair], kept: keep(layout, &root).map_err(io)? })
+            let kept = keep(layout, &root).map_err(io)?;
+            Ok(Recovered { engine, root, unrenewed: None, repairs: vec![repair], kept })
         }
         Err(refusal) => {
             put_back(layout).map_err(io)?;
@@ -94,10 +98,12 @@ fn attempt(
     layout: &Layout,
     options: &OpenOptions,
     testimony: Option<&Testimony>,
-) -> Result<(Engine, Root), EngineError> {
+) -> Result<(Engine, Snapshot), EngineError> {
     let engine = Engine::open(layout, options.cache_bytes)?;
-    match engine.verify().and_then(|root| accept(root, testimony)) {
-        Ok(root) => Ok((engine, root)),
+    let mut records = Vec::new();
+    let found = engine.verify(|key, value| records.push((key, value)));
+    match found.and_then(|root| accept(root, testimony)) {
+        Ok(root) => Ok((engine, Snapshot { root, records })),
         Err(error) => {
             discard(engine);
             Err(error)
@@ -116,17 +122,6 @@ fn accept(root: Option<Root>, testimony: Option<&Testimony>) -> Result<Root, Eng
 fn lost_group(root: &Root, testimony: Option<&Testimony>) -> Option<Repair> {
     let witnessed = testimony?.generation;
     (root.generation < witnessed).then_some(Repair::UnacknowledgedGroupLost { generation: witnessed })
-}
-
-/// Builds the database anew from the records just checked. A snapshot hides damage in sled's log from sled: all records
-/// read well, but what is committed next is gone after the next start (seen with one flipped byte in the header of the
-/// last segment). A new file has no such past, and none of the space that sled never gives back.
-fn renew(layout: &Layout, options: &OpenOptions, engine: Engine, root: Root) -> Result<Engine, OpenError> {
-    let snapshot = Snapshot::take(&engine, root);
-    discard(engine);
-    let snapshot =
-        snapshot.map_err(|error| OpenError::Io { path: layout.sled(), source: io::Error::other(error.to_string()) })?;
-    build(layout, options, &snapshot, None)
 }
 
 fn remove_unfinished(layout: &Layout) -> io::Result<Vec<Repair>> {

@@ -1,20 +1,16 @@
 //! Building a database from an export.
 
-use std::{fs, io, path::Path};
-
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use std::{io, path::Path};
 
 use crate::{
     OpenError, OpenOptions, OpenReport, Repair, RestoreError,
-    directory::{DirLock, Layout, create_private_dir, sync_dir},
-    engine::{Engine, EngineError, discard, guarded},
+    directory::{DirLock, Layout, create_private_dir},
+    engine::{Engine, discard},
     export::{self, Snapshot},
-    root::{ROOT_KEY, Root},
+    root::Root,
     witness::{self, Testimony, Witness},
+    workshop::Built,
 };
-
-/// Records in one sled batch while building; nothing is visible before the final rename.
-const BUILD_BATCH: usize = 1000;
 
 /// Restores the export `file` into `dir`, which must not hold a store unless `replace` is given; then the old one is put
 /// aside. Blocking, and for a daemon that is not running. Generations and event numbers go on above everything that
@@ -99,66 +95,19 @@ fn install(
     }
     // One above: the witness then accepts the new database even if we are interrupted before it is written anew.
     root.generation = root.generation.saturating_add(1);
-    let engine = build(layout, options, &snapshot, set_aside)?;
-    Ok((engine, snapshot.root))
+    let root = *root;
+    let engine = build(layout, options, snapshot, set_aside)?;
+    Ok((engine, root))
 }
 
-/// Builds a database beside the present one, changes the two over in one step, and checks what was built. The present one
-/// is moved to `set_aside` or removed.
+/// Builds a database in the place of the present one, which nobody has open.
 pub(crate) fn build(
     layout: &Layout,
     options: &OpenOptions,
-    snapshot: &Snapshot,
+    snapshot: Snapshot,
     set_aside: Option<&Path>,
 ) -> Result<Engine, OpenError> {
-    build_and_swap(layout, options, snapshot, set_aside)
+    Built::from(snapshot, layout, options.cache_bytes)
+        .and_then(|built| built.install(set_aside))
         .map_err(|error| OpenError::Io { path: layout.sled(), source: io::Error::other(error.to_string()) })
-}
-
-fn build_and_swap(
-    layout: &Layout,
-    options: &OpenOptions,
-    snapshot: &Snapshot,
-    set_aside: Option<&Path>,
-) -> Result<Engine, EngineError> {
-    let workshop = Layout { dir: layout.dir.join("building") };
-    if workshop.dir.exists() {
-        fs::remove_dir_all(&workshop.dir)?;
-    }
-    create_private_dir(&workshop.dir)?;
-    fill(&workshop, options, snapshot)?;
-    if layout.sled().exists() {
-        renameat_with(CWD, workshop.sled(), CWD, layout.sled(), RenameFlags::EXCHANGE).map_err(io::Error::from)?;
-        if let Some(aside) = set_aside {
-            fs::rename(workshop.sled(), aside)?;
-        }
-    } else {
-        fs::rename(workshop.sled(), layout.sled())?;
-    }
-    sync_dir(&layout.dir)?;
-    fs::remove_dir_all(&workshop.dir)?;
-    let engine = Engine::open(layout, options.cache_bytes)?;
-    match engine.verify()? {
-        Some(found) if found == snapshot.root => Ok(engine),
-        Some(_) | None => Err(EngineError::Failed("the database that was built differs from its source".into())),
-    }
-}
-
-fn fill(workshop: &Layout, options: &OpenOptions, snapshot: &Snapshot) -> Result<(), EngineError> {
-    let engine = Engine::open(workshop, options.cache_bytes)?;
-    let root = snapshot.root.encode().map_err(|error| EngineError::Failed(error.to_string()))?;
-    let filled = guarded(|| {
-        for chunk in snapshot.records.chunks(BUILD_BATCH) {
-            let mut batch = sled::Batch::default();
-            for (key, value) in chunk {
-                batch.insert(key, value);
-            }
-            engine.db().apply_batch(batch)?;
-        }
-        engine.db().insert(ROOT_KEY, root)?;
-        engine.flush()?;
-        Ok(engine.sync()?)
-    });
-    discard(engine);
-    filled
 }

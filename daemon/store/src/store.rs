@@ -18,7 +18,8 @@ use crate::{
     directory::Layout,
     group::Committer,
     open::{Opened, open_blocking},
-    writer::{Answer, Message, Shared, Writer},
+    shared::Shared,
+    writer::{Answer, Message, Writer},
 };
 
 /// Batches that may wait for the disk: sixteen full groups, far above what the edges of the daemon let in.
@@ -47,8 +48,8 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens or creates the store in `dir`, repairs what can be repaired without loss, and checks every record.
-    /// Must be called within a tokio runtime, whose blocking threads do the work.
+    /// Opens or creates the store in `dir`, repairs what can be repaired without loss, and checks every record. Reads are
+    /// answered at once; the first commits are answered when the database was built anew. Must be called within a tokio runtime, whose blocking threads do the work.
     pub async fn open(dir: impl AsRef<Path>, options: OpenOptions) -> Result<(Store, OpenReport), OpenError> {
         let layout = Layout { dir: dir.as_ref().to_owned() };
         let (hook, exports_kept) = (options.fault_hook.clone(), options.exports_kept);
@@ -56,10 +57,10 @@ impl Store {
             let layout = layout.clone();
             spawn_blocking(move || open_blocking(&layout, &options))
         };
-        let Opened { engine, root, tail, witness, report } =
+        let Opened { engine, lock, renewal, root, tail, witness, report } =
             opening.await.map_err(|lost| OpenError::Interrupted(lost.to_string()))??;
 
-        let shared = Arc::new(Shared::new(engine));
+        let shared = Arc::new(Shared::new(engine, lock));
         let (queue, receiver) = mpsc::channel(QUEUE);
         let (events_seen, last_event) = watch::channel(root.next_event - 1);
         let writer = Writer {
@@ -68,7 +69,7 @@ impl Store {
             committer: Arc::new(Mutex::new(Committer { root, tail, witness, hook })),
             last_event: events_seen,
         };
-        tokio::spawn(writer.run());
+        tokio::spawn(writer.run(renewal));
         Ok((Store { shared, queue, layout, exports_kept, last_event }, report))
     }
 
@@ -80,7 +81,8 @@ impl Store {
         let message = Message::Commit { batch, answer, submitted: Instant::now() };
         let handed_over = self.queue.try_send(message).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => NotApplied::QueueFull,
-            mpsc::error::TrySendError::Closed(_) => NotApplied::Closed,
+            // The database was shut before the queue, so this neither waits nor finds it open.
+            mpsc::error::TrySendError::Closed(_) => self.shared.with(|_| ()).err().unwrap_or(NotApplied::Closed),
         });
         async move {
             handed_over.map_err(CommitError::NotApplied)?;
@@ -97,7 +99,7 @@ impl Store {
         self.last_event.clone()
     }
 
-    /// Commits what waits, closes sled and releases the lock: the directory can be opened again when this returns.
+    /// Commits what waits, for which the database is built anew if that is still going on, closes sled and releases the lock: the directory can be opened again when this returns.
     /// All clones are closed with it. Closing twice is fine.
     pub async fn close(&self) {
         let (done, closed) = oneshot::channel();

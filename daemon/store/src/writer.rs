@@ -4,7 +4,7 @@
 //! and tokio's paused clock does not run ahead while a group is being written.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
 
@@ -16,9 +16,10 @@ use tokio::{
 
 use crate::{
     Batch, CommitError, Committed, NotApplied, ReadError,
-    engine::{Engine, discard},
     export::Snapshot,
     group::{Committer, GroupError},
+    renewal::Renewal,
+    shared::Shared,
 };
 
 /// Batches in one group. Larger groups gain nothing and make the first wait for the last.
@@ -34,35 +35,6 @@ pub(crate) enum Message {
     Commit { batch: Batch, answer: oneshot::Sender<Answer>, submitted: Instant },
     Snapshot(oneshot::Sender<Result<Snapshot, ReadError>>),
     Close(oneshot::Sender<()>),
-}
-
-/// The database, or why it is not there. Reads and groups share it; closing waits for them.
-pub(crate) struct Shared {
-    engine: RwLock<Result<Engine, NotApplied>>,
-}
-
-impl Shared {
-    pub fn new(engine: Engine) -> Self {
-        Shared { engine: RwLock::new(Ok(engine)) }
-    }
-
-    /// Runs `work` on the open database. Blocking.
-    pub fn with<T>(&self, work: impl FnOnce(&Engine) -> T) -> Result<T, NotApplied> {
-        match &*self.engine.read().unwrap_or_else(PoisonError::into_inner) {
-            Ok(engine) => Ok(work(engine)),
-            Err(reason) => Err(reason.clone()),
-        }
-    }
-
-    /// Closes the database and releases its locks. Blocking.
-    fn shut(&self, reason: NotApplied) {
-        let mut slot = self.engine.write().unwrap_or_else(PoisonError::into_inner);
-        if slot.is_ok()
-            && let Ok(engine) = std::mem::replace(&mut *slot, Err(reason))
-        {
-            discard(engine);
-        }
-    }
 }
 
 /// The task's state.
@@ -96,7 +68,12 @@ impl Group {
 
 impl Writer {
     /// Works until closed, until every [`crate::Store`] was dropped, or until a commit's outcome is unknown.
-    pub async fn run(mut self) {
+    pub async fn run(mut self, renewal: Option<Renewal>) {
+        if let Some(renewal) = renewal
+            && let Err(reason) = self.renew(renewal).await
+        {
+            return self.stop(reason, None).await;
+        }
         let mut carried = None;
         let mut closing = None;
         let reason = loop {
@@ -131,6 +108,19 @@ impl Writer {
             // The closer may have gone away; closing is done all the same.
             let _ = done.send(());
         }
+    }
+
+    /// Builds the database anew; `Err` if the store cannot go on.
+    async fn renew(&self, renewal: Renewal) -> Result<(), NotApplied> {
+        let shared = self.shared.clone();
+        let work = spawn_blocking(move || renewal.run(&shared));
+        let cause = match work.await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => error.to_string(),
+            Err(lost) => lost.to_string(),
+        };
+        tracing::error!(%cause, "the database could not be built anew; the store stops until it is reopened");
+        Err(NotApplied::Stopped(cause))
     }
 
     /// Adds what already waits. Returns the message that ended the group, if it was of another kind.
@@ -215,8 +205,9 @@ impl Writer {
     }
 
     async fn stop(mut self, reason: NotApplied, carried: Option<Message>) {
-        self.queue.close();
+        // In this order, so that who finds the queue closed finds the reason as well.
         self.shut(reason.clone()).await;
+        self.queue.close();
         if let Some(message) = carried {
             refuse(message, &reason);
         }

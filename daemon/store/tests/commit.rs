@@ -184,7 +184,7 @@ async fn a_failure_after_the_first_write_stops_the_store_until_it_is_reopened() 
         assert!(matches!(error, CommitError::MaybeApplied { .. }), "{step:?}: {error}");
         assert!(steps.lock().unwrap().contains(&step));
         let error = store.commit(batch(&[Note::new("after", "")])).await.unwrap_err();
-        assert!(matches!(error, CommitError::NotApplied(_)), "{step:?}: {error}");
+        assert!(matches!(error, CommitError::NotApplied(NotApplied::Stopped(_))), "{step:?}: {error}");
         assert!(matches!(store.get::<Note>(b"before").await, Err(ReadError::Closed)));
 
         // Reopened beside the stopped handle: all or nothing of the batch, and all of what was acknowledged.

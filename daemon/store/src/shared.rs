@@ -1,0 +1,58 @@
+//! The open database, shared by reads and the writer.
+
+use std::sync::{PoisonError, RwLock};
+
+use crate::{
+    NotApplied,
+    directory::DirLock,
+    engine::{Engine, EngineError, discard},
+};
+
+/// The database, or why it is not there. Reads and groups share it; closing waits for them.
+pub(crate) struct Shared {
+    open: RwLock<Result<Open, NotApplied>>,
+}
+
+/// Fields drop in order: the directory is held until the database is gone.
+struct Open {
+    engine: Engine,
+    lock: DirLock,
+}
+
+impl Shared {
+    pub fn new(engine: Engine, lock: DirLock) -> Self {
+        Shared { open: RwLock::new(Ok(Open { engine, lock })) }
+    }
+
+    /// Runs `work` on the open database. Blocking.
+    pub fn with<T>(&self, work: impl FnOnce(&Engine) -> T) -> Result<T, NotApplied> {
+        match &*self.open.read().unwrap_or_else(PoisonError::into_inner) {
+            Ok(open) => Ok(work(&open.engine)),
+            Err(reason) => Err(reason.clone()),
+        }
+    }
+
+    /// Closes the database and goes on with the one that `successor` opens, while reads wait. If it fails, there is no
+    /// database from then on. Blocking.
+    pub fn replace(&self, successor: impl FnOnce() -> Result<Engine, EngineError>) -> Result<(), EngineError> {
+        let mut slot = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        // The reason is seen only if what follows panics.
+        let Open { engine, lock } = std::mem::replace(&mut *slot, Err(NotApplied::Closed))
+            .map_err(|reason| EngineError::Failed(reason.to_string()))?;
+        let engine = engine.close().and_then(|()| successor());
+        let engine = engine.inspect_err(|error| *slot = Err(NotApplied::Stopped(error.to_string())))?;
+        *slot = Ok(Open { engine, lock });
+        Ok(())
+    }
+
+    /// Closes the database and releases its locks, unless that was done. Blocking.
+    pub fn shut(&self, reason: NotApplied) {
+        let mut slot = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        if slot.is_ok()
+            && let Ok(Open { engine, lock }) = std::mem::replace(&mut *slot, Err(reason))
+        {
+            discard(engine);
+            drop(lock);
+        }
+    }
+}
