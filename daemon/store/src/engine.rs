@@ -1,11 +1,8 @@
 //! sled, held at arm's length: every call is guarded against panics, and durability is ours.
 
 use std::{
-    collections::HashSet,
-    ffi::OsString,
     fmt, fs, io,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
@@ -16,6 +13,7 @@ use rustix::{
 
 use crate::{
     Table,
+    blobs::Blobs,
     directory::{Layout, retry_while_locked, sync_dir},
     envelope,
     root::{ROOT_KEY, Root},
@@ -68,76 +66,67 @@ pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T, EngineError>) -> Resul
     })
 }
 
+/// What a database is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To be built or read once. sled's background thread, which fsyncs and moves pages about, would only be in the way.
+    Checks,
+    /// To be committed to. Belt and braces: the background thread is the one part of sled that calls fsync.
+    Commits,
+}
+
 /// The open database.
 pub(crate) struct Engine {
     db: sled::Db,
     /// Our own handle on sled's file: sled's `flush` only starts the write-out, it does not wait for the disk.
     file: fs::File,
     layout: Layout,
-    synced_blobs: Mutex<HashSet<OsString>>,
+    blobs: Blobs,
 }
 
 impl Engine {
     /// Opens or creates sled's files and makes them durable: after a kill they may hold a group that was never fsynced,
     /// which the witness is about to vouch for.
-    pub fn open(layout: &Layout, cache_bytes: u64) -> Result<Engine, EngineError> {
-        let config = sled::Config::new()
-            .path(layout.sled())
-            .cache_capacity(cache_bytes)
-            // Belt and braces: the background thread is the one part of sled that calls fsync.
-            .flush_every_ms(Some(500));
+    pub fn open(layout: &Layout, cache_bytes: u64, purpose: Purpose) -> Result<Engine, EngineError> {
+        let config =
+            sled::Config::new().path(layout.sled()).cache_capacity(cache_bytes).flush_every_ms(match purpose {
+                Purpose::Commits => Some(500),
+                Purpose::Checks => None,
+            });
         let locked = |error: &EngineError| matches!(error, EngineError::Locked);
         let db = retry_while_locked(SLED_LOCK_WAIT, locked, || guarded(|| Ok(config.open()?)))?;
         let file = fs::File::open(layout.sled_file())?;
-        let engine = Engine { db, file, layout: layout.clone(), synced_blobs: Mutex::default() };
+        let engine = Engine { db, file, blobs: Blobs::new(layout.blobs()), layout: layout.clone() };
         engine.sync_everything()?;
         Ok(engine)
     }
 
-    /// sled's own handle; use within [`guarded`].
+    /// sled's own handle, for reads; use within [`guarded`].
     pub fn db(&self) -> &sled::Tree {
         &self.db
     }
 
+    /// Changes all or nothing, in memory.
+    pub fn apply(&self, batch: sled::Batch) -> Result<(), EngineError> {
+        guarded(|| Ok(self.db.apply_batch(batch)?))
+    }
+
     /// Hands everything to the operating system: survives a kill, not a power loss.
     pub fn flush(&self) -> Result<(), EngineError> {
-        self.db.flush()?;
-        Ok(())
+        guarded(|| {
+            self.db.flush()?;
+            Ok(())
+        })
     }
 
     /// Real durability of all that was flushed.
     pub fn sync(&self) -> io::Result<()> {
-        self.sync_blobs()?;
+        self.blobs.sync()?;
         self.file.sync_data()
     }
 
-    /// sled writes a page above 128 KiB (16 large values) to a file of its own and never fsyncs it.
-    fn sync_blobs(&self) -> io::Result<()> {
-        let mut synced = self.synced_blobs.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut present = HashSet::new();
-        let mut fresh = false;
-        for entry in fs::read_dir(self.layout.blobs())? {
-            let name = entry?.file_name();
-            if !synced.contains(&name) {
-                match fs::File::open(self.layout.blobs().join(&name)) {
-                    Ok(file) => file.sync_all()?,
-                    // sled's collector removed it in the meantime: nothing refers to it any more.
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                    Err(error) => return Err(error),
-                }
-                fresh = true;
-            }
-            present.insert(name);
-        }
-        if fresh {
-            sync_dir(&self.layout.blobs())?;
-        }
-        *synced = present;
-        Ok(())
-    }
-
     fn sync_everything(&self) -> io::Result<()> {
-        self.sync_blobs()?;
+        self.blobs.sync()?;
         self.file.sync_all()?;
         fs::File::open(self.layout.sled().join("conf"))?.sync_all()?;
         sync_dir(&self.layout.sled())?;

@@ -46,13 +46,19 @@ pub enum EnvelopeError {
 /// Wraps `payload` for `key`. The caller has checked the payload against [`MAX_PAYLOAD`].
 #[must_use]
 pub fn encode(key: &[u8], schema: u16, generation: u64, payload: &[u8]) -> Vec<u8> {
+    seal(key, schema, generation, payload).0
+}
+
+/// Like [`encode`], and the checksum that the envelope holds.
+pub(crate) fn seal(key: &[u8], schema: u16, generation: u64, payload: &[u8]) -> (Vec<u8>, u32) {
+    let crc = checksum(key, schema, generation, payload);
     let mut bytes = Vec::with_capacity(HEADER_LEN + payload.len());
     bytes.extend_from_slice(&MAGIC);
     bytes.extend_from_slice(&schema.to_be_bytes());
     bytes.extend_from_slice(&generation.to_be_bytes());
-    bytes.extend_from_slice(&checksum(key, schema, generation, payload).to_be_bytes());
+    bytes.extend_from_slice(&crc.to_be_bytes());
     bytes.extend_from_slice(payload);
-    bytes
+    (bytes, crc)
 }
 
 /// Unwraps and checks the value of `key`.

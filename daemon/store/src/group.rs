@@ -6,6 +6,7 @@ use crate::{
     Batch, CommitStep, Committed, FaultHook,
     batch::Op,
     chunk::{CHUNK_SCHEMA, Chunk},
+    companion::Companion,
     engine::{Engine, EngineError, guarded},
     envelope,
     root::{ROOT_KEY, Root},
@@ -25,20 +26,32 @@ pub(crate) enum GroupError {
 pub(crate) struct Committer {
     pub root: Root,
     /// The chunk that the next event goes to.
-    pub tail: Chunk,
-    pub witness: Witness,
-    pub hook: Option<FaultHook>,
+    tail: Chunk,
+    witness: Witness,
+    witness_sync: Companion,
+    hook: Option<FaultHook>,
 }
 
-/// A prepared group: the last change of every key, and the root and tail that result.
+/// A prepared group, and the root and tail that result.
 struct Prepared {
-    changes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    changes: sled::Batch,
     root: Root,
     tail: Chunk,
     committed: Vec<Committed>,
 }
 
 impl Committer {
+    pub fn new(root: Root, tail: Chunk, witness: Witness, hook: Option<FaultHook>) -> io::Result<Committer> {
+        let witness_sync = Companion::new({
+            let (file, hook) = (witness.file()?, hook.clone());
+            move || {
+                step(hook.as_ref(), CommitStep::SyncWitness)?;
+                file.sync_data()
+            }
+        })?;
+        Ok(Committer { root, tail, witness, witness_sync, hook })
+    }
+
     /// Applies, flushes, fsyncs and witnesses the batches as one generation.
     pub fn commit(&mut self, engine: &Engine, batches: Vec<Batch>) -> Result<Vec<Committed>, GroupError> {
         let prepared = guarded(|| {
@@ -54,58 +67,40 @@ impl Committer {
     }
 
     /// The protocol of `witness.rs`, in its order.
-    fn write(
-        &mut self,
-        engine: &Engine,
-        changes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
-        root: &Root,
-    ) -> Result<(), EngineError> {
-        let mut batch = sled::Batch::default();
-        for (key, value) in changes {
-            match value {
-                Some(value) => batch.insert(key, value),
-                None => batch.remove(key),
-            }
-        }
-        batch.insert(&ROOT_KEY, root.encode().map_err(|error| EngineError::Failed(error.to_string()))?);
-        engine.db().apply_batch(batch)?;
+    fn write(&mut self, engine: &Engine, changes: sled::Batch, root: &Root) -> Result<(), EngineError> {
+        engine.apply(changes)?;
         self.step(CommitStep::Flush)?;
         engine.flush()?;
 
         self.witness.propose(root)?;
         self.step(CommitStep::SyncDatabase)?;
-        let witness = &self.witness;
-        let (database, witnessed) = std::thread::scope(|scope| {
-            let witnessed = scope.spawn(|| {
-                self.step(CommitStep::SyncWitness)?;
-                witness.sync()
-            });
-            (engine.sync(), witnessed.join())
-        });
+        let (database, witnessed) = self.witness_sync.run_beside(|| engine.sync());
         database?;
-        witnessed.map_err(|_| EngineError::Failed("the witness thread panicked".into()))??;
+        witnessed?;
         self.witness.confirm(root)?;
         self.step(CommitStep::Acknowledge)?;
         Ok(())
     }
 
-    fn step(&self, step: CommitStep) -> io::Result<()> {
-        self.hook.as_ref().map_or(Ok(()), |hook| hook(step))
+    fn step(&self, reached: CommitStep) -> io::Result<()> {
+        step(self.hook.as_ref(), reached)
     }
 }
 
+fn step(hook: Option<&FaultHook>, reached: CommitStep) -> io::Result<()> {
+    hook.map_or(Ok(()), |hook| hook(reached))
+}
+
 fn prepare(engine: &Engine, mut root: Root, mut tail: Chunk, batches: Vec<Batch>) -> Result<Prepared, EngineError> {
-    root.generation = next(root.generation)?;
-    let seal = |key: Vec<u8>, schema, payload: &[u8]| {
-        let value = envelope::encode(&key, schema, root.generation, payload);
-        (key, Some(value))
-    };
+    let generation = root.generation.checked_add(1);
+    root.generation = generation.ok_or_else(|| EngineError::Failed("generations are used up".into()))?;
+    // The last change of every key: its new schema and payload, or none if it goes.
     let mut changes = BTreeMap::new();
     let mut chunks = Vec::new();
     let mut committed = Vec::with_capacity(batches.len());
     for batch in batches {
         changes.extend(batch.ops.into_iter().map(|op| match op {
-            Op::Put { key, schema, payload } => seal(key, schema, &payload),
+            Op::Put { key, schema, payload } => (key, Some((schema, payload))),
             Op::Delete { key } => (key, None),
         }));
         let first_event = tail.next();
@@ -116,29 +111,38 @@ fn prepare(engine: &Engine, mut root: Root, mut tail: Chunk, batches: Vec<Batch>
     }
     if tail.next() != root.next_event {
         chunks.push(tail.clone());
+        root.next_event = tail.next();
     }
-    for chunk in chunks {
+    changes.extend(chunks.into_iter().map(|chunk| {
         let (key, payload) = chunk.into_record();
-        changes.extend([seal(key, CHUNK_SCHEMA, &payload)]);
-    }
-    for (key, value) in &changes {
-        if let Some(old) = engine.db().get(key)? {
-            let old = open_envelope(key, &old)?;
-            root.remove(key, old.generation, old.crc);
-        }
-        if let Some(value) = value {
-            let new = open_envelope(key, value)?;
-            root.add(key, new.generation, new.crc);
-        }
-    }
-    root.next_event = tail.next();
+        (key, Some((CHUNK_SCHEMA, payload)))
+    }));
+    let changes = apply(engine, &mut root, changes)?;
     Ok(Prepared { changes, root, tail, committed })
 }
 
-fn open_envelope<'a>(key: &[u8], value: &'a [u8]) -> Result<envelope::Envelope<'a>, EngineError> {
-    envelope::decode(key, value).map_err(|error| EngineError::Failed(error.to_string()))
-}
-
-fn next(number: u64) -> Result<u64, EngineError> {
-    number.checked_add(1).ok_or_else(|| EngineError::Failed("numbers are used up".into()))
+/// What the changes mean to the root, and to sled with the root among them.
+fn apply(
+    engine: &Engine,
+    root: &mut Root,
+    changes: BTreeMap<Vec<u8>, Option<(u16, Vec<u8>)>>,
+) -> Result<sled::Batch, EngineError> {
+    let failed = |error: &dyn std::error::Error| EngineError::Failed(error.to_string());
+    let mut batch = sled::Batch::default();
+    for (key, change) in changes {
+        if let Some(old) = engine.db().get(&key)? {
+            let old = envelope::decode(&key, &old).map_err(|error| failed(&error))?;
+            root.remove(&key, old.generation, old.crc);
+        }
+        match change {
+            Some((schema, payload)) => {
+                let (value, crc) = envelope::seal(&key, schema, root.generation, &payload);
+                root.add(&key, root.generation, crc);
+                batch.insert(key, value);
+            }
+            None => batch.remove(key),
+        }
+    }
+    batch.insert(&ROOT_KEY, root.encode().map_err(|error| failed(&error))?);
+    Ok(batch)
 }

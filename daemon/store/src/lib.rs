@@ -17,15 +17,18 @@
 //!
 //! sled 0.34.7 is usable if treated with suspicion. What was seen, and what answers it:
 //!
-//! - `flush` does not fsync: our own fsync, in `engine`
+//! - `flush` does not fsync, and never what lies in blobs: our own fsync, in `engine` and `blobs`
+//! - its destructor waits for ever for a write that has failed: a database whose building failed is not dropped
 //! - a cut file or an old copy is not noticed: envelopes, root record, witness, checked at every open
 //! - a torn snapshot stops it, and without any snapshot an older log may replay as empty: our copy, in `repair`
 //! - damage that a snapshot hides loses later commits: after every open the database is built anew, while reads already
 //!   go on, and only the new one is written to: `renewal`
 
 mod batch;
+mod blobs;
 mod chunk;
 pub mod codec;
+mod companion;
 mod directory;
 mod engine;
 pub mod envelope;

@@ -8,6 +8,7 @@ use crate::{
     directory::{DirLock, Layout, create_private_dir},
     engine::Engine,
     export::{self, Snapshot},
+    group::Committer,
     renewal::Renewal,
     repair::{Recovered, protect_snapshot, recover},
     restore::{build, from_newest_export},
@@ -21,9 +22,7 @@ pub(crate) struct Opened {
     pub lock: DirLock,
     /// To be run before the first commit; a database that was just built needs none.
     pub renewal: Option<Renewal>,
-    pub root: Root,
-    pub tail: Chunk,
-    pub witness: Witness,
+    pub committer: Committer,
     pub report: OpenReport,
 }
 
@@ -39,7 +38,8 @@ pub(crate) fn open_blocking(layout: &Layout, options: &OpenOptions) -> Result<Op
     let path = layout.witness();
     let in_line = found.witnessed == Some(testimony);
     let witness = if in_line { Witness::open(&path) } else { Witness::create(&path, &testimony) };
-    let witness = witness.map_err(|source| OpenError::Io { path, source })?;
+    let committer = witness.and_then(|witness| Committer::new(found.root, tail, witness, options.fault_hook.clone()));
+    let committer = committer.map_err(|source| OpenError::Io { path, source })?;
     for repair in &found.repairs {
         tracing::warn!(?repair, dir = %layout.dir.display(), "the store was repaired");
     }
@@ -56,7 +56,7 @@ pub(crate) fn open_blocking(layout: &Layout, options: &OpenOptions) -> Result<Op
         snapshot,
         hook: options.fault_hook.clone(),
     });
-    Ok(Opened { engine: found.engine, lock, renewal, root: found.root, tail, witness, report })
+    Ok(Opened { engine: found.engine, lock, renewal, committer, report })
 }
 
 /// A verified database.

@@ -20,7 +20,7 @@ use std::{
 use crate::{
     OpenError, OpenOptions, Repair,
     directory::{Layout, copy_dir, create_private_dir, sync_dir},
-    engine::{Engine, EngineError, discard},
+    engine::{Engine, EngineError, Purpose, discard},
     export::Snapshot,
     restore::from_newest_export,
     root::Root,
@@ -99,7 +99,7 @@ fn attempt(
     options: &OpenOptions,
     testimony: Option<&Testimony>,
 ) -> Result<(Engine, Snapshot), EngineError> {
-    let engine = Engine::open(layout, options.cache_bytes)?;
+    let engine = Engine::open(layout, options.cache_bytes, Purpose::Checks)?;
     let mut records = Vec::new();
     let found = engine.verify(|key, value| records.push((key, value)));
     match found.and_then(|root| accept(root, testimony)) {

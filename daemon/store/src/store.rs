@@ -16,7 +16,6 @@ use tokio::{
 use crate::{
     Batch, CommitError, NotApplied, OpenError, OpenOptions, OpenReport,
     directory::Layout,
-    group::Committer,
     open::{Opened, open_blocking},
     shared::Shared,
     writer::{Answer, Message, Writer},
@@ -52,21 +51,21 @@ impl Store {
     /// answered at once; the first commits are answered when the database was built anew. Must be called within a tokio runtime, whose blocking threads do the work.
     pub async fn open(dir: impl AsRef<Path>, options: OpenOptions) -> Result<(Store, OpenReport), OpenError> {
         let layout = Layout { dir: dir.as_ref().to_owned() };
-        let (hook, exports_kept) = (options.fault_hook.clone(), options.exports_kept);
+        let exports_kept = options.exports_kept;
         let opening = {
             let layout = layout.clone();
             spawn_blocking(move || open_blocking(&layout, &options))
         };
-        let Opened { engine, lock, renewal, root, tail, witness, report } =
+        let Opened { engine, lock, renewal, committer, report } =
             opening.await.map_err(|lost| OpenError::Interrupted(lost.to_string()))??;
 
         let shared = Arc::new(Shared::new(engine, lock));
         let (queue, receiver) = mpsc::channel(QUEUE);
-        let (events_seen, last_event) = watch::channel(root.next_event - 1);
+        let (events_seen, last_event) = watch::channel(committer.root.next_event - 1);
         let writer = Writer {
             shared: shared.clone(),
             queue: receiver,
-            committer: Arc::new(Mutex::new(Committer { root, tail, witness, hook })),
+            committer: Arc::new(Mutex::new(committer)),
             last_event: events_seen,
         };
         tokio::spawn(writer.run(renewal));

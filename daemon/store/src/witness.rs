@@ -135,7 +135,7 @@ impl Witness {
         Ok(Witness { file, next_slot: u64::from(first_is_newer) })
     }
 
-    /// Writes the next generation into the older slot; durable after [`Witness::sync`].
+    /// Writes the next generation into the older slot; durable after an fsync of [`Witness::file`].
     pub fn propose(&mut self, root: &Root) -> io::Result<()> {
         self.file.write_all_at(&Testimony::of(root, false).encode(), self.next_slot * SLOT_STRIDE)?;
         self.next_slot = 1 - self.next_slot;
@@ -147,9 +147,9 @@ impl Witness {
         self.file.write_all_at(&Testimony::of(root, true).encode(), (1 - self.next_slot) * SLOT_STRIDE)
     }
 
-    /// Makes what was written durable.
-    pub fn sync(&self) -> io::Result<()> {
-        self.file.sync_data()
+    /// A handle with which another thread makes durable what was written.
+    pub fn file(&self) -> io::Result<fs::File> {
+        self.file.try_clone()
     }
 }
 

@@ -6,7 +6,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use crate::{
     directory::{Layout, create_private_dir, sync_dir},
-    engine::{Engine, EngineError, discard, guarded},
+    engine::{Engine, EngineError, Purpose},
     export::Snapshot,
     root::{ROOT_KEY, Root},
 };
@@ -47,7 +47,7 @@ impl Built {
             fs::rename(&built, &place)?;
         }
         sync_dir(&self.layout.dir)?;
-        let engine = Engine::open(&self.layout, self.cache_bytes)?;
+        let engine = Engine::open(&self.layout, self.cache_bytes, Purpose::Commits)?;
         if engine.root()? != Some(self.root) {
             return Err(differs());
         }
@@ -70,27 +70,39 @@ impl Built {
     fn fill(&self, snapshot: Snapshot) -> Result<(), EngineError> {
         let workshop = self.workshop();
         create_private_dir(&workshop.dir)?;
-        let root = self.root.encode().map_err(|error| EngineError::Failed(error.to_string()))?;
-        let engine = Engine::open(&workshop, self.cache_bytes)?;
-        let filled = guarded(|| {
-            for chunk in snapshot.records.chunks(BUILD_BATCH) {
-                let mut batch = sled::Batch::default();
-                for (key, value) in chunk {
-                    batch.insert(key, value);
-                }
-                engine.db().apply_batch(batch)?;
+        let engine = Engine::open(&workshop, self.cache_bytes, Purpose::Checks)?;
+        self.write_and_close(engine, snapshot)
+    }
+
+    fn write_and_close(&self, engine: Engine, snapshot: Snapshot) -> Result<(), EngineError> {
+        match self.write(&engine, snapshot) {
+            Ok(()) => engine.close(),
+            Err(error) => {
+                // Not dropped: sled's destructor waits for ever for a write that has failed (seen with a blob).
+                std::mem::forget(engine);
+                Err(error)
             }
-            engine.db().insert(ROOT_KEY, root)?;
-            engine.flush()?;
-            Ok(engine.sync()?)
-        });
-        discard(engine);
-        filled
+        }
+    }
+
+    fn write(&self, engine: &Engine, snapshot: Snapshot) -> Result<(), EngineError> {
+        for chunk in snapshot.records.chunks(BUILD_BATCH) {
+            let mut batch = sled::Batch::default();
+            for (key, value) in chunk {
+                batch.insert(key, value);
+            }
+            engine.apply(batch)?;
+        }
+        let mut root = sled::Batch::default();
+        root.insert(&ROOT_KEY, self.root.encode().map_err(|error| EngineError::Failed(error.to_string()))?);
+        engine.apply(root)?;
+        engine.flush()?;
+        Ok(engine.sync()?)
     }
 
     /// Reads back from the files, not from the memory of the engine that wrote them.
     fn check(&self) -> Result<(), EngineError> {
-        let engine = Engine::open(&self.workshop(), self.cache_bytes)?;
+        let engine = Engine::open(&self.workshop(), self.cache_bytes, Purpose::Checks)?;
         let found = engine.verify(|_, _| ());
         engine.close()?;
         if found? == Some(self.root) { Ok(()) } else { Err(differs()) }
@@ -99,4 +111,24 @@ impl Built {
 
 fn differs() -> EngineError {
     EngineError::Failed("the database that was built differs from its source".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_that_fails_within_sled_is_an_error_and_does_not_hang() {
+        let dir = tempfile::tempdir().unwrap();
+        let records = (0..60_u8).map(|n| (sled::IVec::from(&[2, n]), sled::IVec::from(vec![n; 60_000])));
+        let snapshot = Snapshot { root: Root::new([0; 16]), records: records.collect() };
+        let layout = Layout { dir: dir.path().to_owned() };
+        let built = Built { layout, cache_bytes: 1 << 20, root: snapshot.root };
+        create_private_dir(&built.workshop().dir).unwrap();
+        let engine = Engine::open(&built.workshop(), built.cache_bytes, Purpose::Checks).unwrap();
+        // So many large values do not stay in sled's own file.
+        fs::remove_dir(built.workshop().blobs()).unwrap();
+        let error = built.write_and_close(engine, snapshot).unwrap_err();
+        assert!(error.to_string().contains("No such file"), "{error}");
+    }
 }

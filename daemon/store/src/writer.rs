@@ -95,6 +95,8 @@ impl Writer {
                     if let Err(reason) = self.commit(group).await {
                         break reason;
                     }
+                    // Who was just told may have more: if they hand it over first, groups are few and large.
+                    tokio::task::yield_now().await;
                 }
                 Message::Snapshot(answer) => self.snapshot(answer).await,
                 Message::Close(done) => {
