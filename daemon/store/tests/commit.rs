@@ -83,6 +83,7 @@ async fn many_large_values_survive() {
     store.close().await;
     let (store, _) = open(dir.path()).await;
     assert_eq!(all(&store).await, notes);
+    store.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

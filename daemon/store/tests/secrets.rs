@@ -38,6 +38,8 @@ async fn a_secret_comes_back_and_is_nowhere_in_clear_on_disk() {
     let opened = store.get_sealed(&sealer, b"account/1").await.unwrap().unwrap();
     assert_eq!(&opened[..], SECRET);
     assert!(store.get_sealed(&sealer, b"account/2").await.unwrap().is_none());
+    // So that no file comes or goes while we look.
+    store.close().await;
     assert_clear_nowhere(dir.path());
 }
 
