@@ -14,6 +14,9 @@ use crate::OpenError;
 
 /// How long an open waits for an earlier store *of this very process* that is still being dropped.
 const OWN_LOCK_WAIT: Duration = Duration::from_secs(10);
+/// How long it waits for another process: one that was just killed may not be quite gone yet, and one that is being
+/// started by its parent has the parent's lock until it runs its own program.
+const OTHERS_LOCK_WAIT: Duration = Duration::from_secs(1);
 const POLL: Duration = Duration::from_millis(1);
 
 /// Paths within the store's directory.
@@ -80,7 +83,7 @@ impl DirLock {
             .mode(0o600)
             .open(&path)
             .map_err(io)?;
-        let deadline = Instant::now() + OWN_LOCK_WAIT;
+        let began = Instant::now();
         while let Err(error) = flock(&file, FlockOperation::NonBlockingLockExclusive) {
             if error != rustix::io::Errno::WOULDBLOCK {
                 return Err(io(error.into()));
@@ -88,7 +91,8 @@ impl DirLock {
             let mut holder = String::new();
             file.rewind().and_then(|()| file.read_to_string(&mut holder)).map_err(io)?;
             let ours = holder.trim() == std::process::id().to_string();
-            if !ours || Instant::now() >= deadline {
+            let patience = if ours { OWN_LOCK_WAIT } else { OTHERS_LOCK_WAIT };
+            if began.elapsed() >= patience {
                 return Err(OpenError::AnotherDaemon { dir: layout.dir.clone(), holder: holder.trim().to_owned() });
             }
             std::thread::park_timeout(POLL);

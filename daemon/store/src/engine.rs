@@ -22,6 +22,9 @@ use crate::{
 /// sled's threads may hold its file lock for a moment after the last handle was dropped.
 const SLED_LOCK_WAIT: Duration = Duration::from_secs(5);
 
+/// How often sled's background thread fsyncs and moves pages together, in milliseconds.
+const BACKGROUND_MS: u64 = 5_000;
+
 /// Why a call into sled failed.
 #[derive(Debug)]
 pub(crate) enum EngineError {
@@ -71,7 +74,8 @@ pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T, EngineError>) -> Resul
 pub(crate) enum Purpose {
     /// To be built or read once. sled's background thread, which fsyncs and moves pages about, would only be in the way.
     Checks,
-    /// To be committed to. Belt and braces: the background thread is the one part of sled that calls fsync.
+    /// To be committed to. Belt and braces: the background thread is the one part of sled that calls fsync. Not more
+    /// often than this, for it would be a third of what an idle daemon does; every commit has an fsync of our own.
     Commits,
 }
 
@@ -90,7 +94,7 @@ impl Engine {
     pub fn open(layout: &Layout, cache_bytes: u64, purpose: Purpose) -> Result<Engine, EngineError> {
         let config =
             sled::Config::new().path(layout.sled()).cache_capacity(cache_bytes).flush_every_ms(match purpose {
-                Purpose::Commits => Some(500),
+                Purpose::Commits => Some(BACKGROUND_MS),
                 Purpose::Checks => None,
             });
         let locked = |error: &EngineError| matches!(error, EngineError::Locked);
