@@ -103,7 +103,6 @@ impl Daemon {
         let state_dir = config.state_dir.clone().unwrap_or(places.state_dir);
         make_private(&state_dir)?;
         let (store, report) = Store::open(state_dir.join("store"), store_options(&config)).await?;
-        let opening_noted = note_opening(&store, &report, clock)?;
         let sealer = Sealer::load(&store, key_source(&config, &state_dir)).await?;
         // Before clusters are loaded: who connects meanwhile waits for a moment rather than being refused.
         let socket = config.socket.path.clone().unwrap_or(places.socket);
@@ -125,6 +124,7 @@ impl Daemon {
             state_dir,
         });
         let core = core.await?;
+        let opening_noted = note_opening(&store, &report, clock)?;
         let (fleet, context) = (core.fleet.clone(), core.context.clone());
         let failure = Arc::new(OnceLock::new());
         let (ready, started) = oneshot::channel();

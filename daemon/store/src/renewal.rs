@@ -1,4 +1,4 @@
-//! The renewal: after an open, the database is built anew before anything is committed to it.
+//! The renewal: the first commit after an open has the database built anew, before it is committed.
 //!
 //! A snapshot hides damage in sled's log from sled: all records read well, but what is committed next is gone after the
 //! next start (seen with one flipped byte in the header of the last segment). A new file has no such past, and none of

@@ -67,13 +67,9 @@ impl Group {
 }
 
 impl Writer {
-    /// Works until closed, until every [`crate::Store`] was dropped, or until a commit's outcome is unknown.
-    pub async fn run(mut self, renewal: Option<Renewal>) {
-        if let Some(renewal) = renewal
-            && let Err(reason) = self.renew(renewal).await
-        {
-            return self.stop(reason, None).await;
-        }
+    /// Works until closed, until every [`crate::Store`] was dropped, or until a commit's outcome is unknown. The first
+    /// commit waits for the renewal; a store that is only read needs none.
+    pub async fn run(mut self, mut renewal: Option<Renewal>) {
         let mut carried = None;
         let mut closing = None;
         let reason = loop {
@@ -89,6 +85,12 @@ impl Writer {
             }
             match message {
                 Message::Commit { batch, answer, submitted } => {
+                    if let Some(renewal) = renewal.take()
+                        && let Err(reason) = self.renew(renewal).await
+                    {
+                        carried = Some(Message::Commit { batch, answer, submitted });
+                        break reason;
+                    }
                     let mut group = Group::default();
                     group.push(batch, answer, submitted);
                     carried = self.fill(&mut group);

@@ -17,7 +17,7 @@ use common::{
     damage::{Original, copy_dir},
     open, put,
 };
-use muster_store::{CommitError, CommitStep, FaultHook, NotApplied, OpenOptions, ReadError, Store};
+use muster_store::{Batch, CommitError, CommitStep, FaultHook, NotApplied, OpenOptions, ReadError, Store};
 
 const DIR: &str = "MUSTER_STORE_RENEWAL_TEST_DIR";
 const STEP: &str = "MUSTER_STORE_RENEWAL_TEST_STEP";
@@ -74,6 +74,22 @@ async fn reads_are_answered_and_commits_wait_while_the_database_is_built_anew() 
 }
 
 #[tokio::test]
+async fn a_store_that_is_only_read_is_left_as_it_is() {
+    let original = Original::new().await;
+    let renewed = Arc::new(Mutex::new(Vec::new()));
+    let steps = renewed.clone();
+    let hook = move |reached| {
+        steps.lock().unwrap().push(reached);
+        Ok(())
+    };
+    let store = open_with(original.dir.path(), Arc::new(hook)).await;
+    assert_eq!(all(&store).await, original.notes);
+    store.close().await;
+    assert_eq!(*renewed.lock().unwrap(), []);
+    assert_whole(original.dir.path(), &original.notes, "after it was only read").await;
+}
+
+#[tokio::test]
 async fn a_store_closed_while_its_database_is_built_anew_can_be_opened_at_once_and_has_what_was_handed_over() {
     for step in [CommitStep::Rebuild, CommitStep::Exchange] {
         let original = Original::new().await;
@@ -96,6 +112,11 @@ async fn a_store_dropped_while_its_database_is_built_anew_releases_the_directory
     for step in [CommitStep::Rebuild, CommitStep::Exchange] {
         let original = Original::new().await;
         let (store, release) = open_held_at(original.dir.path(), step).await;
+        // Whether this is stored, which changes nothing, nobody is told.
+        let mut batch = Batch::new();
+        batch.delete::<Note>(b"nobody").unwrap();
+        drop(store.commit(batch));
+        tokio::task::yield_now().await;
         drop((store, release));
         assert_whole(original.dir.path(), &original.notes, &format!("{step:?}")).await;
     }
