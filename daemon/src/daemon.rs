@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use metrics_exporter_prometheus::PrometheusHandle;
 use muster_protocol::InstanceId;
 use muster_protocol::model::event::EventKind;
@@ -35,8 +36,8 @@ pub struct Options {
     pub config: Config,
     /// Where things lie of which the configuration says nothing.
     pub places: Places,
-    /// Orchestrators and infrastructures.
-    pub kinds: Arc<dyn Kinds>,
+    /// Orchestrators and infrastructures; they may take their time while the store opens.
+    pub kinds: BoxFuture<'static, Result<Arc<dyn Kinds>, DaemonError>>,
     /// The time.
     pub clock: Clock,
     /// A socket that was made already; without one, it is made.
@@ -57,6 +58,9 @@ pub enum DaemonError {
         #[source]
         source: std::io::Error,
     },
+    /// The orchestrators and infrastructures cannot be made.
+    #[error(transparent)]
+    Kinds(Box<dyn std::error::Error + Send + Sync>),
     /// The store does not open.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -102,6 +106,7 @@ impl Daemon {
         let Options { config, places, kinds, clock, listener, metrics } = options;
         let state_dir = config.state_dir.clone().unwrap_or(places.state_dir);
         make_private(&state_dir)?;
+        let kinds = tokio::spawn(kinds);
         let (store, report) = Store::open(state_dir.join("store"), store_options(&config)).await?;
         let sealer = Sealer::load(&store, key_source(&config, &state_dir)).await?;
         // Before clusters are loaded: who connects meanwhile waits for a moment rather than being refused.
@@ -115,7 +120,7 @@ impl Daemon {
             store: store.clone(),
             journal: Arc::new(store.clone()),
             sealer,
-            kinds,
+            kinds: kinds.await.map_err(|lost| DaemonError::Kinds(lost.into()))??,
             pace: config.limits.pace(),
             deadlines: config.deadlines.as_deadlines(),
             limits: config.limits.as_limits(),

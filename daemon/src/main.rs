@@ -9,8 +9,9 @@ use clap::Parser;
 use muster_engine::sim::SimWorld;
 use musterd::clock::Clock;
 use musterd::config::{Config, Places};
-use musterd::daemon::{Options, make_private, run};
+use musterd::daemon::{DaemonError, Options, make_private, run};
 use musterd::gateway::listener::Listener;
+use musterd::kinds::Kinds;
 use musterd::kinds::built_in::BuiltIn;
 use musterd::telemetry;
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -67,12 +68,10 @@ fn start(flags: Flags) -> anyhow::Result<()> {
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
     runtime.block_on(async {
-        let sim = world(&config, &places)?;
-        let kinds = BuiltIn { local: config.local.as_options(), preparation: config.preparation.as_options(), sim };
+        let kinds = Box::pin(kinds(config.clone(), places.clone()));
         let listener = Listener::from_systemd().context("cannot use the socket that systemd passed")?;
         let shutdown = shutdown_signal().context("cannot listen for signals")?;
-        let options =
-            Options { config, places, kinds: Arc::new(kinds), clock: Clock::System, listener, metrics: Some(metrics) };
+        let options = Options { config, places, kinds, clock: Clock::System, listener, metrics: Some(metrics) };
         run(options, shutdown).await.map_err(anyhow::Error::from)
     })
 }
@@ -91,6 +90,14 @@ fn configuration(flags: &Flags, places: &Places) -> anyhow::Result<Config> {
         config.socket.path = Some(socket.clone());
     }
     Ok(config)
+}
+
+/// What this build has, as it is configured.
+async fn kinds(config: Config, places: Places) -> Result<Arc<dyn Kinds>, DaemonError> {
+    let (local, preparation) = (config.local.as_options(), config.preparation.as_options());
+    let sim = tokio::task::spawn_blocking(move || world(&config, &places).map_err(anyhow::Error::into_boxed_dyn_error));
+    let sim = sim.await.unwrap_or_else(|lost| Err(lost.into())).map_err(DaemonError::Kinds)?;
+    Ok(Arc::new(BuiltIn { local, preparation, sim }))
 }
 
 /// The simulated world; kept on disk, if that is wanted.

@@ -15,6 +15,7 @@ use muster_protocol::{ClientFrame, Name, ServerFrame, codec, handshake};
 use musterd::clock::Clock;
 use musterd::config::{Config, Places};
 use musterd::daemon::{Daemon, Options};
+use musterd::kinds::Kinds;
 use musterd::kinds::built_in::BuiltIn;
 use tempfile::TempDir;
 use tokio::net::UnixStream;
@@ -79,7 +80,8 @@ async fn start(folder: &TempDir, config: &Config, world: &SimWorld) -> Daemon {
     };
     let kinds =
         BuiltIn { local: config.local.as_options(), preparation: config.preparation.as_options(), sim: world.clone() };
-    let (config, kinds) = (config.clone(), Arc::new(kinds));
+    let kinds: Arc<dyn Kinds> = Arc::new(kinds);
+    let (config, kinds) = (config.clone(), Box::pin(async { Ok(kinds) }));
     let options = Options { config, places, kinds, clock: Clock::System, listener: None, metrics: None };
     Daemon::start(options).await.unwrap()
 }
