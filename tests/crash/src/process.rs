@@ -22,7 +22,7 @@ use musterd::cluster::workshop::Pace;
 use musterd::core::{Core, Parts};
 use musterd::fleet::FleetMessage;
 use musterd::gateway::context::Limits;
-use musterd::gateway::dispatch::{Outcome, dispatch};
+use musterd::gateway::dispatch::{Dispatched, Outcome, dispatch};
 use musterd::gateway::roles::{Access, Caller, Role};
 use musterd::kinds::{Account, Kinds};
 
@@ -66,10 +66,14 @@ impl Process {
     /// Asks for a change, as an administrator.
     pub async fn ask(&self, request: Request) -> Result<OperationInfo, Error> {
         let caller = Caller { uid: 0, role: Some(Role::Admin) };
-        let outcome = dispatch(&self.core.context, &caller, request).await?;
-        if let Outcome::Answer(answer) = outcome
-            && let Response::Operation(operation) = *answer
-        {
+        let answer = match dispatch(&self.core.context, caller, request) {
+            Dispatched::AtOnce(answer) => Some(answer?),
+            Dispatched::Later(work) => match work.await? {
+                Outcome::Answer(answer) => Some(*answer),
+                Outcome::Stream(_) => None,
+            },
+        };
+        if let Some(Response::Operation(operation)) = answer {
             return Ok(operation);
         }
         Err(Error::new(ErrorCode::Internal, "a change was not answered with its operation"))
