@@ -64,7 +64,7 @@ pub const SETTINGS: &[Setting] = &[
         "the systemd credential `muster-key`, if there is one, else `STATE_DIR/sealing.key`",
         "The file of 32 bytes that secrets are sealed under. It is made at the first start.",
     ),
-    setting("history.events_kept", "How many events are kept at most."),
+    setting("history.events_kept", "How many events are kept; a few dozen more may be, for they go in chunks."),
     setting("history.events_days", "For how many days events are kept at most."),
     setting("history.operations_kept", "How many ended operations are kept. Those of the last day always are."),
     setting(
