@@ -4,51 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use muster_capabilities::{HOST_STATUS, NAMES, of_status};
 
 use crate::shell;
-
-/// Linux capabilities in the order of their bits, up to the last that Docker Engine 20.10 knows. The three above
-/// (`PERFMON`, `BPF`, `CHECKPOINT_RESTORE`) it refuses by name, and no machine needs them.
-const CAPABILITIES: [&str; 38] = [
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "DAC_READ_SEARCH",
-    "FOWNER",
-    "FSETID",
-    "KILL",
-    "SETGID",
-    "SETUID",
-    "SETPCAP",
-    "LINUX_IMMUTABLE",
-    "NET_BIND_SERVICE",
-    "NET_BROADCAST",
-    "NET_ADMIN",
-    "NET_RAW",
-    "IPC_LOCK",
-    "IPC_OWNER",
-    "SYS_MODULE",
-    "SYS_RAWIO",
-    "SYS_CHROOT",
-    "SYS_PTRACE",
-    "SYS_PACCT",
-    "SYS_ADMIN",
-    "SYS_BOOT",
-    "SYS_NICE",
-    "SYS_RESOURCE",
-    "SYS_TIME",
-    "SYS_TTY_CONFIG",
-    "MKNOD",
-    "LEASE",
-    "AUDIT_WRITE",
-    "AUDIT_CONTROL",
-    "SETFCAP",
-    "MAC_OVERRIDE",
-    "MAC_ADMIN",
-    "SYSLOG",
-    "WAKE_ALARM",
-    "BLOCK_SUSPEND",
-    "AUDIT_READ",
-];
 
 /// The folder in which everything that xtask keeps lives: `MUSTER_CACHE_DIR`, or by user.
 pub fn cache_dir() -> Result<PathBuf> {
@@ -101,18 +59,9 @@ pub fn has_program(name: &str) -> bool {
 }
 
 /// The capabilities to give to a machine: all that the Docker Engine's host has and that the engine knows by name.
-///
-/// Read from PID 1, the engine's ancestor. `--privileged` would ask for more than some hosts have and fail.
 pub fn grantable_capabilities() -> Result<Vec<&'static str>> {
-    let status = std::fs::read_to_string("/proc/1/status").context("cannot read the host's capabilities")?;
-    bounding_set(&status).context("/proc/1/status has no line CapBnd")
-}
-
-/// The names of the capabilities in the bounding set of a `/proc/PID/status`.
-fn bounding_set(status: &str) -> Option<Vec<&'static str>> {
-    let digits = status.lines().find_map(|line| line.strip_prefix("CapBnd:"))?.trim();
-    let bits = u64::from_str_radix(digits, 16).ok()?;
-    Some((0..).zip(CAPABILITIES).filter(|(bit, _)| bits >> bit & 1 == 1).map(|(_, name)| name).collect())
+    let status = std::fs::read_to_string(HOST_STATUS).context("cannot read the host's capabilities")?;
+    of_status(&status).with_context(|| format!("{HOST_STATUS} has no line CapBnd"))
 }
 
 /// The version of control groups by the type of the file system at `/sys/fs/cgroup`, from `/proc/mounts`.
@@ -131,7 +80,7 @@ pub fn describe() -> Result<String> {
     let cgroup =
         cgroup_version(&mounts).context("no control groups at /sys/fs/cgroup; the Docker Engine needs them")?;
     let granted = grantable_capabilities()?;
-    let lacking: Vec<&str> = CAPABILITIES.into_iter().filter(|name| !granted.contains(name)).collect();
+    let lacking: Vec<&str> = NAMES.into_iter().filter(|name| !granted.contains(name)).collect();
     let capabilities =
         if lacking.is_empty() { "all capabilities".to_owned() } else { format!("no {}", lacking.join(", ")) };
     Ok(format!("cgroup v{cgroup}, {capabilities}"))
@@ -140,32 +89,6 @@ pub fn describe() -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_restricted_host_grants_all_but_what_it_lacks() {
-        let granted = bounding_set("Name:\tinit\nCapBnd:\t000001fffeffffff\nCapAmb:\t0\n").unwrap();
-        assert_eq!(granted.len(), CAPABILITIES.len() - 1);
-        assert!(!granted.contains(&"SYS_RESOURCE"));
-        assert!(granted.contains(&"SYS_ADMIN") && granted.contains(&"AUDIT_READ"));
-    }
-
-    #[test]
-    fn capabilities_unknown_to_the_engine_are_never_asked_for() {
-        assert_eq!(bounding_set("CapBnd:\tffffffffffffffff").unwrap(), CAPABILITIES);
-    }
-
-    #[test]
-    fn the_bits_have_the_kernels_numbers() {
-        // include/uapi/linux/capability.h: CAP_CHOWN 0, CAP_NET_ADMIN 12, CAP_SYS_ADMIN 21, CAP_AUDIT_READ 37.
-        let granted = bounding_set("CapBnd:\t0000002000201001").unwrap();
-        assert_eq!(granted, ["CHOWN", "NET_ADMIN", "SYS_ADMIN", "AUDIT_READ"]);
-    }
-
-    #[test]
-    fn an_unreadable_status_is_no_empty_set() {
-        assert_eq!(bounding_set("Name:\tinit\n"), None);
-        assert_eq!(bounding_set("CapBnd:\tnonsense\n"), None);
-    }
 
     #[test]
     fn cgroup_versions_are_told_by_the_mount() {

@@ -10,7 +10,6 @@ use muster_protocol::quantity::{Bytes, CpuMillis};
 use muster_protocol::{ErrorCode, Timestamp};
 
 use crate::docker_error::{failure, status};
-use crate::machine::host_capabilities;
 use crate::{LocalDriver, capabilities};
 
 /// systemd, sshd and a Docker Engine need about 100 MiB; below this a machine boots into being killed.
@@ -65,7 +64,7 @@ impl LocalDriver {
 }
 
 fn check_capabilities() -> Result<String, Failure> {
-    let has = host_capabilities()?;
+    let has = capabilities::of_host()?;
     let missing = capabilities::missing(&has);
     if missing.is_empty() {
         return Ok(format!("machines get {} capabilities", has.len()));

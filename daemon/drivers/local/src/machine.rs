@@ -5,7 +5,6 @@
 //! No other container is started by a look: one that was stopped stays so until it is asked for.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fs;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -27,8 +26,6 @@ use crate::docker_error::{failure, status};
 use crate::power::Stage;
 use crate::{LocalDriver, capabilities, keys, mark, parameters};
 
-/// The engine's parent, so that its bounding set bounds the engine's too. Our own may be narrowed by our unit.
-const HOST_STATUS: &str = "/proc/1/status";
 /// How long a removal that is under way may take.
 const REMOVAL_LIMIT: Duration = Duration::from_secs(60);
 /// How long a name may be taken by a container that does not show yet.
@@ -143,7 +140,8 @@ impl LocalDriver {
 
         let name = mark::container_name(cluster, machine);
         let image = self.image(shape.image.as_deref());
-        let body = parameters::container(cluster, machine, image, shape, reservation.address, &host_capabilities()?)?;
+        let body =
+            parameters::container(cluster, machine, image, shape, reservation.address, &capabilities::of_host()?)?;
         let deadline = Instant::now() + NAME_LIMIT;
         loop {
             let options = CreateContainerOptionsBuilder::new().name(&name).build();
@@ -243,15 +241,6 @@ impl LocalDriver {
         let listed = self.docker()?.list_containers(Some(options)).await;
         listed.map_err(|error| failure("list machines", error))
     }
-}
-
-/// The capabilities that machines on this host get.
-pub(crate) fn host_capabilities() -> Result<Vec<&'static str>, Failure> {
-    let status = fs::read_to_string(HOST_STATUS).unwrap_or_default();
-    capabilities::of_host(&status).ok_or_else(|| {
-        let message = format!("the host's capabilities cannot be read from {HOST_STATUS}");
-        Failure::not_applied(ErrorCode::Provider, message)
-    })
 }
 
 fn present(cluster: &ClusterContext, machine: &Name, found: &Found) -> Result<Present, Failure> {

@@ -115,7 +115,8 @@ impl Machines {
         ]);
         arguments.extend(["--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined"]);
         arguments.extend(["--security-opt", "systempaths=unconfined", "--device-cgroup-rule", "a *:* rwm"]);
-        let capabilities = capabilities();
+        let status = std::fs::read_to_string(muster_capabilities::HOST_STATUS).unwrap();
+        let capabilities = muster_capabilities::of_status(&status).unwrap();
         arguments.extend(capabilities.iter().flat_map(|name| ["--cap-add", name]));
         arguments.push(IMAGE);
         docker(&arguments);
@@ -180,54 +181,6 @@ fn remove(network: &str) {
         output("docker", &arguments);
     }
     output("docker", &["network", "rm", network]);
-}
-
-/// The capabilities that a container can be given here, by the names that Docker Engine 20.10 knows.
-fn capabilities() -> Vec<&'static str> {
-    const NAMES: [&str; 38] = [
-        "CHOWN",
-        "DAC_OVERRIDE",
-        "DAC_READ_SEARCH",
-        "FOWNER",
-        "FSETID",
-        "KILL",
-        "SETGID",
-        "SETUID",
-        "SETPCAP",
-        "LINUX_IMMUTABLE",
-        "NET_BIND_SERVICE",
-        "NET_BROADCAST",
-        "NET_ADMIN",
-        "NET_RAW",
-        "IPC_LOCK",
-        "IPC_OWNER",
-        "SYS_MODULE",
-        "SYS_RAWIO",
-        "SYS_CHROOT",
-        "SYS_PTRACE",
-        "SYS_PACCT",
-        "SYS_ADMIN",
-        "SYS_BOOT",
-        "SYS_NICE",
-        "SYS_RESOURCE",
-        "SYS_TIME",
-        "SYS_TTY_CONFIG",
-        "MKNOD",
-        "LEASE",
-        "AUDIT_WRITE",
-        "AUDIT_CONTROL",
-        "SETFCAP",
-        "MAC_OVERRIDE",
-        "MAC_ADMIN",
-        "SYSLOG",
-        "WAKE_ALARM",
-        "BLOCK_SUSPEND",
-        "AUDIT_READ",
-    ];
-    let status = std::fs::read_to_string("/proc/1/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("CapBnd:")).unwrap();
-    let bounding = u64::from_str_radix(line.trim(), 16).unwrap();
-    (0..NAMES.len()).filter(|bit| bounding & (1 << bit) != 0).map(|bit| NAMES[bit]).collect()
 }
 
 fn docker(arguments: &[&str]) -> String {
