@@ -3,7 +3,7 @@
 //! `Privileged` would ask for every capability that the kernel knows, and fails where the host itself was given fewer.
 //! A crate of its own and without dependencies, for the driver, its image's build and the tests of what runs on machines.
 
-/// The process to read them from: the engine's ancestor.
+/// The process to read them from: the engine's ancestor. One's own may be narrowed, by a unit for example.
 pub const HOST_STATUS: &str = "/proc/1/status";
 
 /// By bit number, as in capabilities(7). 38 to 40 (`PERFMON`, `BPF`, `CHECKPOINT_RESTORE`) are left out: Docker Engine
