@@ -130,6 +130,13 @@ impl Daemon {
         });
         let core = core.await?;
         let opening_noted = note_opening(&store, &report, clock)?;
+        // A new store has nothing to build anew: its first event is there before anybody can ask for what comes after it.
+        let first_write = if report.created {
+            opening_noted.await?;
+            None
+        } else {
+            Some(opening_noted)
+        };
         let (fleet, context) = (core.fleet.clone(), core.context.clone());
         let failure = Arc::new(OnceLock::new());
         let (ready, started) = oneshot::channel();
@@ -137,7 +144,9 @@ impl Daemon {
         let parts = Parts { core, listener, habits, metrics: metrics.clone(), failure: failure.clone(), ready };
         let (root, root_ended) = Actor::spawn(None, Root, parts).await?;
         let gateway = started.await.map_err(|_| DaemonError::Failed("the actors ended at once".to_owned()))?;
-        tokio::spawn(end_without_writes(opening_noted, root.clone(), failure.clone()));
+        if let Some(first_write) = first_write {
+            tokio::spawn(end_without_writes(first_write, root.clone(), failure.clone()));
+        }
         info!(socket = %socket.display(), instance = %context.provisioner.instance, "answering");
         Ok(Self { root, root_ended, failure, gateway, fleet, context, socket, metrics })
     }
