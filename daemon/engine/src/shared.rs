@@ -36,13 +36,6 @@ impl<T: PartialEq> PartialEq for Shared<T> {
 
 impl<T: Eq> Eq for Shared<T> {}
 
-impl<T: Clone> Shared<T> {
-    /// The value itself, copied only if others share it.
-    pub fn into_inner(self) -> T {
-        Arc::unwrap_or_clone(self.0)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,6 +47,5 @@ mod tests {
         second.push(2);
         assert_eq!((&*first, &*second), (&vec![1], &vec![1, 2]));
         assert_ne!(first, second);
-        assert_eq!(second.into_inner(), vec![1, 2]);
     }
 }

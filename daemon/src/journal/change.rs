@@ -18,7 +18,7 @@ pub fn write_difference(batch: &mut Batch, before: &ClusterState, after: &Cluste
 
 /// Adds a cluster that was just asked for.
 pub fn write_new(batch: &mut Batch, state: &ClusterState) -> Result<(), BatchError> {
-    batch.put(&StoredCluster(state.record.clone().into_inner()))?;
+    batch.put(&StoredCluster((*state.record).clone()))?;
     for operation in state.operations.values() {
         batch.put(&StoredOperation(operation.clone()))?;
     }

@@ -20,9 +20,9 @@ impl Disk {
     /// A cluster's first write.
     pub fn of_new(state: &ClusterState) -> Self {
         Self {
-            record: state.record.clone().into_inner(),
-            ledger: state.ledger.clone().into_inner(),
-            services: state.services.clone().into_inner(),
+            record: (*state.record).clone(),
+            ledger: (*state.ledger).clone(),
+            services: (*state.services).clone(),
             operations: state.operations.clone(),
         }
     }

@@ -47,11 +47,9 @@ impl ClusterState {
         wait: Duration,
         asked: Asked,
     ) -> OperationInfo {
-        self.start_operation(kind, target, services, wait, asked);
+        let info = self.start_operation(kind, target, services, wait, asked);
         self.tidy();
-        let operation = self.operations.get(&asked.operation).map(|operation| operation.info.clone());
-        #[expect(clippy::expect_used, reason = "it was inserted above")]
-        operation.expect("the operation was just started")
+        info
     }
 
     pub(super) fn start_operation(
@@ -61,7 +59,7 @@ impl ClusterState {
         services: Vec<Name>,
         wait: Duration,
         asked: Asked,
-    ) {
+    ) -> OperationInfo {
         let cluster = self.desired().spec.name.clone();
         let service = services.first().cloned();
         let info = OperationInfo {
@@ -80,7 +78,7 @@ impl ClusterState {
             message: String::new(),
             cause: None,
         };
-        self.operations.insert(asked.operation, OperationRecord { info, target });
+        self.operations.insert(asked.operation, OperationRecord { info: info.clone(), target });
         self.outbox.push(Announcement {
             kind: EventKind::OperationStarted,
             at: asked.at,
@@ -89,5 +87,6 @@ impl ClusterState {
             message: kind.to_string(),
             cause: None,
         });
+        info
     }
 }
