@@ -25,6 +25,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde::de::DeserializeOwned;
 
 use crate::failures::Answer as _;
+use crate::tls_end::KeepsTlsEnd;
 
 /// Where a machine's Docker Engine listens for TLS.
 pub const ENGINE_PORT: u16 = 2376;
@@ -166,7 +167,7 @@ fn transport(tls: rustls::ClientConfig) -> Arc<Transport> {
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(Duration::from_secs(60))
         .pool_max_idle_per_host(4)
-        .build(tls);
+        .build(KeepsTlsEnd(tls));
     Arc::new(move |request: BollardRequest| {
         let client = client.clone();
         Box::pin(async move { client.request(request).await.map_err(EngineError::from) })
@@ -174,7 +175,17 @@ fn transport(tls: rustls::ClientConfig) -> Arc<Transport> {
 }
 
 #[cfg(test)]
+#[path = "../tests/real/certificates.rs"]
+mod certificates;
+
+#[cfg(test)]
 mod tests {
+    use rustls::server::WebPkiClientVerifier;
+    use tokio::io::AsyncReadExt as _;
+    use tokio::net::TcpListener;
+    use tokio_rustls::TlsAcceptor;
+
+    use super::certificates::Authority;
     use super::*;
 
     #[test]
@@ -187,5 +198,47 @@ mod tests {
     fn missing_material_is_named_in_the_failure() {
         let failure = client_config(&Material::default()).unwrap_err();
         assert!(failure.message.contains("ca-certificate"), "{failure}");
+    }
+
+    /// A server of `known`'s cluster that lets in only the clients of `trusted`. Returns its URL.
+    async fn serve_clients_of(trusted: &Authority, known: &Authority) -> String {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(trusted.certificate().as_bytes()).unwrap()).unwrap();
+        let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), Arc::clone(&provider)).build();
+        let identity = known.server("127.0.0.1");
+        let certificate = CertificateDer::from_pem_slice(identity.certificate.as_bytes()).unwrap();
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_client_cert_verifier(verifier.unwrap())
+            .with_single_cert(vec![certificate], PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap())
+            .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            while let Ok((peer, _)) = listener.accept().await {
+                let handshake = acceptor.accept(peer).into_fallible();
+                tokio::spawn(async move {
+                    if let Err((_, mut peer)) = handshake.await {
+                        let _ = peer.read_to_end(&mut Vec::new()).await;
+                    }
+                });
+            }
+        });
+        url
+    }
+
+    /// The refusal comes before, while or after the request is sent, as it happens; the cause is named in every case.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_client_that_the_engine_does_not_know_is_told_so_whenever_the_refusal_comes() {
+        let (ours, others) = (Authority::new(), Authority::new());
+        let url = serve_clients_of(&others, &ours).await;
+        let engine = Engine::new(transport(client_config(&ours.material()).unwrap()), url).unwrap();
+        for attempt in 0..300 {
+            let failure = engine.get::<serde_json::Value>("/info", "ask").await.unwrap_err();
+            assert_eq!(failure.code, ErrorCode::Credentials, "attempt {attempt}: {failure}");
+        }
     }
 }

@@ -6,6 +6,8 @@ use bollard::errors::Error as EngineError;
 use muster_engine::failure::{Certainty, Failure};
 use muster_protocol::ErrorCode;
 
+use crate::tls_end::TlsEnd;
+
 /// Turns an engine's answer into ours, honest about whether the call may have had an effect.
 pub(crate) trait Answer<T> {
     /// For calls that change nothing: no answer is no effect.
@@ -68,11 +70,13 @@ fn failure(what: &str, error: &EngineError) -> Failure {
         return Failure::maybe_applied(ErrorCode::Unreachable, format!("{what}: the engine did not answer in time"));
     }
     let message = format!("{what}: {}", chain(error));
-    if let Some(tls) = cause::<rustls::Error>(error) {
-        return tls_failure(what, tls);
+    let client = cause::<hyper_util::client::legacy::Error>(error);
+    let tls = cause::<rustls::Error>(error).cloned().or_else(|| client.and_then(TlsEnd::of));
+    if let Some(tls) = tls {
+        return tls_failure(what, &tls);
     }
     // Connecting failed, so nothing was sent; anything later may have reached the engine.
-    match cause::<hyper_util::client::legacy::Error>(error) {
+    match client {
         Some(client) if client.is_connect() => Failure::not_applied(ErrorCode::Unreachable, message),
         Some(_) | None => Failure::maybe_applied(ErrorCode::Unreachable, message),
     }

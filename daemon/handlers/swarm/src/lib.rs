@@ -11,6 +11,7 @@ pub mod marks;
 mod membership;
 mod observe;
 mod services;
+mod tls_end;
 
 pub use connect::{Connector, ENGINE_PORT, Engine, Transport};
 pub use handler::SwarmHandler;
