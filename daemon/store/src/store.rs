@@ -1,12 +1,6 @@
 //! The handle that the daemon holds.
 
-use std::{
-    fmt,
-    ops::Range,
-    path::Path,
-    sync::{Arc, Mutex},
-    time::Instant,
-};
+use std::{fmt, ops::Range, path::Path, sync::Arc, time::Instant};
 
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -63,13 +57,8 @@ impl Store {
         let shared = Arc::new(Shared::new(engine, lock));
         let (queue, receiver) = mpsc::channel(QUEUE);
         let (events_seen, last_event) = watch::channel(committer.root.next_event - 1);
-        let writer = Writer {
-            shared: shared.clone(),
-            queue: receiver,
-            committer: Arc::new(Mutex::new(committer)),
-            last_event: events_seen,
-        };
-        tokio::spawn(writer.run(renewal));
+        let writer = Writer { shared: shared.clone(), queue: receiver, committer, last_event: events_seen };
+        writer.start(renewal).map_err(|source| OpenError::Io { path: layout.dir.clone(), source })?;
         Ok((Store { shared, queue, layout, exports_kept, last_event }, report))
     }
 
@@ -88,7 +77,7 @@ impl Store {
             handed_over.map_err(CommitError::NotApplied)?;
             // The writer answers everything that it takes. If it is gone without an answer, nobody knows.
             acknowledged.await.unwrap_or_else(|_| {
-                Err(CommitError::MaybeApplied { cause: "the runtime shut down during the commit".into() })
+                Err(CommitError::MaybeApplied { cause: "the writer ended during the commit".into() })
             })
         }
     }

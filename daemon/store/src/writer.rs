@@ -1,18 +1,15 @@
-//! The writer: a task that turns waiting batches into group commits.
-//!
-//! The work on sled runs in `spawn_blocking`, a group at a time, and the task awaits it. So no async worker is blocked,
-//! and tokio's paused clock does not run ahead while a group is being written.
+//! The writer: a thread of its own that turns waiting batches into group commits.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    thread,
     time::Instant,
 };
 
 use metrics::{counter, gauge, histogram};
-use tokio::{
-    sync::{mpsc, oneshot, watch},
-    task::spawn_blocking,
-};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     Batch, CommitError, Committed, NotApplied, ReadError,
@@ -37,12 +34,11 @@ pub(crate) enum Message {
     Close(oneshot::Sender<()>),
 }
 
-/// The task's state.
+/// The thread's state.
 pub(crate) struct Writer {
     pub shared: Arc<Shared>,
     pub queue: mpsc::Receiver<Message>,
-    /// Locked by the one blocking job at a time that this task starts.
-    pub committer: Arc<Mutex<Committer>>,
+    pub committer: Committer,
     pub last_event: watch::Sender<u64>,
 }
 
@@ -67,17 +63,23 @@ impl Group {
 }
 
 impl Writer {
-    /// Works until closed, until every [`crate::Store`] was dropped, or until a commit's outcome is unknown. The first
-    /// commit waits for the renewal; a store that is only read needs none.
-    pub async fn run(mut self, mut renewal: Option<Renewal>) {
+    /// Starts the thread. It ends when the store is closed, when every [`crate::Store`] was dropped, and when a commit's
+    /// outcome is unknown. The first commit waits for the renewal; a store that is only read needs none.
+    pub fn start(self, renewal: Option<Renewal>) -> io::Result<()> {
+        let shared = self.shared.clone();
+        thread::Builder::new().name("muster-writer".into()).spawn(move || {
+            if catch_unwind(AssertUnwindSafe(|| self.run(renewal))).is_err() {
+                shared.shut(NotApplied::Stopped("the writer panicked".into()));
+            }
+        })?;
+        Ok(())
+    }
+
+    fn run(mut self, mut renewal: Option<Renewal>) {
         let mut carried = None;
         let mut closing = None;
         let reason = loop {
-            let next = match carried.take() {
-                Some(message) => Some(message),
-                None => self.queue.recv().await,
-            };
-            let Some(message) = next else { break NotApplied::Closed };
+            let Some(message) = carried.take().or_else(|| self.queue.blocking_recv()) else { break NotApplied::Closed };
             if self.queue.is_closed() {
                 // Every store handle is gone: what still waits was never acknowledged, and is certainly not stored.
                 refuse(message, &NotApplied::Closed);
@@ -86,7 +88,7 @@ impl Writer {
             match message {
                 Message::Commit { batch, answer, submitted } => {
                     if let Some(renewal) = renewal.take()
-                        && let Err(reason) = self.renew(renewal).await
+                        && let Err(reason) = self.renew(renewal)
                     {
                         carried = Some(Message::Commit { batch, answer, submitted });
                         break reason;
@@ -94,20 +96,23 @@ impl Writer {
                     let mut group = Group::default();
                     group.push(batch, answer, submitted);
                     carried = self.fill(&mut group);
-                    if let Err(reason) = self.commit(group).await {
+                    if let Err(reason) = self.commit(group) {
                         break reason;
                     }
-                    // Who was just told may have more: if they hand it over first, groups are few and large.
-                    tokio::task::yield_now().await;
                 }
-                Message::Snapshot(answer) => self.snapshot(answer).await,
+                Message::Snapshot(answer) => {
+                    // Between two groups, so that it is one consistent state. The exporter may have gone away.
+                    let root = self.committer.root;
+                    let snapshot = self.shared.with(|engine| Snapshot::take(engine, root));
+                    let _ = answer.send(snapshot.unwrap_or(Err(ReadError::Closed)));
+                }
                 Message::Close(done) => {
                     closing = Some(done);
                     break NotApplied::Closed;
                 }
             }
         };
-        self.stop(reason, carried).await;
+        self.stop(&reason, carried);
         if let Some(done) = closing {
             // The closer may have gone away; closing is done all the same.
             let _ = done.send(());
@@ -115,14 +120,9 @@ impl Writer {
     }
 
     /// Builds the database anew; `Err` if the store cannot go on.
-    async fn renew(&self, renewal: Renewal) -> Result<(), NotApplied> {
-        let shared = self.shared.clone();
-        let work = spawn_blocking(move || renewal.run(&shared));
-        let cause = match work.await {
-            Ok(Ok(())) => return Ok(()),
-            Ok(Err(error)) => error.to_string(),
-            Err(lost) => lost.to_string(),
-        };
+    fn renew(&self, renewal: Renewal) -> Result<(), NotApplied> {
+        let Err(error) = renewal.run(&self.shared) else { return Ok(()) };
+        let cause = error.to_string();
         tracing::error!(%cause, "the database could not be built anew; the store stops until it is reopened");
         Err(NotApplied::Stopped(cause))
     }
@@ -140,83 +140,58 @@ impl Writer {
     }
 
     /// Commits a group and answers all of it; `Err` if the store cannot go on.
-    async fn commit(&self, Group { batches, waiting, .. }: Group) -> Result<(), NotApplied> {
-        let (shared, committer) = (self.shared.clone(), self.committer.clone());
-        let work = spawn_blocking(move || {
-            let mut committer = committer.lock().unwrap_or_else(PoisonError::into_inner);
-            let outcome = shared.with(|engine| committer.commit(engine, batches));
-            (outcome, committer.root.next_event - 1)
-        });
-        match work.await {
-            Ok((Ok(Ok(committed)), last_event)) => {
-                self.acknowledge(waiting, committed, last_event);
+    fn commit(&mut self, Group { batches, waiting, .. }: Group) -> Result<(), NotApplied> {
+        match self.shared.with(|engine| self.committer.commit(engine, batches)) {
+            Ok(Ok(committed)) => {
+                self.acknowledge(waiting, committed);
                 Ok(())
             }
-            Ok((Ok(Err(GroupError::NotApplied(cause))), _)) => {
+            Ok(Err(GroupError::NotApplied(cause))) => {
                 tracing::error!(%cause, "a group of batches could not be prepared");
                 answer_all(waiting, &CommitError::NotApplied(NotApplied::Prepare(cause)));
                 Ok(())
             }
-            Ok((Err(reason), _)) => {
+            // The outcome is unknown: nothing may be built on this database before it was read again.
+            Ok(Err(GroupError::MaybeApplied(cause))) => {
+                tracing::error!(%cause, "a commit ended with unknown outcome; the store stops until it is reopened");
+                let reason = NotApplied::Stopped(cause.clone());
+                // Closed before anybody is told, so that a caller may reopen at once.
+                self.shared.shut(reason.clone());
+                answer_all(waiting, &CommitError::MaybeApplied { cause });
+                Err(reason)
+            }
+            Err(reason) => {
                 answer_all(waiting, &CommitError::NotApplied(reason.clone()));
                 Err(reason)
             }
-            Ok((Ok(Err(GroupError::MaybeApplied(cause))), _)) => Err(self.give_up(waiting, cause).await),
-            Err(lost) => Err(self.give_up(waiting, lost.to_string()).await),
         }
     }
 
-    /// The outcome is unknown: nothing may be built on this database before it was read again.
-    async fn give_up(&self, waiting: Vec<Waiting>, cause: String) -> NotApplied {
-        tracing::error!(%cause, "a commit ended with unknown outcome; the store stops until it is reopened");
-        let reason = NotApplied::Stopped(cause.clone());
-        // Closed before anybody is told, so that a caller may reopen at once.
-        self.shut(reason.clone()).await;
-        answer_all(waiting, &CommitError::MaybeApplied { cause });
-        reason
-    }
-
-    fn acknowledge(&self, waiting: Vec<Waiting>, committed: Vec<Committed>, last_event: u64) {
+    fn acknowledge(&self, waiting: Vec<Waiting>, committed: Vec<Committed>) {
         histogram!("muster_store_group_batches").record(waiting.len() as f64);
         counter!("muster_store_groups_total").increment(1);
         counter!("muster_store_batches_total").increment(waiting.len() as u64);
         gauge!("muster_store_queue").set(self.queue.len() as f64);
+        let seconds = histogram!("muster_store_commit_seconds");
         // Before the answers, so that who was told of an event can read it.
+        let last_event = self.committer.root.next_event - 1;
         self.last_event.send_if_modified(|seen| std::mem::replace(seen, last_event) != last_event);
         for (waiting, committed) in waiting.into_iter().zip(committed) {
-            histogram!("muster_store_commit_seconds").record(waiting.submitted.elapsed());
+            seconds.record(waiting.submitted.elapsed());
             // A caller that no longer waits is fine: its batch is stored.
             let _ = waiting.answer.send(Ok(committed));
         }
     }
 
-    /// Between two groups, so that it is one consistent state.
-    async fn snapshot(&self, answer: oneshot::Sender<Result<Snapshot, ReadError>>) {
-        let (shared, committer) = (self.shared.clone(), self.committer.clone());
-        let work = spawn_blocking(move || {
-            let root = committer.lock().unwrap_or_else(PoisonError::into_inner).root;
-            shared.with(|engine| Snapshot::take(engine, root)).unwrap_or(Err(ReadError::Closed))
-        });
-        let outcome = work.await.unwrap_or_else(|lost| Err(ReadError::Database(lost.to_string())));
-        // The exporter may have gone away.
-        let _ = answer.send(outcome);
-    }
-
-    async fn shut(&self, reason: NotApplied) {
-        let shared = self.shared.clone();
-        // Fails only when the runtime shuts down; then dropping the last handle closes the database.
-        let _ = spawn_blocking(move || shared.shut(reason)).await;
-    }
-
-    async fn stop(mut self, reason: NotApplied, carried: Option<Message>) {
+    fn stop(mut self, reason: &NotApplied, carried: Option<Message>) {
         // In this order, so that who finds the queue closed finds the reason as well.
-        self.shut(reason.clone()).await;
+        self.shared.shut(reason.clone());
         self.queue.close();
         if let Some(message) = carried {
-            refuse(message, &reason);
+            refuse(message, reason);
         }
-        while let Some(message) = self.queue.recv().await {
-            refuse(message, &reason);
+        while let Some(message) = self.queue.blocking_recv() {
+            refuse(message, reason);
         }
     }
 }

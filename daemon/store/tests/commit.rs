@@ -234,21 +234,6 @@ async fn close_is_idempotent_and_refuses_what_comes_after() {
     assert!(matches!(clone.get::<Note>(b"a").await, Err(ReadError::Closed)));
 }
 
-#[tokio::test(start_paused = true)]
-async fn the_paused_clock_stands_still_during_commits() {
-    let dir = tempdir();
-    let before = tokio::time::Instant::now();
-    let (store, _) = open(dir.path()).await;
-    let timer = tokio::spawn(tokio::time::sleep(std::time::Duration::from_secs(3600)));
-    for n in 0..50 {
-        put(&store, &[Note::numbered(n)]).await;
-        store.get::<Note>(b"x").await.unwrap();
-    }
-    store.close().await;
-    assert_eq!(tokio::time::Instant::now(), before);
-    timer.abort();
-}
-
 #[tokio::test]
 async fn open_and_close_are_cheap() {
     let dir = tempdir();

@@ -11,7 +11,7 @@ use tokio::process::{Child, Command};
 use tokio_util::codec::{Framed, LengthDelimitedCodec};
 
 use super::daemon::retried;
-use super::group_commit::GroupCommit;
+use super::group_commit::{Committer, GroupCommit};
 use super::load::Caller;
 
 /// What the server does.
@@ -21,9 +21,9 @@ pub struct ServerOptions {
     socket: PathBuf,
     /// How many bytes each answer has
     answer_bytes: usize,
-    /// Commit so many bytes to a bare sled in --dir before each answer
-    #[arg(long, requires = "dir")]
-    commit_bytes: Option<usize>,
+    /// Commit records of so many bytes to a bare sled in --dir before each answer
+    #[arg(long, requires = "dir", value_delimiter = ',')]
+    commit_bytes: Vec<usize>,
     /// The folder of the bare sled
     #[arg(long)]
     dir: Option<PathBuf>,
@@ -32,18 +32,18 @@ pub struct ServerOptions {
 /// Answers until it is killed.
 pub async fn serve(options: ServerOptions) -> Result<()> {
     let commits = options.dir.as_deref().map(GroupCommit::open).transpose()?;
-    let durable = commits.zip(options.commit_bytes);
+    let durable = commits.map(|commits| Committer { writer: commits, bytes: options.commit_bytes });
     let answer = Bytes::from(vec![b'a'; options.answer_bytes]);
     let listener = UnixListener::bind(&options.socket)
         .with_context(|| format!("cannot listen at {}", options.socket.display()))?;
     loop {
         let (stream, _) = listener.accept().await?;
-        let (answer, durable) = (answer.clone(), durable.clone());
+        let (answer, mut durable) = (answer.clone(), durable.clone());
         tokio::spawn(async move {
             let mut frames = Framed::new(stream, LengthDelimitedCodec::new());
             while let Some(Ok(_)) = frames.next().await {
-                if let Some((commits, bytes)) = &durable
-                    && commits.commit(*bytes).await.is_err()
+                if let Some(committer) = &mut durable
+                    && committer.call().await.is_err()
                 {
                     return;
                 }
@@ -62,14 +62,15 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts one with answers of this size. `commit_bytes`: what it commits before each of them.
-    pub async fn start(perf: &Path, dir: &Path, answer_bytes: usize, commit_bytes: Option<usize>) -> Result<Self> {
+    /// Starts one with answers of this size. `commit_bytes`: the records that it commits before each of them.
+    pub async fn start(perf: &Path, dir: &Path, answer_bytes: usize, commit_bytes: &[usize]) -> Result<Self> {
         std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
         let socket = dir.join("echo.sock");
         let mut command = Command::new(perf);
         command.arg("echo-server").arg(&socket).arg(answer_bytes.to_string());
-        if let Some(bytes) = commit_bytes {
-            command.arg("--commit-bytes").arg(bytes.to_string()).arg("--dir").arg(dir.join("sled"));
+        if !commit_bytes.is_empty() {
+            let bytes: Vec<String> = commit_bytes.iter().map(usize::to_string).collect();
+            command.arg("--commit-bytes").arg(bytes.join(",")).arg("--dir").arg(dir.join("sled"));
         }
         let process = command.kill_on_drop(true).spawn().context("cannot start the echo server")?;
         retried(async || Ok(UnixStream::connect(&socket).await?)).await.context("the echo server does not answer")?;

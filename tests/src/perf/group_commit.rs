@@ -14,9 +14,9 @@ use super::load::Caller;
 const MAX_GROUP: usize = 512;
 const CACHE_BYTES: u64 = 32 << 20;
 
-/// A record and who waits for it.
+/// Records that are written together, and who waits for them.
 struct Write {
-    value: Vec<u8>,
+    values: Vec<Vec<u8>>,
     done: oneshot::Sender<()>,
 }
 
@@ -37,10 +37,11 @@ impl GroupCommit {
         Ok(Self { queue })
     }
 
-    /// Writes a new record of so many bytes; done when it is on disk.
-    pub async fn commit(&self, bytes: usize) -> Result<()> {
+    /// Writes new records of so many bytes each; done when all are on disk.
+    pub async fn commit(&self, bytes: &[usize]) -> Result<()> {
         let (done, written) = oneshot::channel();
-        self.queue.send(Write { value: vec![b'w'; bytes], done }).ok().context("the writer has ended")?;
+        let values = bytes.iter().map(|bytes| vec![b'w'; *bytes]).collect();
+        self.queue.send(Write { values, done }).ok().context("the writer has ended")?;
         written.await.context("the write failed")
     }
 }
@@ -51,9 +52,11 @@ fn write(database: &sled::Db, file: &File, mut waiting: mpsc::UnboundedReceiver<
         let mut batch = sled::Batch::default();
         let mut told = Vec::new();
         let mut next = Some(first);
-        while let Some(Write { value, done }) = next {
+        while let Some(Write { values, done }) = next {
             number += 1;
-            batch.insert(&number.to_be_bytes(), value);
+            for (table, value) in (0_u8..).zip(values) {
+                batch.insert([&[table][..], &number.to_be_bytes()].concat(), value);
+            }
             told.push(done);
             next = if told.len() < MAX_GROUP { waiting.try_recv().ok() } else { None };
         }
@@ -69,16 +72,17 @@ fn write(database: &sled::Db, file: &File, mut waiting: mpsc::UnboundedReceiver<
 }
 
 /// Somebody who writes.
+#[derive(Clone)]
 pub struct Committer {
     /// The writer.
     pub writer: GroupCommit,
-    /// How much it writes.
-    pub bytes: usize,
+    /// How much it writes: the bytes of each record.
+    pub bytes: Vec<usize>,
 }
 
 impl Caller for Committer {
     async fn call(&mut self) -> Result<()> {
-        self.writer.commit(self.bytes).await
+        self.writer.commit(&self.bytes).await
     }
 }
 
@@ -90,11 +94,11 @@ mod tests {
     async fn what_was_acknowledged_is_there_after_opening_again() {
         let dir = tempfile::tempdir().unwrap();
         let writer = GroupCommit::open(dir.path()).unwrap();
-        let writes = (0..100).map(|_| writer.commit(200));
+        let writes = (0..100).map(|_| writer.commit(&[200, 100]));
         futures::future::try_join_all(writes).await.unwrap();
         drop(writer);
         // sled's lock is released a moment after the last handle is gone.
         let database = super::super::daemon::retried(async || Ok(sled::open(dir.path())?)).await.unwrap();
-        assert_eq!(database.len(), 100);
+        assert_eq!(database.len(), 200);
     }
 }

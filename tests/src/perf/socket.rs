@@ -19,8 +19,8 @@ use super::{Options, say};
 
 const CLIENTS: [usize; 3] = [1, 64, 256];
 
-/// About what Muster stores for the write: the operation 280 bytes, two events of 120, the answer 130.
-const WRITE_BYTES: usize = 650;
+/// What Muster stores for the write, about: the operation, the answer to its key, and two events.
+const WRITE_BYTES: [usize; 4] = [280, 130, 120, 120];
 
 /// The figures.
 pub async fn measure(options: &Options) -> Result<Vec<Figure>> {
@@ -36,8 +36,8 @@ pub async fn measure(options: &Options) -> Result<Vec<Figure>> {
 
     let client = daemon.client().await?;
     let sizes = frame_sizes(&client, &big.name).await?;
-    let echo = Server::start(&options.perf, &options.dir.join("echo"), sizes.1, None).await?;
-    let committing = Server::start(&options.perf, &options.dir.join("committing"), sizes.1, Some(WRITE_BYTES)).await?;
+    let echo = Server::start(&options.perf, &options.dir.join("echo"), sizes.1, &[]).await?;
+    let committing = Server::start(&options.perf, &options.dir.join("committing"), sizes.1, &WRITE_BYTES).await?;
     let bare = GroupCommit::open(&options.dir.join("bare"))?;
 
     let mut figures = Vec::new();
@@ -58,7 +58,7 @@ pub async fn measure(options: &Options) -> Result<Vec<Figure>> {
             let clients = daemon.clients(count).await?;
             clients.into_iter().zip(0..).map(|(client, number)| Writer::new(client, number)).collect::<Result<Vec<_>>>()
         };
-        let committers = (0..count).map(|_| Committer { writer: bare.clone(), bytes: WRITE_BYTES }).collect();
+        let committers = (0..count).map(|_| Committer { writer: bare.clone(), bytes: WRITE_BYTES.to_vec() }).collect();
         let (write, base) = compare(writes().await?, committers, options.load_time).await?;
         let rate =
             rate_figure(&format!("durable write, {count} clients: rate, beside a bare group commit"), &write, &base);
