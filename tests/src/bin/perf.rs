@@ -42,6 +42,10 @@ enum Helper {
     EchoServer(echo::ServerOptions),
 }
 
+/// As the daemon's, so that a baseline is not slower for its allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
