@@ -16,15 +16,25 @@ impl ClusterState {
     /// time comes; what it concludes is written with the change.
     pub fn settle(&mut self, now: Timestamp) -> Plan {
         self.awake_since.get_or_insert(now);
+        self.settle_services(now);
+        let mut next = plan(self, now);
         loop {
-            self.settle_services(now);
-            let plan = plan(self, now);
-            // The end of an operation may withdraw a service's version and always changes phases: look again.
-            // Each round ends at least one, so there are at most as many rounds as operations.
-            if !self.settle_operations(&plan, now) {
-                self.settle_phase(&plan, now);
-                return plan;
+            let planned = self.services.clone();
+            if !self.settle_operations(&next, now) {
+                self.settle_phase(&next, now);
+                return next;
             }
+            // The end of an operation changes phases and may withdraw a service's version, of which a new plan is made.
+            // Each round ends at least one, so there are at most as many rounds as operations.
+            self.settle_services(now);
+            if self.services != planned {
+                next = plan(self, now);
+            }
+            debug_assert_eq!(
+                next,
+                plan(self, now),
+                "a plan is made of nothing else that the end of an operation changes"
+            );
         }
     }
 
