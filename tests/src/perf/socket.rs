@@ -3,7 +3,8 @@
 //! The read is `getOrchestratorInfo` of a cluster of ten machines; beside it, `whoami`, which needs no work, shows what the
 //! way through gateway and client costs alone. The write is a change of a cluster as users ask for it,
 //! the smallest one: `retryOrchestrator` of a cluster in which nothing failed. It is one batch with the operation, its
-//! events and the answer to the idempotency key. Every client has a connection of its own, and for writes a cluster.
+//! events and the answer to the idempotency key, and so is that of the bare group commit: as many records of the same
+//! sizes, but nobody to decide what they are. Every client has a connection of its own, and for writes a cluster.
 
 use anyhow::{Context, Result};
 use muster_client::Client;
