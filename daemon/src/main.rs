@@ -39,7 +39,7 @@ struct Flags {
     check_config: bool,
 }
 
-/// A tenth of what a change costs is memory, taken in one thread and given back in another, where glibc is slow.
+/// A fifth of what a change costs was memory, taken in one thread and given back in another, where glibc is slow.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

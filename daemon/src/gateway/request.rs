@@ -164,7 +164,7 @@ fn finish(session: &Session, id: RequestId, running: &Running) {
 }
 
 /// For the metrics, and for the log of what stands nowhere else. Who changed a cluster stands in its operations on disk,
-/// and a line for each would cost a tenth of the change.
+/// and a line for each would cost a twentieth of the change.
 fn note(session: &Session, asked: Asked, result: Result<(), ErrorCode>) {
     session.meters.note(asked.operation, asked.began.elapsed(), result);
     if asked.is_change() {
