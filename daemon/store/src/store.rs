@@ -43,7 +43,7 @@ pub struct Store {
 impl Store {
     /// Opens or creates the store in `dir`, repairs what can be repaired without loss, and checks every record. Reads are
     /// answered at once; the first commit has the database built anew and is answered after that. Must be called within a
-    /// tokio runtime, whose blocking threads do the work.
+    /// tokio runtime, whose blocking threads open and read it; commits have a thread of their own.
     pub async fn open(dir: impl AsRef<Path>, options: OpenOptions) -> Result<(Store, OpenReport), OpenError> {
         let layout = Layout { dir: dir.as_ref().to_owned() };
         let exports_kept = options.exports_kept;
