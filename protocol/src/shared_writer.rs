@@ -12,10 +12,13 @@ use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::{Buf, BufMut, BytesMut};
+use bytes::{Buf, BytesMut};
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::Notify;
 use tokio::time::timeout;
+use tokio_util::codec::Encoder;
+
+use crate::stream::length_codec;
 
 /// A buffer that became larger than this is not kept.
 const KEPT_BYTES: usize = 64 << 10;
@@ -54,10 +57,7 @@ impl<P> SharedWriter<P> {
         if state.half.is_none() {
             return Err(GivenUp);
         }
-        let length = u32::try_from(body.len()).map_err(|_too_long_for_any_frame| GivenUp)?;
-        state.unwritten.reserve(size_of::<u32>() + body.len());
-        state.unwritten.put_u32(length);
-        state.unwritten.put_slice(body);
+        length_codec().encode(body, &mut state.unwritten).map_err(|_too_long_for_any_frame| GivenUp)?;
         state.places.push(place);
         Ok(())
     }

@@ -9,12 +9,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use futures::{SinkExt, StreamExt};
+use bytes::BytesMut;
+use futures::StreamExt;
 use serde::de::DeserializeOwned;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::AsyncRead;
 use tokio::time::{Sleep, sleep};
-use tokio_util::codec::{Decoder, FramedRead, FramedWrite, LengthDelimitedCodec};
+use tokio_util::codec::{Decoder, FramedRead, LengthDelimitedCodec};
 
 use crate::codec::{self, DecodeError, MAX_FRAME_BYTES};
 
@@ -77,35 +77,8 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     }
 }
 
-/// Writes frames. A frame that was begun must be completed, so only one task may own it and no call to it may be
-/// dropped half-way, unless the connection is dropped with it.
-pub struct FrameWriter<W> {
-    framed: FramedWrite<W, LengthDelimitedCodec>,
-}
-
-impl<W: AsyncWrite + Unpin> FrameWriter<W> {
-    /// Writes to `io`.
-    pub fn new(io: W) -> Self {
-        Self { framed: FramedWrite::new(io, length_codec()) }
-    }
-
-    /// Puts one encoded value ([`codec::encode`]) behind those not flushed yet; waits while too much is.
-    pub async fn feed(&mut self, body: Bytes) -> io::Result<()> {
-        self.framed.feed(body).await
-    }
-
-    /// Hands everything to the system.
-    pub async fn flush(&mut self) -> io::Result<()> {
-        SinkExt::<Bytes>::flush(&mut self.framed).await
-    }
-
-    /// The connection itself; what was fed and not flushed is dropped.
-    pub fn into_inner(self) -> W {
-        self.framed.into_inner()
-    }
-}
-
-fn length_codec() -> LengthDelimitedCodec {
+/// How frames lie in the stream. Whoever writes them, writes them with this.
+pub fn length_codec() -> LengthDelimitedCodec {
     LengthDelimitedCodec::builder().length_field_type::<u32>().max_frame_length(MAX_FRAME_BYTES).new_codec()
 }
 

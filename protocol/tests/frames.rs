@@ -6,13 +6,16 @@ mod samples;
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use futures::SinkExt;
 use futures::future::poll_immediate;
 use muster_protocol::codec::{self, DecodeError, EncodeError, MAX_FRAME_BYTES};
 use muster_protocol::model::service::ServiceSpec;
-use muster_protocol::stream::{FrameReader, FrameWriter, ReadError};
+use muster_protocol::stream::{FrameReader, ReadError, length_codec};
 use muster_protocol::{ClientFrame, Request};
 use samples::service::service_spec;
 use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
+use tokio_util::codec::FramedWrite;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -38,12 +41,12 @@ async fn after(bytes: &[u8]) -> (FrameReader<DuplexStream>, DuplexStream) {
 async fn frames_arrive_as_they_were_sent_however_they_are_cut() {
     let (peer, end) = duplex(3);
     let mut reader = FrameReader::new(end, TIMEOUT);
-    let mut writer = FrameWriter::new(peer);
+    let mut writer = FramedWrite::new(peer, length_codec());
     let write = async move {
         for id in 0..100 {
             writer.feed(codec::encode(&whoami(id)).unwrap()).await.unwrap();
         }
-        writer.flush().await.unwrap();
+        SinkExt::<Bytes>::flush(&mut writer).await.unwrap();
     };
     let read = async {
         let mut id = 0;

@@ -7,11 +7,12 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use futures::SinkExt;
 use muster_client::protocol::hello::{Hello, VERSIONS, VersionRange};
 use muster_client::protocol::model::event::{Event, EventKind};
 use muster_client::protocol::model::operation::{OperationInfo, OperationKind, OperationPhase};
 use muster_client::protocol::model::service::{LogLine, LogSource};
-use muster_client::protocol::stream::{FrameReader, FrameWriter};
+use muster_client::protocol::stream::{FrameReader, length_codec};
 use muster_client::protocol::{
     ClientBody, ClientFrame, ClusterId, Name, OperationId, Request, RequestId, Response, ServerFrame, StreamItem,
     Timestamp, codec, handshake,
@@ -21,6 +22,7 @@ use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
+use tokio_util::codec::{FramedWrite, LengthDelimitedCodec};
 
 /// Longer than anything here takes; a test that waits so long has failed.
 pub const DEADLINE: Duration = Duration::from_secs(20);
@@ -55,7 +57,7 @@ impl Server {
         let mut stream = self.accept_raw().await;
         handshake::accept(&mut stream, &hello(VERSIONS), DEADLINE).await.unwrap();
         let (read_half, write_half) = stream.into_split();
-        Peer { reader: FrameReader::new(read_half, DEADLINE), writer: FrameWriter::new(write_half) }
+        Peer { reader: FrameReader::new(read_half, DEADLINE), writer: FramedWrite::new(write_half, length_codec()) }
     }
 
     pub fn builder(&self) -> Builder {
@@ -86,7 +88,7 @@ pub fn hello(versions: VersionRange) -> Hello {
 /// The server's end of one connection.
 pub struct Peer {
     reader: FrameReader<OwnedReadHalf>,
-    writer: FrameWriter<OwnedWriteHalf>,
+    writer: FramedWrite<OwnedWriteHalf, LengthDelimitedCodec>,
 }
 
 impl Peer {
@@ -116,11 +118,7 @@ impl Peer {
     }
 
     pub async fn send_bytes(&mut self, body: bytes::Bytes) {
-        soon("the client to read", async {
-            self.writer.feed(body).await.unwrap();
-            self.writer.flush().await.unwrap();
-        })
-        .await;
+        soon("the client to read", self.writer.send(body)).await.unwrap();
     }
 
     pub async fn answer(&mut self, id: RequestId, response: Response) {

@@ -1,5 +1,6 @@
 //! Peers that do what they should not cost little, and touch nobody else.
 
+use futures::SinkExt;
 use muster_client::Client;
 use muster_protocol::hello::{Hello, VersionRange};
 use muster_protocol::stream::FrameReader;
@@ -80,8 +81,7 @@ async fn half_a_frame_is_not_waited_for_long() {
 async fn nonsense_in_a_frame_is_answered_once_and_hung_up_on() {
     let daemon = TestDaemon::start().await;
     let mut raw = Raw::connect(&daemon).await;
-    raw.writer.feed(vec![0xff; 100].into()).await.unwrap();
-    raw.writer.flush().await.unwrap();
+    raw.writer.send(&[0xff_u8; 100][..]).await.unwrap();
     let ServerBody::Answer(Err(error)) = raw.next().await.unwrap().body else { panic!("no error") };
     assert_eq!(error.code, ErrorCode::Protocol);
     assert_eq!(raw.next().await, None);

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::SinkExt;
 use muster_client::Client;
 use muster_engine::sim::{SimOptions, SimWorld};
 use muster_protocol::hello::Hello;
 use muster_protocol::model::cluster::{ClusterSpec, Infrastructure, MachineShape, Orchestrator};
 use muster_protocol::model::operation::{OperationInfo, OperationPhase};
 use muster_protocol::model::service::ServiceSpec;
-use muster_protocol::stream::{FrameReader, FrameWriter};
+use muster_protocol::stream::{FrameReader, length_codec};
 use muster_protocol::{ClientFrame, Name, ServerFrame, codec, handshake};
 use musterd::clock::Clock;
 use musterd::config::{Config, Places};
@@ -20,6 +21,7 @@ use musterd::kinds::built_in::BuiltIn;
 use tempfile::TempDir;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio_util::codec::{FramedWrite, LengthDelimitedCodec};
 
 /// Longer than anything here takes: what is not done by then is stuck.
 pub const LIMIT: Duration = Duration::from_secs(20);
@@ -146,7 +148,7 @@ pub async fn until(what: &str, mut ask: impl AsyncFnMut() -> bool) {
 /// A connection on which frames are sent and read one by one.
 pub struct Raw {
     pub reader: FrameReader<OwnedReadHalf>,
-    pub writer: FrameWriter<OwnedWriteHalf>,
+    pub writer: FramedWrite<OwnedWriteHalf, LengthDelimitedCodec>,
 }
 
 impl Raw {
@@ -154,12 +156,11 @@ impl Raw {
         let mut stream = UnixStream::connect(daemon.socket()).await.unwrap();
         handshake::connect(&mut stream, &Hello::of_this_build("test"), LIMIT).await.unwrap();
         let (read_half, write_half) = stream.into_split();
-        Self { reader: FrameReader::new(read_half, LIMIT), writer: FrameWriter::new(write_half) }
+        Self { reader: FrameReader::new(read_half, LIMIT), writer: FramedWrite::new(write_half, length_codec()) }
     }
 
     pub async fn send(&mut self, frame: ClientFrame) {
-        self.writer.feed(codec::encode(&frame).unwrap()).await.unwrap();
-        self.writer.flush().await.unwrap();
+        self.writer.send(codec::encode(&frame).unwrap()).await.unwrap();
     }
 
     /// The next frame; none at the end of the connection.
