@@ -9,8 +9,8 @@ use muster_engine::handler::Handler;
 use muster_engine::preparer::Preparer;
 use muster_engine::sim::SimWorld;
 use muster_handler_swarm::SwarmHandler;
-use muster_protocol::Error;
 use muster_protocol::model::cluster::{Infrastructure, Orchestrator};
+use muster_protocol::{Error, ErrorCode};
 use muster_provision::{PreparerOptions, SwarmPreparer};
 
 use super::{Account, Kinds};
@@ -75,6 +75,7 @@ fn refuse_odd_pair(orchestrator: Orchestrator, infrastructure: Infrastructure) -
 }
 
 fn missing(field: &str, kind: impl std::fmt::Display) -> Error {
-    Error::unsupported(field, format_args!("this build of Muster, which has no `{kind}`,"))
+    Error::new(ErrorCode::Unsupported, format!("this build of Muster has no {field} `{kind}`"))
+        .with_detail("field", field)
         .with_remedy("orchestrators: swarm, sim; infrastructures: local, sim")
 }

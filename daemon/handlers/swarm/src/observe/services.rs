@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bollard::models::{
     EndpointPortConfig, EndpointPortConfigProtocolEnum, EndpointPortConfigPublishModeEnum, Service, ServiceSpecMode,
-    TaskSpec, TaskState,
+    ServiceUpdateStatusStateEnum, TaskSpec, TaskState,
 };
 use muster_engine::observed::ObservedService;
 use muster_protocol::model::service::{Endpoint, Transport};
@@ -100,8 +100,21 @@ fn allows(constraint: &str, machine: &Machine<'_>) -> bool {
 fn newest_error(service: &Service, current: &[&SeenTask]) -> Option<String> {
     let with_errors = current.iter().filter(|task| task.error().is_some());
     let newest = with_errors.max_by_key(|task| task.since()).and_then(|task| task.error());
-    let paused = || service.update_status.as_ref().and_then(|status| status.message.clone());
-    newest.map(str::to_owned).or_else(paused).filter(|words| !words.is_empty())
+    newest.map(str::to_owned).or_else(|| why_stopped(service)).filter(|words| !words.is_empty())
+}
+
+/// Why an update is not under way any more. Swarm has words for one that goes well too, but those are no cause.
+fn why_stopped(service: &Service) -> Option<String> {
+    let status = service.update_status.as_ref()?;
+    match status.state? {
+        ServiceUpdateStatusStateEnum::PAUSED
+        | ServiceUpdateStatusStateEnum::ROLLBACK_STARTED
+        | ServiceUpdateStatusStateEnum::ROLLBACK_PAUSED
+        | ServiceUpdateStatusStateEnum::ROLLBACK_COMPLETED => status.message.clone(),
+        ServiceUpdateStatusStateEnum::EMPTY
+        | ServiceUpdateStatusStateEnum::UPDATING
+        | ServiceUpdateStatusStateEnum::COMPLETED => None,
+    }
 }
 
 /// Ports in host mode at the machines that run a copy, ports of the ingress mesh at every machine.

@@ -100,6 +100,22 @@ fn the_newest_error_of_a_present_copy_is_the_message_until_all_are_ready() {
 }
 
 #[test]
+fn an_update_that_stopped_is_a_cause_and_one_that_goes_on_is_not() {
+    let message = |state: &str| {
+        let mut service = replicated(1);
+        let status = json!({"State": state, "Message": "words of Swarm"});
+        service.update_status = serde_json::from_value(status).unwrap();
+        observed(&service, Vec::new(), &[]).message
+    };
+    for state in ["updating", "completed"] {
+        assert_eq!(message(state), None, "{state}");
+    }
+    for state in ["paused", "rollback_started", "rollback_paused", "rollback_completed"] {
+        assert_eq!(message(state).as_deref(), Some("words of Swarm"), "{state}");
+    }
+}
+
+#[test]
 fn a_global_service_is_wanted_on_every_node_that_is_up_and_allowed() {
     let listed = [
         node("n1", "manager-1", "ready", Some("reachable")),
