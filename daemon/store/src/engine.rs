@@ -1,6 +1,7 @@
 //! sled, held at arm's length: every call is guarded against panics, and durability is ours.
 
 use std::{
+    any::Any,
     fmt, fs, io,
     panic::{AssertUnwindSafe, catch_unwind},
     time::Duration,
@@ -59,14 +60,14 @@ impl From<io::Error> for EngineError {
 
 /// Runs `work`, turning a panic into an error. sled panics on some kinds of damage.
 pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T, EngineError>) -> Result<T, EngineError> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let text = panic
-            .downcast_ref::<String>()
-            .map(String::as_str)
-            .or_else(|| panic.downcast_ref::<&str>().copied())
-            .unwrap_or("no message");
-        Err(EngineError::Failed(format!("sled panicked: {text}")))
-    })
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|panic| Err(EngineError::Failed(format!("sled panicked: {}", words_of(panic.as_ref())))))
+}
+
+/// What a panic says.
+pub(crate) fn words_of(panic: &(dyn Any + Send)) -> &str {
+    let words = panic.downcast_ref::<String>().map(String::as_str);
+    words.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
 }
 
 /// What a database is opened for.

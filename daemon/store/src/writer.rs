@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     Batch, CommitError, Committed, NotApplied, ReadError,
+    engine::words_of,
     export::Snapshot,
     group::{Committer, GroupError},
     renewal::Renewal,
@@ -68,8 +69,8 @@ impl Writer {
     pub fn start(self, renewal: Option<Renewal>) -> io::Result<()> {
         let shared = self.shared.clone();
         thread::Builder::new().name("muster-writer".into()).spawn(move || {
-            if catch_unwind(AssertUnwindSafe(|| self.run(renewal))).is_err() {
-                shared.shut(NotApplied::Stopped("the writer panicked".into()));
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.run(renewal))) {
+                shared.shut(NotApplied::Stopped(format!("the writer panicked: {}", words_of(panic.as_ref()))));
             }
         })?;
         Ok(())

@@ -8,10 +8,14 @@ mod totals;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, ExitCode, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+use std::thread;
 
 use anyhow::{Context, Result};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
 use crate::{clean, host, setup, shell};
 use totals::Totals;
@@ -81,8 +85,10 @@ fn run_tests(options: &Options, test_dir: &Path) -> Result<(ExitStatus, Totals)>
         .env("TMPDIR", &temporary)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
+        .process_group(0)
         .spawn()
         .context("cannot start cargo test")?;
+    pass_signals_on(&child)?;
     let output = child.stdout.take().context("cargo test has no output")?;
     let mut totals = Totals::default();
     for line in BufReader::new(output).split(b'\n') {
@@ -93,6 +99,21 @@ fn run_tests(options: &Options, test_dir: &Path) -> Result<(ExitStatus, Totals)>
     }
     let status = child.wait().context("cannot wait for cargo test")?;
     Ok((status, totals))
+}
+
+/// From now on what should end this program ends `cargo test` and the test programs instead, so that what they leave
+/// behind is removed as ever.
+fn pass_signals_on(child: &Child) -> Result<()> {
+    let group = format!("-{}", child.id());
+    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM]).context("cannot wait for signals")?;
+    thread::spawn(move || {
+        for _ in signals.forever() {
+            shell::say("interrupted: ending the tests");
+            // Tests hold nothing that a polite end would save, and some of them would not hear of it.
+            shell::succeeds(Command::new("kill").args(["-s", "KILL", "--", &group]));
+        }
+    });
+    Ok(())
 }
 
 fn report(status: ExitStatus, totals: &Totals) -> ExitCode {
