@@ -103,3 +103,33 @@ impl Journal for StoppingJournal {
         committed
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use muster_protocol::InstanceId;
+    use muster_store::OpenOptions;
+    use musterd::journal::records::StoredInstance;
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+
+    /// Otherwise deadlines would pass while the disk is at work, and a history would not be the same twice.
+    #[tokio::test(start_paused = true)]
+    async fn the_paused_clock_stands_still_during_writes() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, _) = Store::open(dir.path().join("store"), OpenOptions::default()).await.unwrap();
+        let journal = StoppingJournal { store: store.clone(), stop: Arc::default() };
+        let deadline = tokio::spawn(sleep(Duration::from_secs(3600)));
+        let before = Instant::now();
+        for number in 1..=50 {
+            let mut batch = Batch::new();
+            batch.put(&StoredInstance { id: InstanceId::from_u128(number) }).unwrap();
+            journal.write(batch).await.unwrap();
+        }
+        assert_eq!(Instant::now(), before);
+        deadline.abort();
+        store.close().await;
+    }
+}
