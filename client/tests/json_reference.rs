@@ -12,10 +12,15 @@ use syn::{Attribute, Expr, Fields, File, GenericArgument, Item, ItemEnum, ItemSt
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// What to show, in the order of the page: the source file and its title.
-const SOURCES: [(&str, &str); 11] = [
+const SOURCES: [(&str, &str); 16] = [
     ("model/cluster.rs", "Clusters"),
     ("model/plan.rs", "Plans"),
-    ("model/service.rs", "Services"),
+    ("model/service/mod.rs", "Services"),
+    ("model/service/files.rs", "Files in containers"),
+    ("model/service/ports.rs", "Ports"),
+    ("model/service/health.rs", "Health checks"),
+    ("model/service/update.rs", "Updates of services"),
+    ("model/service/logs.rs", "Output of services"),
     ("model/host.rs", "Hosts"),
     ("model/container.rs", "Containers"),
     ("model/catalog.rs", "Catalog"),

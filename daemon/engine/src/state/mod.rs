@@ -5,6 +5,7 @@
 
 mod admit;
 mod begin;
+mod causes;
 mod difference;
 mod finish;
 mod observe;

@@ -3,11 +3,9 @@
 use muster_protocol::model::cluster::ClusterPhase;
 use muster_protocol::model::event::EventKind;
 use muster_protocol::model::operation::{OperationKind, OperationPhase};
-use muster_protocol::{Cause, ErrorCode, Name, OperationId, Retry, Timestamp};
+use muster_protocol::{Cause, OperationId, Timestamp};
 
 use super::{Announcement, ClusterState};
-use crate::action::Action;
-use crate::ledger::ResourceKey;
 use crate::operation::{OperationRecord, Target};
 use crate::plan::{Gate, Part, Plan, plan};
 
@@ -71,7 +69,12 @@ impl ClusterState {
             self.record.phase = phase;
             self.record.phase_since = now;
             let cause = if phase == ClusterPhase::Degraded { self.causes().into_iter().next() } else { None };
-            self.announce(now, EventKind::ClusterPhase, format!("cluster {} is {phase}", self.name()), cause);
+            self.announce(
+                now,
+                EventKind::ClusterPhase,
+                format!("cluster {} is {phase}", self.desired().spec.name),
+                cause,
+            );
         }
     }
 
@@ -177,60 +180,12 @@ impl ClusterState {
         }
     }
 
-    fn overdue_cause(&self, operation: &OperationRecord, part: &Part<'_>, now: Timestamp) -> Cause {
-        let waits = part.iter().find(|step| !matches!(step.gate, Gate::Waiting(None)));
-        let known = match &operation.target {
-            Target::Cluster { .. } => self.causes().into_iter().next(),
-            Target::Services(targets) => targets.iter().find_map(|target| self.service_cause(&target.name)),
-        };
-        if let Some(cause) = known {
-            return cause;
-        }
-        let step = waits.map_or_else(|| operation.info.kind.to_string(), |step| step.action.to_string());
-        Cause {
-            code: ErrorCode::DeadlineExceeded,
-            message: format!("`{step}` did not come to an end in time"),
-            step,
-            provider_code: None,
-            provider_request_id: None,
-            remedy: Some(
-                "see what it waits for with `muster cluster info`, then try again with `muster cluster retry`"
-                    .to_owned(),
-            ),
-            retry: Retry::Never,
-            at: now,
-        }
-    }
-
-    fn released_cause(&self, now: Timestamp) -> Cause {
-        let left: Vec<String> = self.ledger.keys().map(ToString::to_string).collect();
-        let first = self.causes().into_iter().next();
-        let why = first.as_ref().map_or_else(String::new, |cause| format!(": {}", cause.message));
-        Cause {
-            code: first.as_ref().map_or(ErrorCode::DeadlineExceeded, |cause| cause.code),
-            step: "delete".to_owned(),
-            message: if left.is_empty() {
-                format!("could not make sure that nothing is left{why}")
-            } else {
-                format!("{} may be left{why}", left.join(", "))
-            },
-            provider_code: first.as_ref().and_then(|cause| cause.provider_code.clone()),
-            provider_request_id: first.as_ref().and_then(|cause| cause.provider_request_id.clone()),
-            remedy: Some("Muster goes on trying; `muster cluster info` lists what may be left".to_owned()),
-            retry: Retry::Later,
-            at: now,
-        }
-    }
-
     fn note_progress(&mut self, id: OperationId, plan: &Plan) {
         let Some(operation) = self.operations.get(&id) else { return };
         let part = part_of(plan, operation);
         let running: Vec<String> =
             part.iter().filter(|step| step.gate == Gate::Running).map(|step| step.action.to_string()).collect();
-        let cause = match &operation.target {
-            Target::Cluster { .. } => self.causes().into_iter().next(),
-            Target::Services(targets) => targets.iter().find_map(|target| self.service_cause(&target.name)),
-        };
+        let cause = self.cause_of(&operation.target);
         let left = u32::try_from(part.len()).unwrap_or(u32::MAX);
         let Some(operation) = self.operations.get_mut(&id) else { return };
         let info = &mut operation.info;
@@ -274,45 +229,6 @@ impl ClusterState {
     /// Takes ended operations out of the state: they are history once they are on disk.
     pub fn forget_ended_operations(&mut self) {
         self.operations.retain(|_, operation| !operation.info.phase.is_ended());
-    }
-
-    /// Every cause of trouble that holds now: resources first, then what cannot be looked at.
-    pub fn causes(&self) -> Vec<Cause> {
-        let resources = self.ledger.values().filter_map(|entry| entry.cause.clone());
-        let sweep = self.sweep_retry.iter().filter_map(|entry| entry.cause.clone());
-        let unseen = [&self.observed.machines_cause, &self.observed.orchestrator_cause];
-        let mut causes: Vec<Cause> = resources.chain(sweep).chain(unseen.into_iter().flatten().cloned()).collect();
-        causes.sort_by_key(|cause| cause.retry != Retry::Never);
-        causes
-    }
-
-    /// What is wrong with a service: its own call, or what the orchestrator says of its copies.
-    pub fn service_cause(&self, name: &Name) -> Option<Cause> {
-        let entry = self.ledger.get(&ResourceKey::Service(name.clone()));
-        if let Some(cause) = entry.and_then(|entry| entry.cause.clone()) {
-            return Some(cause);
-        }
-        let service = self.services.get(name)?;
-        let seen = self.observed.orchestrator.services.get(name);
-        let message = seen.filter(|seen| seen.ready < seen.wanted).and_then(|seen| seen.message.clone());
-        let Some(message) = message else { return service.withdrawn.clone() };
-        Some(Cause {
-            code: ErrorCode::Unhealthy,
-            step: Action::Await(ResourceKey::Service(name.clone())).to_string(),
-            message,
-            provider_code: None,
-            provider_request_id: None,
-            remedy: Some(format!(
-                "see its output with `muster service logs {name} --cluster {0}`, mend it with `muster service update`",
-                self.name()
-            )),
-            retry: Retry::Later,
-            at: self.observed.orchestrator_at.unwrap_or(service.updated_at),
-        })
-    }
-
-    fn name(&self) -> &Name {
-        &self.record.desired.spec.name
     }
 }
 

@@ -1,0 +1,97 @@
+//! Why something is not as it should be, in the words that users see.
+
+use muster_protocol::{Cause, ErrorCode, Name, Retry, Timestamp};
+
+use super::ClusterState;
+use crate::action::Action;
+use crate::ledger::ResourceKey;
+use crate::operation::{OperationRecord, Target};
+use crate::plan::{Gate, Part};
+
+impl ClusterState {
+    /// Every cause of trouble that holds now: resources first, then what cannot be looked at.
+    pub fn causes(&self) -> Vec<Cause> {
+        let resources = self.ledger.values().filter_map(|entry| entry.cause.clone());
+        let sweep = self.sweep_retry.iter().filter_map(|entry| entry.cause.clone());
+        let unseen = [&self.observed.machines_cause, &self.observed.orchestrator_cause];
+        let mut causes: Vec<Cause> = resources.chain(sweep).chain(unseen.into_iter().flatten().cloned()).collect();
+        causes.sort_by_key(|cause| cause.retry != Retry::Never);
+        causes
+    }
+
+    /// Why what an operation changes is not as it asks.
+    pub(super) fn cause_of(&self, target: &Target) -> Option<Cause> {
+        match target {
+            Target::Cluster { .. } => self.causes().into_iter().next(),
+            Target::Services(targets) => targets.iter().find_map(|target| self.service_cause(&target.name)),
+        }
+    }
+
+    /// What is wrong with a service: its own call, or what the orchestrator says of its copies.
+    pub fn service_cause(&self, name: &Name) -> Option<Cause> {
+        let entry = self.ledger.get(&ResourceKey::Service(name.clone()));
+        if let Some(cause) = entry.and_then(|entry| entry.cause.clone()) {
+            return Some(cause);
+        }
+        let service = self.services.get(name)?;
+        let seen = self.observed.orchestrator.services.get(name);
+        let message = seen.filter(|seen| seen.ready < seen.wanted).and_then(|seen| seen.message.clone());
+        let Some(message) = message else { return service.withdrawn.clone() };
+        Some(Cause {
+            code: ErrorCode::Unhealthy,
+            step: Action::Await(ResourceKey::Service(name.clone())).to_string(),
+            message,
+            provider_code: None,
+            provider_request_id: None,
+            remedy: Some(format!(
+                "see its output with `muster service logs {name} --cluster {0}`, mend it with `muster service update`",
+                self.desired().spec.name
+            )),
+            retry: Retry::Later,
+            at: self.observed.orchestrator_at.unwrap_or(service.updated_at),
+        })
+    }
+
+    /// Why an operation is not done in time.
+    pub(super) fn overdue_cause(&self, operation: &OperationRecord, part: &Part<'_>, now: Timestamp) -> Cause {
+        let waits = part.iter().find(|step| !matches!(step.gate, Gate::Waiting(None)));
+        if let Some(cause) = self.cause_of(&operation.target) {
+            return cause;
+        }
+        let step = waits.map_or_else(|| operation.info.kind.to_string(), |step| step.action.to_string());
+        Cause {
+            code: ErrorCode::DeadlineExceeded,
+            message: format!("`{step}` did not come to an end in time"),
+            step,
+            provider_code: None,
+            provider_request_id: None,
+            remedy: Some(
+                "see what it waits for with `muster cluster info`, then try again with `muster cluster retry`"
+                    .to_owned(),
+            ),
+            retry: Retry::Never,
+            at: now,
+        }
+    }
+
+    /// Why a deletion has failed: its name is free again, but something of the cluster may be left.
+    pub(super) fn released_cause(&self, now: Timestamp) -> Cause {
+        let left: Vec<String> = self.ledger.keys().map(ToString::to_string).collect();
+        let first = self.causes().into_iter().next();
+        let why = first.as_ref().map_or_else(String::new, |cause| format!(": {}", cause.message));
+        Cause {
+            code: first.as_ref().map_or(ErrorCode::DeadlineExceeded, |cause| cause.code),
+            step: "delete".to_owned(),
+            message: if left.is_empty() {
+                format!("could not make sure that nothing is left{why}")
+            } else {
+                format!("{} may be left{why}", left.join(", "))
+            },
+            provider_code: first.as_ref().and_then(|cause| cause.provider_code.clone()),
+            provider_request_id: first.as_ref().and_then(|cause| cause.provider_request_id.clone()),
+            remedy: Some("Muster goes on trying; `muster cluster info` lists what may be left".to_owned()),
+            retry: Retry::Later,
+            at: now,
+        }
+    }
+}
