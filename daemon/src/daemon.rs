@@ -10,7 +10,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use muster_protocol::InstanceId;
 use muster_protocol::model::event::EventKind;
 use muster_store::{
-    Batch, BatchError, CommitError, KeyError, KeySource, OpenError, OpenOptions, OpenReport, Sealer, Store,
+    Batch, BatchError, CommitError, KeyError, KeySource, NotApplied, OpenError, OpenOptions, OpenReport, Sealer, Store,
 };
 use ractor::{Actor, ActorRef};
 use tokio::sync::oneshot;
@@ -137,6 +137,7 @@ impl Daemon {
         } else {
             Some(opening_noted)
         };
+        let store_ended = store_ended(store.stopped(), first_write);
         let (fleet, context) = (core.fleet.clone(), core.context.clone());
         let failure = Arc::new(OnceLock::new());
         let (ready, started) = oneshot::channel();
@@ -144,9 +145,7 @@ impl Daemon {
         let parts = Parts { core, listener, habits, metrics: metrics.clone(), failure: failure.clone(), ready };
         let (root, root_ended) = Actor::spawn(None, Root, parts).await?;
         let gateway = started.await.map_err(|_| DaemonError::Failed("the actors ended at once".to_owned()))?;
-        if let Some(first_write) = first_write {
-            tokio::spawn(end_without_writes(first_write, root.clone(), failure.clone()));
-        }
+        tokio::spawn(end_with_the_store(store_ended, root.clone(), failure.clone()));
         info!(socket = %socket.display(), instance = %context.provisioner.instance, "answering");
         Ok(Self { root, root_ended, failure, gateway, fleet, context, socket, metrics })
     }
@@ -243,17 +242,32 @@ fn store_options(config: &Config) -> OpenOptions {
     }
 }
 
-/// A store that does not take its first write takes none: better to end and say so than to refuse every change.
-async fn end_without_writes(
-    first: impl Future<Output = Result<(), CommitError>> + Send + 'static,
+/// Why the store takes no changes any more, once that is so. A full disk is no such reason: it takes them again when there
+/// is room.
+async fn store_ended(
+    stopped: impl Future<Output = NotApplied>,
+    first_write: Option<impl Future<Output = Result<(), CommitError>>>,
+) -> String {
+    if let Some(first_write) = first_write {
+        match first_write.await {
+            Ok(()) => {}
+            Err(CommitError::NotApplied(cause @ NotApplied::NoRoom { .. })) => warn!(%cause, "no change can be stored"),
+            Err(cause) => return format!("the store takes no writes: {cause}"),
+        }
+    }
+    stopped.await.to_string()
+}
+
+/// A store that has stopped takes nothing until it is opened again: better to end, and to be started again, than to
+/// refuse every change.
+async fn end_with_the_store(
+    ended: impl Future<Output = String> + Send + 'static,
     root: ActorRef<RootMessage>,
     failure: Arc<OnceLock<String>>,
 ) {
-    if let Err(cause) = first.await {
-        let cause = format!("the store takes no writes: {cause}");
-        let _ = failure.set(cause.clone());
-        root.stop(Some(cause));
-    }
+    let cause = ended.await;
+    let _ = failure.set(cause.clone());
+    root.stop(Some(cause));
 }
 
 /// systemd's credential goes before a file of our own.

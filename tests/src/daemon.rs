@@ -28,6 +28,8 @@ pub struct Daemon {
     cli: Cli,
     /// Known from its first answer on.
     instance: String,
+    /// The size of a disk of its own for its state, if it has one.
+    disk_mib: Option<u32>,
 }
 
 impl Daemon {
@@ -36,10 +38,22 @@ impl Daemon {
     /// # Errors
     /// If it does not, with its log.
     pub async fn start(configuration: &str) -> Result<Self> {
+        Self::start_on(configuration, None).await
+    }
+
+    /// The same with its state on a disk of its own, of this size. It is in memory, and gone when the daemon ends.
+    ///
+    /// # Errors
+    /// If it does not answer, or may not mount.
+    pub async fn start_on_disk_of(mib: u32, configuration: &str) -> Result<Self> {
+        Self::start_on(configuration, Some(mib)).await
+    }
+
+    async fn start_on(configuration: &str, disk_mib: Option<u32>) -> Result<Self> {
         let folder = tempfile::tempdir().context("cannot create a temporary folder")?;
         fs::write(folder.path().join("muster.toml"), configuration).context("cannot write the configuration")?;
         let cli = Cli::new(&folder.path().join("muster.sock"))?;
-        let mut daemon = Self { folder, child: None, cli, instance: String::new() };
+        let mut daemon = Self { folder, child: None, cli, instance: String::new(), disk_mib };
         daemon.spawn()?;
         daemon.wait_until_it_answers().await?;
         Ok(daemon)
@@ -63,6 +77,16 @@ impl Daemon {
     /// Where its state lies.
     pub fn state_dir(&self) -> PathBuf {
         self.folder.path().join("state")
+    }
+
+    /// Its state, as it sees it itself: on its own disk, if it has one.
+    ///
+    /// # Errors
+    /// If it does not run.
+    pub fn state_as_seen_by_itself(&self) -> Result<PathBuf> {
+        let pid = self.child.as_ref().context("the daemon does not run")?.id();
+        let root = PathBuf::from(format!("/proc/{pid}/root"));
+        Ok(root.join(self.state_dir().strip_prefix("/").context("the state directory is not absolute")?))
     }
 
     /// Where it answers.
@@ -145,6 +169,10 @@ impl Daemon {
     fn spawn(&mut self) -> Result<()> {
         let log = File::options().create(true).append(true).open(self.log_path()).context("cannot open the log")?;
         let mut command = self.command(&self.socket())?;
+        if let Some(mib) = self.disk_mib {
+            fs::create_dir_all(self.state_dir()).context("cannot create the state directory")?;
+            command = on_disk_of(mib, &self.state_dir(), &command);
+        }
         command.stdout(log.try_clone().context("cannot open the log")?).stderr(log);
         // Ctrl-C on a terminal is for the tests, which then stop it in their order.
         let child = command.process_group(0).spawn().context("cannot start musterd")?;
@@ -189,6 +217,15 @@ impl Daemon {
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
     }
+}
+
+/// The same command with a file system in memory at `folder`, which nobody else sees and which goes with it.
+fn on_disk_of(mib: u32, folder: &Path, command: &Command) -> Command {
+    let script = "mount -t tmpfs -o size=$1m,mode=0700 none \"$2\" && shift 2 && exec \"$@\"";
+    let mut wrapped = Command::new("unshare");
+    wrapped.args(["--mount", "sh", "-c", script, "sh", &mib.to_string()]).arg(folder);
+    wrapped.arg(command.get_program()).args(command.get_args()).stdin(Stdio::null());
+    wrapped
 }
 
 impl Drop for Daemon {

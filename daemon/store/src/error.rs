@@ -130,6 +130,16 @@ pub enum NotApplied {
     /// An earlier commit ended as maybe applied.
     #[error("the store stopped after a failure and must be reopened: {0}")]
     Stopped(String),
+    /// The disk is nearly full; nothing was begun, and the store goes on when there is room.
+    #[error(
+        "only {free_mib} MiB are free where the store lies, and a change needs {needed_mib}; make room and try again"
+    )]
+    NoRoom {
+        /// MiB that are free.
+        free_mib: u64,
+        /// MiB that must be free.
+        needed_mib: u64,
+    },
     /// Too many batches wait for the disk.
     #[error("too many batches are waiting; try again")]
     QueueFull,

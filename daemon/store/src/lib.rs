@@ -43,6 +43,7 @@ mod read;
 mod renewal;
 mod repair;
 mod restore;
+mod room;
 mod root;
 mod secrets;
 mod shared;

@@ -2,6 +2,8 @@
 
 use std::{fmt, io, path::PathBuf, sync::Arc};
 
+use crate::room::HEADROOM_BYTES;
+
 /// sled's page cache. sled's own default of 1 GiB is far above a daemon that is to hold 2,000 clusters in 400 MB;
 /// the whole of their records is a few tens of MiB.
 const DEFAULT_CACHE_BYTES: u64 = 32 * 1024 * 1024;
@@ -40,6 +42,8 @@ pub struct OpenOptions {
     pub accept_older_export: bool,
     /// Trust an intact database whose witness is missing or damaged.
     pub accept_unwitnessed: bool,
+    /// What must be free on the disk for a commit to begin, in bytes.
+    pub headroom_bytes: u64,
     /// Fault injection.
     pub fault_hook: Option<FaultHook>,
 }
@@ -51,6 +55,7 @@ impl Default for OpenOptions {
             exports_kept: DEFAULT_EXPORTS_KEPT,
             accept_older_export: false,
             accept_unwitnessed: false,
+            headroom_bytes: HEADROOM_BYTES,
             fault_hook: None,
         }
     }
@@ -63,6 +68,7 @@ impl fmt::Debug for OpenOptions {
             .field("exports_kept", &self.exports_kept)
             .field("accept_older_export", &self.accept_older_export)
             .field("accept_unwitnessed", &self.accept_unwitnessed)
+            .field("headroom_bytes", &self.headroom_bytes)
             .field("fault_hook", &self.fault_hook.is_some())
             .finish()
     }

@@ -11,6 +11,7 @@ use crate::{
     Batch, CommitError, NotApplied, OpenError, OpenOptions, OpenReport,
     directory::Layout,
     open::{Opened, open_blocking},
+    room::Room,
     shared::Shared,
     writer::{Answer, Message, Writer},
 };
@@ -38,6 +39,8 @@ pub struct Store {
     pub(crate) layout: Layout,
     pub(crate) exports_kept: usize,
     last_event: watch::Receiver<u64>,
+    /// Closed when the writer's thread has ended.
+    writing: watch::Receiver<()>,
 }
 
 impl Store {
@@ -46,7 +49,7 @@ impl Store {
     /// tokio runtime, whose blocking threads open and read it; commits have a thread of their own.
     pub async fn open(dir: impl AsRef<Path>, options: OpenOptions) -> Result<(Store, OpenReport), OpenError> {
         let layout = Layout { dir: dir.as_ref().to_owned() };
-        let exports_kept = options.exports_kept;
+        let (exports_kept, headroom_bytes) = (options.exports_kept, options.headroom_bytes);
         let opening = {
             let layout = layout.clone();
             spawn_blocking(move || open_blocking(&layout, &options))
@@ -54,12 +57,14 @@ impl Store {
         let Opened { engine, lock, renewal, committer, report } =
             opening.await.map_err(|lost| OpenError::Interrupted(lost.to_string()))??;
 
+        let unusable = |source| OpenError::Io { path: layout.dir.clone(), source };
+        let room = Room::new(&layout, headroom_bytes).map_err(unusable)?;
         let shared = Arc::new(Shared::new(engine, lock));
         let (queue, receiver) = mpsc::channel(QUEUE);
         let (events_seen, last_event) = watch::channel(committer.root.next_event - 1);
-        let writer = Writer { shared: shared.clone(), queue: receiver, committer, last_event: events_seen };
-        writer.start(renewal).map_err(|source| OpenError::Io { path: layout.dir.clone(), source })?;
-        Ok((Store { shared, queue, layout, exports_kept, last_event }, report))
+        let writer = Writer { shared: shared.clone(), queue: receiver, committer, room, last_event: events_seen };
+        let writing = writer.start(renewal).map_err(unusable)?;
+        Ok((Store { shared, queue, layout, exports_kept, last_event, writing }, report))
     }
 
     /// Hands the batch over **at once** and returns a future of its acknowledgement, which comes after the fsync.
@@ -79,6 +84,17 @@ impl Store {
             acknowledged.await.unwrap_or_else(|_| {
                 Err(CommitError::MaybeApplied { cause: "the writer ended during the commit".into() })
             })
+        }
+    }
+
+    /// Done when the store takes no commits any more, with the reason. It does not keep the store open.
+    pub fn stopped(&self) -> impl Future<Output = NotApplied> + Send + use<> {
+        let (mut writing, shared) = (self.writing.clone(), Arc::downgrade(&self.shared));
+        async move {
+            // Nothing is ever sent: the sender goes with the writer's thread, when the reason is there.
+            while writing.changed().await.is_ok() {}
+            let reason = shared.upgrade().and_then(|shared| shared.with(|_| ()).err());
+            reason.unwrap_or(NotApplied::Closed)
         }
     }
 

@@ -17,6 +17,7 @@ use crate::{
     export::Snapshot,
     group::{Committer, GroupError},
     renewal::Renewal,
+    room::Room,
     shared::Shared,
 };
 
@@ -40,6 +41,7 @@ pub(crate) struct Writer {
     pub shared: Arc<Shared>,
     pub queue: mpsc::Receiver<Message>,
     pub committer: Committer,
+    pub room: Room,
     pub last_event: watch::Sender<u64>,
 }
 
@@ -66,14 +68,17 @@ impl Group {
 impl Writer {
     /// Starts the thread. It ends when the store is closed, when every [`crate::Store`] was dropped, and when a commit's
     /// outcome is unknown. The first commit waits for the renewal; a store that is only read needs none.
-    pub fn start(self, renewal: Option<Renewal>) -> io::Result<()> {
+    /// What is returned closes when it has ended.
+    pub fn start(self, renewal: Option<Renewal>) -> io::Result<watch::Receiver<()>> {
         let shared = self.shared.clone();
+        let (writes, writing) = watch::channel(());
         thread::Builder::new().name("muster-writer".into()).spawn(move || {
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.run(renewal))) {
                 shared.shut(NotApplied::Stopped(format!("the writer panicked: {}", words_of(panic.as_ref()))));
             }
+            drop(writes);
         })?;
-        Ok(())
+        Ok(writing)
     }
 
     fn run(mut self, mut renewal: Option<Renewal>) {
@@ -88,6 +93,10 @@ impl Writer {
             }
             match message {
                 Message::Commit { batch, answer, submitted } => {
+                    if let Err(reason) = self.room.check(renewal.is_some()) {
+                        refuse(Message::Commit { batch, answer, submitted }, &reason);
+                        continue;
+                    }
                     if let Some(renewal) = renewal.take()
                         && let Err(reason) = self.renew(renewal)
                     {

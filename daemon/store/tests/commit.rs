@@ -171,6 +171,44 @@ async fn a_failure_before_the_first_write_is_certain_and_the_store_goes_on() {
 }
 
 #[tokio::test]
+async fn without_room_on_the_disk_nothing_is_begun_and_what_is_there_can_be_read() {
+    let dir = tempdir();
+    let (store, _) = open(dir.path()).await;
+    put(&store, &[Note::new("before", "")]).await;
+    store.close().await;
+
+    let options = OpenOptions { headroom_bytes: u64::MAX, ..OpenOptions::default() };
+    let (store, _) = Store::open(dir.path(), options).await.unwrap();
+    let commits = [store.commit(batch(&[Note::new("a", "")])), store.commit(batch(&[Note::new("b", "")]))];
+    for commit in commits {
+        let error = commit.await.unwrap_err();
+        assert!(matches!(error, CommitError::NotApplied(NotApplied::NoRoom { .. })), "{error}");
+    }
+    assert_eq!(all(&store).await, [Note::new("before", "")]);
+    store.close().await;
+    let (again, report) = open(dir.path()).await;
+    assert_eq!((report.records, report.repairs), (1, vec![]));
+    put(&again, &[Note::new("after", "")]).await;
+}
+
+#[tokio::test]
+async fn who_waits_for_the_end_of_a_store_learns_its_reason_and_does_not_keep_it_open() {
+    let dir = tempdir();
+    let (options, _) = scripted(Some(CommitStep::SyncDatabase));
+    let (store, _) = Store::open(dir.path(), options).await.unwrap();
+    let mut stopped = Box::pin(store.stopped());
+    assert!(poll_once_is_pending(&mut stopped));
+    store.commit(batch(&[Note::new("maybe", "")])).await.unwrap_err();
+    assert!(matches!(stopped.await, NotApplied::Stopped(_)));
+    drop(store);
+
+    let (store, _) = open(dir.path()).await;
+    let stopped = store.stopped();
+    drop(store);
+    assert!(matches!(stopped.await, NotApplied::Closed));
+}
+
+#[tokio::test]
 async fn a_failure_after_the_first_write_stops_the_store_until_it_is_reopened() {
     use CommitStep::{Acknowledge, Flush, SyncDatabase, SyncWitness};
     for step in [Flush, SyncDatabase, SyncWitness, Acknowledge] {

@@ -60,3 +60,11 @@ async fn several_daemons_run_in_one_process_and_one_state_directory_has_one() {
     assert_eq!(one.daemon.instance(), instance);
     assert_eq!(one.client().await.cluster_info(&name("same")).await.unwrap().summary.name, name("same"));
 }
+
+#[tokio::test]
+async fn a_daemon_whose_store_has_stopped_ends_rather_than_refuse_every_change() {
+    let mut daemon = TestDaemon::start().await;
+    daemon.daemon.context().store.close().await;
+    let failed = tokio::time::timeout(crate::support::LIMIT, daemon.daemon.failed()).await.expect("it goes on");
+    assert!(failed.to_string().contains("the store is closed"), "{failed}");
+}
