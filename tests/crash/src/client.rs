@@ -8,12 +8,18 @@ use muster_protocol::{ErrorCode, OperationId, Request};
 use super::process::Process;
 
 /// Survives the crashes of the daemon, as a user does.
-#[derive(Default)]
 pub struct Client {
     acknowledged: Mutex<Vec<OperationId>>,
+    /// How many refusals of one request it takes for a passing fault.
+    forgives: u32,
 }
 
 impl Client {
+    /// Has asked for nothing yet.
+    pub fn new(forgives: u32) -> Self {
+        Self { acknowledged: Mutex::default(), forgives }
+    }
+
     /// Asks until there is an answer; the idempotency key makes it one change however often it is asked for.
     /// An answer that is a refusal is returned.
     pub async fn ask(&self, process: &Process, request: &Request) -> Result<OperationId, String> {
@@ -31,7 +37,7 @@ impl Client {
                     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
                 }
                 // Refused before anything was changed, by a fault that happens once: somebody mends it and asks again.
-                Err(_) if refusals < 2 => refusals += 1,
+                Err(_) if refusals < self.forgives => refusals += 1,
                 Err(error) => return Err(format!("{} was refused: {error}", request.operation_id())),
             }
         }

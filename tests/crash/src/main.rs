@@ -3,6 +3,9 @@
 use clap::Parser;
 use muster_crash::{Options, prove};
 
+/// The whole proof has more.
+const LEAST_POINTS: u64 = 2_000;
+
 /// Stops the daemon at every point, lets every call go wrong, and counts what does not come out right.
 #[derive(Parser)]
 struct Arguments {
@@ -23,7 +26,12 @@ struct Arguments {
 #[expect(clippy::print_stdout, reason = "its report is its purpose")]
 fn main() -> std::process::ExitCode {
     let Arguments { seed, only, point, crashes_only } = Arguments::parse();
+    let is_whole = only.is_none() && point.is_none() && !crashes_only;
     let totals = prove(&Options { only, point, seed, crashes_only }, |line| println!("{line}"));
+    if is_whole && totals.points < LEAST_POINTS {
+        println!("FAILED: fewer than {LEAST_POINTS} points, so the proof looks past something");
+        return std::process::ExitCode::FAILURE;
+    }
     println!("{totals}");
     if totals.is_clean() { std::process::ExitCode::SUCCESS } else { std::process::ExitCode::FAILURE }
 }

@@ -33,8 +33,19 @@ pub enum Disturbance {
 /// Longer than any deadline in the daemon: who is not done by then is stuck.
 const PATIENCE: Duration = Duration::from_secs(4 * 3600);
 
-/// How long services may take after a retry.
-const AFTER_RETRY: Duration = Duration::from_secs(600);
+impl Disturbance {
+    /// How often somebody must look, mend what went wrong, and try again. After a crash nobody need: what was asked for
+    /// comes to its end by itself.
+    fn tries(self) -> u32 {
+        match self {
+            Self::None | Self::Crash(_) => 0,
+            Self::Fault(..) => 3,
+        }
+    }
+}
+
+/// How long the last look may take, and services after a retry.
+const AFTER_LOOK: Duration = Duration::from_secs(600);
 
 /// What stays the same while daemons come and go.
 struct Story<'a> {
@@ -80,7 +91,7 @@ pub fn run(scenario: &Scenario, disturbance: Disturbance, half: u64, dir: &Path)
     };
     // The weakest infrastructure there is: whoever asks it twice gets two.
     let world = SimWorld::new(SimOptions { listing_lag: lag, tokens: false, ..SimOptions::default() });
-    let (stop, client) = (Arc::new(Stop::default()), Client::default());
+    let (stop, client) = (Arc::new(Stop::default()), Client::new(disturbance.tries()));
     let mut story =
         Story { scenario, world, stop, client, dir, answered: 0, half, seeded: false, time: StoryTime::default() };
     let mut verdict = Verdict::default();
@@ -136,7 +147,7 @@ impl Story<'_> {
             }
         }
         let calls_before = self.world.calls();
-        self.tell(&process, life).await?;
+        self.tell(&process, life, disturbance.tries()).await?;
         verdict.count = Count { points: self.stop.points(), calls: self.world.calls() - calls_before };
         self.stop.disarm();
         self.world.clear_faults();
@@ -172,7 +183,7 @@ impl Story<'_> {
     }
 
     /// The part under proof: what of it was not answered yet is asked for, and its end is waited for.
-    async fn tell(&mut self, process: &Process, life: u32) -> Result<(), String> {
+    async fn tell(&mut self, process: &Process, life: u32, tries: u32) -> Result<(), String> {
         let begin = self.world.calls();
         if self.answered == 0 {
             self.ask(process, &self.scenario.change).await?;
@@ -190,15 +201,20 @@ impl Story<'_> {
         if self.scenario.machines.is_none() && phase == OperationPhase::Succeeded {
             return self.until_gone(process).await;
         }
+        if tries == 0 && phase != OperationPhase::Succeeded {
+            return Err(format!("operation {last} ended as {phase}: {}", process.describe()));
+        }
+        // A daemon that was started again has to look first.
+        let _ = tokio::time::timeout(AFTER_LOOK, process.until_as_asked(self.scenario)).await;
         // A fault that time does not mend ends the operation; somebody looks, mends it and tries again.
-        for number in 1..=3 {
+        for number in 1..=tries {
             if process.is_as_asked(self.scenario) {
                 return Ok(());
             }
             let operation = self.client.ask(process, &scenario::retry(number)).await?;
             self.until_ended(process, operation).await?;
             // The cluster may be as asked for before its services are.
-            let _ = tokio::time::timeout(AFTER_RETRY, process.until_as_asked(self.scenario)).await;
+            let _ = tokio::time::timeout(AFTER_LOOK, process.until_as_asked(self.scenario)).await;
         }
         if process.is_as_asked(self.scenario) {
             Ok(())
