@@ -68,8 +68,13 @@ impl Cli {
 
     /// The command, ready to be run, with JSON as its output.
     pub fn command(&self, arguments: &[&str]) -> Command {
+        self.command_for("json", arguments)
+    }
+
+    /// The same with this form of output.
+    pub fn command_for(&self, form: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
-        command.arg("--socket").arg(&self.socket).args(["-o", "json"]).args(arguments);
+        command.arg("--socket").arg(&self.socket).args(["-o", form]).args(arguments);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         command
     }

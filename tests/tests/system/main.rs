@@ -7,12 +7,14 @@
 //! - `templates`: every built-in template, used as its users would
 //! - `refusals`: what cannot be done, and changes nothing
 //! - `sim`: many clusters, kills and watchers
+//! - `forms`: every verb that shows something, in every form of output
 //! - `disk`: a disk that fills up
 //! - `lab`: what they share
 
 #![allow(clippy::print_stdout, reason = "times and skips are told to whoever runs the tests")]
 
 mod disk;
+mod forms;
 mod kills;
 mod lab;
 mod losses;

@@ -1,5 +1,6 @@
 //! `cargo xtask check`: formatting, lints, dependency rules, docs.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Result, bail, ensure};
@@ -19,9 +20,10 @@ pub struct Options {
 
 /// Runs every check, also after one failed, and names those that did.
 pub fn run(options: &Options) -> Result<()> {
-    let checks: [(&str, &dyn Fn() -> Result<()>); 5] = [
+    let checks: [(&str, &dyn Fn() -> Result<()>); 6] = [
         ("formatting", &formatting),
         ("lints", &lints),
+        ("fuzz targets", &fuzz_targets),
         ("docs", &docs),
         ("one crypto provider", &no_ring),
         ("dependency rules", &|| dependency_rules(options.advisories)),
@@ -47,6 +49,13 @@ fn formatting() -> Result<()> {
 
 fn lints() -> Result<()> {
     shell::run(host::cargo().args(["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+}
+
+/// They are no members of the workspace, because cargo-fuzz builds them with flags of its own.
+fn fuzz_targets() -> Result<()> {
+    let fuzz = ["check", "--quiet", "--locked", "--manifest-path", "protocol/fuzz/Cargo.toml"];
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| host::checkout().join("target"), PathBuf::from);
+    shell::run(host::cargo().args(fuzz).arg("--target-dir").arg(target.join("fuzz")))
 }
 
 fn docs() -> Result<()> {
