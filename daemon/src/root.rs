@@ -7,7 +7,7 @@
 //! ├── Gateway      the socket and its sessions
 //! └── Collector    leftovers, expired things, exports
 //! ```
-//! The store's writer is a task of the store.
+//! The store's writer is a thread of the store. When it stops, the daemon ends as if a child had failed.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};

@@ -1,4 +1,4 @@
-//! Exports: the whole store as one plain, checked file. The last resort of a repair, and what `muster backup` keeps.
+//! Exports: the whole store as one plain, checked file. The last resort of a repair, and what a backup keeps.
 //!
 //! ```text
 //! magic (8) | u32 length, root record | u32 key length, u32 value length, key, value … | SHA-256 of all before (32)
