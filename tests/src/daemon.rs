@@ -84,9 +84,17 @@ impl Daemon {
     /// # Errors
     /// If it does not run.
     pub fn state_as_seen_by_itself(&self) -> Result<PathBuf> {
-        let pid = self.child.as_ref().context("the daemon does not run")?.id();
+        let pid = self.pid()?;
         let root = PathBuf::from(format!("/proc/{pid}/root"));
         Ok(root.join(self.state_dir().strip_prefix("/").context("the state directory is not absolute")?))
+    }
+
+    /// Its process.
+    ///
+    /// # Errors
+    /// If it does not run.
+    pub fn pid(&self) -> Result<u32> {
+        Ok(self.child.as_ref().context("the daemon does not run")?.id())
     }
 
     /// Where it answers.

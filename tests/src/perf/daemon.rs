@@ -71,11 +71,7 @@ impl Daemon {
 
     /// What the process has used.
     pub fn usage(&self) -> Result<Usage> {
-        let read = |file: &str| {
-            let path = format!("/proc/{}/{file}", self.pid);
-            std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}: the daemon ended"))
-        };
-        Usage::parse(&read("status")?, &read("stat")?)
+        Usage::of(self.pid)
     }
 
     fn log(&self) -> PathBuf {
@@ -95,6 +91,15 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// What this process has used.
+    pub fn of(pid: u32) -> Result<Self> {
+        let read = |file: &str| {
+            let path = format!("/proc/{pid}/{file}");
+            std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}: the process ended"))
+        };
+        Self::parse(&read("status")?, &read("stat")?)
+    }
+
     fn parse(status: &str, stat: &str) -> Result<Self> {
         let megabytes = |field: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));

@@ -8,7 +8,7 @@
 //!
 //! Nothing here is a timed test: a host that is busy makes a figure worse, not a build red.
 
-mod daemon;
+pub mod daemon;
 pub mod echo;
 pub mod figure;
 mod fleet;

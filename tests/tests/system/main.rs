@@ -9,6 +9,7 @@
 //! - `sim`: many clusters, kills and watchers
 //! - `forms`: every verb that shows something, in every form of output
 //! - `disk`: a disk that fills up
+//! - `strangers`: ten thousand connections
 //! - `lab`: what they share
 
 #![allow(clippy::print_stdout, reason = "times and skips are told to whoever runs the tests")]
@@ -20,5 +21,6 @@ mod lab;
 mod losses;
 mod refusals;
 mod sim;
+mod strangers;
 mod templates;
 mod walk;

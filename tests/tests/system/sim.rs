@@ -9,6 +9,8 @@ use muster_protocol::model::event::{Event, EventKind};
 use muster_protocol::model::operation::{OperationInfo, OperationPhase};
 use muster_tests::cli::{Ended, end};
 use muster_tests::daemon::Daemon;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::sync::mpsc;
 
 const CLUSTERS: usize = 20;
 const KILLS: usize = 5;
@@ -88,23 +90,31 @@ async fn watch_through_restart(daemon: &mut Daemon) -> Result<()> {
     let _: OperationInfo = daemon.cli().json(&[&["cluster", "create", "one", "--wait"][..], &KINDS].concat()).await?;
     let at = daemon.cli().events(0).await?.len() as u64;
     let cli = daemon.cli().clone();
-    let ends = |event: &Event| event.kind == EventKind::OperationEnded;
+    let (follows, mut is_following) = mpsc::unbounded_channel();
+    let ends = move |event: &Event| {
+        let _ = follows.send(());
+        event.kind == EventKind::OperationEnded
+    };
     let follower = tokio::spawn(async move { cli.events_until(at, Duration::from_secs(60), ends).await });
 
     let scale = ["cluster", "scale", "one", "--workers", "30"];
     let operation: OperationInfo = daemon.cli().json(&scale).await?;
-    let watch = begin(daemon, &["operation", "watch", &operation.id.to_string()]);
-    let begun = |event: &Event| event.message == "create machine/worker-9";
-    daemon.cli().events_until(at, Duration::from_secs(30), begun).await?;
+    let mut watch = daemon.cli().command(&["operation", "watch", &operation.id.to_string()]).spawn()?;
+    let mut progress = BufReader::new(watch.stderr.take().context("no standard error")?);
+    // Whoever comes while no daemon is there is told so: both have to be in before.
+    progress.read_line(&mut String::new()).await?;
+    is_following.recv().await.context("the follower has ended")?;
     // The orderly way first, then the other.
     assert!(daemon.stop()?.success(), "an orderly end is a success");
     daemon.start_again().await?;
     daemon.kill()?;
     daemon.start_again().await?;
 
-    let watched = watch.await??;
-    assert_eq!(watched.code, Some(0), "{}", watched.stderr);
-    let watched: OperationInfo = watched.json()?;
+    let mut told = String::new();
+    progress.read_to_string(&mut told).await?;
+    let watched = watch.wait_with_output().await?;
+    assert_eq!(watched.status.code(), Some(0), "{told}");
+    let watched: OperationInfo = serde_json::from_slice(&watched.stdout)?;
     assert_eq!((watched.id, watched.phase), (operation.id, OperationPhase::Succeeded));
     let followed = follower.await??;
     let all = daemon.cli().events(at).await?;
