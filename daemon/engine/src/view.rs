@@ -145,7 +145,7 @@ fn host(state: &ClusterState, name: &Name) -> Option<HostInfo> {
         cluster_id: state.id(),
         cluster: state.desired().spec.name.clone(),
         role,
-        phase: host_phase(state, name),
+        phase: host_phase(state, name, role),
         address: entry.and_then(|entry| entry.access()).map(|access| access.address.clone()),
         provider_id: entry.and_then(|entry| entry.present()).map(|present| present.id.clone()),
         node_id: node.map(|node| node.id.clone()),
@@ -159,7 +159,7 @@ fn host(state: &ClusterState, name: &Name) -> Option<HostInfo> {
     })
 }
 
-fn host_phase(state: &ClusterState, name: &Name) -> HostPhase {
+fn host_phase(state: &ClusterState, name: &Name, role: Role) -> HostPhase {
     let desired = state.desired().role_of(name).is_some();
     let node = state.observed.orchestrator.nodes.get(name);
     match state.ledger.get(&ResourceKey::Machine(name.clone())).map(|entry| &entry.state) {
@@ -173,7 +173,7 @@ fn host_phase(state: &ClusterState, name: &Name) -> HostPhase {
             }
         }
         Some(ResourceState::Present(_)) => match node {
-            Some(node) if node.ready => HostPhase::Ready,
+            Some(node) if node.ready && node.role == role => HostPhase::Ready,
             Some(_) => HostPhase::NotReady,
             None => HostPhase::Preparing,
         },

@@ -34,7 +34,7 @@ fn seed_foreign(bench: &Bench) {
 }
 
 async fn live_through(history: &History) -> Bench {
-    let mut bench = Bench::create(history.control_planes, history.workers, history.seed);
+    let mut bench = Bench::create_at(history.tokens, history.control_planes, history.workers, history.seed);
     seed_foreign(&bench);
     bench.world.inject(random_faults(history.faults_per_mille, history.seed));
     for (pause, event) in &history.events {
@@ -92,10 +92,12 @@ async fn end_in_nothing(bench: &mut Bench) {
 }
 
 /// A control plane that died while it joined counts for a majority that nobody can bring back, and the ledger cannot
-/// know that it does. The orchestrator knows: the cluster, and each call that is tried again, says so and what to do.
-fn waits_for_a_majority_as_it_says(bench: &Bench, plan: &Plan) -> bool {
+/// know that it does; nor can it know that others' hands took all control planes out but a worker that they promoted.
+/// The cluster, and each call that is tried again, says why nothing goes on and what to do.
+fn waits_for_control_planes_as_it_says(bench: &Bench, plan: &Plan) -> bool {
     let says_so = |cause: Option<&Cause>| {
-        cause.is_some_and(|cause| cause.code == ErrorCode::QuorumLost && cause.remedy.is_some())
+        let codes = [ErrorCode::QuorumLost, ErrorCode::Unreachable];
+        cause.is_some_and(|cause| codes.contains(&cause.code) && cause.remedy.is_some())
     };
     let waits = |step: &Step| match &step.gate {
         Gate::Waiting(_) => true,
@@ -122,7 +124,7 @@ fn is_at_rest(bench: &Bench) -> bool {
     if quorum_is_lost(&plan) {
         return true;
     }
-    if waits_for_a_majority_as_it_says(bench, &plan) {
+    if waits_for_control_planes_as_it_says(bench, &plan) {
         return true;
     }
     // A broken service that never was well is waited for until somebody mends it.

@@ -1,4 +1,4 @@
-//! Machines that are lost while something about them is under way.
+//! Machines that are lost, some while something about them is under way.
 
 #![allow(clippy::unwrap_used, reason = "a helper of tests may panic as they do")]
 
@@ -6,7 +6,7 @@ mod bench;
 
 use std::time::Duration;
 
-use bench::situations::{HOUR, ended, lose, run, service};
+use bench::situations::{HOUR, ended, lose, ready, run, service};
 use bench::{Bench, CLUSTER, INSTANCE};
 use muster_engine::sim::{Call, CallKind, Fault, every, nth};
 use muster_protocol::ErrorCode;
@@ -93,5 +93,37 @@ fn after_a_control_plane_died_while_it_joined_cluster_and_service_say_that_the_m
         }
         let delete = bench.ask(|state, asked| state.admit_delete(asked)).unwrap();
         assert_eq!(ended(&mut bench, &delete).await.phase, OperationPhase::Succeeded);
+    });
+}
+
+#[test]
+fn one_lost_control_plane_of_three_is_replaced() {
+    run(async {
+        for number in 1..=3 {
+            let mut bench = ready(3, 0).await;
+            lose(&bench, Role::ControlPlane, number);
+            assert!(bench.run_until(HOUR, |bench| bench.phase() == ClusterPhase::Degraded).await);
+            assert!(bench.run_until(HOUR, |bench| bench.phase() == ClusterPhase::Ready).await, "{}", bench.gates());
+            assert!(bench.world.audit(INSTANCE, &[CLUSTER]).is_clean());
+        }
+    });
+}
+
+#[test]
+fn a_lost_majority_fails_what_is_asked_at_once_and_says_what_to_do() {
+    run(async {
+        for (control_planes, lost) in [(1, 1), (3, 2), (3, 3)] {
+            let mut bench = ready(control_planes, 1).await;
+            (1..=lost).for_each(|number| lose(&bench, Role::ControlPlane, number));
+            bench.run_for(Duration::from_secs(300)).await;
+            let scale = bench.ask(|state, asked| state.admit_scale(None, Some(0), asked)).unwrap();
+            let asked_at = bench.now();
+            let end = ended(&mut bench, &scale).await;
+            assert_eq!(end.phase, OperationPhase::Failed);
+            let cause = end.cause.unwrap();
+            assert_eq!(cause.code, ErrorCode::QuorumLost, "{cause}");
+            assert!(cause.remedy.is_some());
+            assert!(end.ended_at.unwrap().since(asked_at) < Duration::from_secs(1));
+        }
     });
 }

@@ -8,8 +8,6 @@ use std::time::Duration;
 
 use bench::situations::{HOUR, ended, lose, ready, run};
 use bench::{Bench, CLUSTER, INSTANCE};
-use muster_engine::desired::machine_name;
-use muster_engine::ledger::ResourceKey;
 use muster_engine::sim::{CallKind, Fault, every, nth};
 use muster_engine::state::{Asked, Observation};
 use muster_protocol::model::cluster::ClusterPhase;
@@ -170,38 +168,6 @@ fn a_lost_worker_is_replaced_once_its_node_is_out() {
 }
 
 #[test]
-fn one_lost_control_plane_of_three_is_replaced() {
-    run(async {
-        for number in 1..=3 {
-            let mut bench = ready(3, 0).await;
-            lose(&bench, Role::ControlPlane, number);
-            assert!(bench.run_until(HOUR, |bench| bench.phase() == ClusterPhase::Degraded).await);
-            assert!(bench.run_until(HOUR, |bench| bench.phase() == ClusterPhase::Ready).await, "{}", bench.gates());
-            assert!(bench.world.audit(INSTANCE, &[CLUSTER]).is_clean());
-        }
-    });
-}
-
-#[test]
-fn a_lost_majority_fails_what_is_asked_at_once_and_says_what_to_do() {
-    run(async {
-        for (control_planes, lost) in [(1, 1), (3, 2), (3, 3)] {
-            let mut bench = ready(control_planes, 1).await;
-            (1..=lost).for_each(|number| lose(&bench, Role::ControlPlane, number));
-            bench.run_for(Duration::from_secs(300)).await;
-            let scale = bench.ask(|state, asked| state.admit_scale(None, Some(0), asked)).unwrap();
-            let asked_at = bench.now();
-            let end = ended(&mut bench, &scale).await;
-            assert_eq!(end.phase, OperationPhase::Failed);
-            let cause = end.cause.unwrap();
-            assert_eq!(cause.code, ErrorCode::QuorumLost, "{cause}");
-            assert!(cause.remedy.is_some());
-            assert!(end.ended_at.unwrap().since(asked_at) < Duration::from_secs(1));
-        }
-    });
-}
-
-#[test]
 fn a_majority_that_is_lost_while_scaling_down_fails_the_scaling_at_once() {
     run(async {
         let mut bench = ready(3, 0).await;
@@ -245,21 +211,6 @@ fn a_removal_of_a_control_plane_whose_answer_was_lost_does_not_count_for_the_quo
         bench.run_for(Duration::from_secs(300)).await;
         bench.world.clear_faults();
         assert_eq!(ended(&mut bench, &scale).await.phase, OperationPhase::Succeeded);
-    });
-}
-
-#[test]
-fn a_stopped_machine_is_started_once() {
-    run(async {
-        let mut bench = ready(1, 1).await;
-        let worker = ResourceKey::Machine(machine_name(Role::Worker, 1));
-        let machines = bench.world.resources(INSTANCE, CLUSTER);
-        let (_, id) = machines.into_iter().find(|(key, _)| *key == worker).unwrap();
-        bench.world.stop(CLUSTER, &id);
-        assert!(bench.run_until(HOUR, |bench| bench.phase() == ClusterPhase::Degraded).await);
-        assert!(bench.run_until(HOUR, |bench| bench.phase() == ClusterPhase::Ready).await, "{}", bench.gates());
-        let starts = bench.begun.iter().filter(|action| action.to_string() == "start machine/worker-1").count();
-        assert_eq!(starts, 1);
     });
 }
 

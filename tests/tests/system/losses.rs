@@ -1,4 +1,5 @@
-//! Machines that go away by themselves. Muster is not told; it has to see it and to mend it.
+//! Machines that go away by themselves, and nodes that others' hands change. Muster is not told; it has to see it and to
+//! mend it.
 
 use std::time::{Duration, Instant};
 
@@ -33,6 +34,22 @@ async fn lose(lab: &Lab, cluster: &str, machine: &str) -> Result<()> {
     Ok(())
 }
 
+/// Changes a machine's node at the first control plane, behind Muster's back, and waits until Muster made it join again.
+async fn change_by_hand(lab: &Lab, cluster: &str, machine: &str, command: &[&str]) -> Result<()> {
+    let cursor = lab.cursor().await?;
+    let before = lab.host(cluster, machine).await?;
+    let node = before.node_id.clone().context("the machine is no node")?;
+    lab.on_machine(cluster, "control-plane-1", &[command, &[&node]].concat()).await?;
+    let joined = format!("join node/{machine}");
+    let is_it = |event: &Event| event.kind == EventKind::StepDone && event.message == joined;
+    lab.cli().events_until(cursor, LIMIT, is_it).await?;
+    let is_ready = |info: &ClusterInfo| info.summary.phase == ClusterPhase::Ready;
+    lab.cli().until(&["cluster", "info", cluster], REPAIR_LIMIT, is_ready).await?;
+    let after = lab.host(cluster, machine).await?;
+    assert_eq!((after.provider_id, after.phase), (before.provider_id, HostPhase::Ready), "the machine is the same");
+    Ok(())
+}
+
 async fn nodes(lab: &Lab, cluster: &str, machine: &str) -> Result<Vec<String>> {
     let format = "{{.Status}} {{.ManagerStatus}}";
     let nodes = lab.on_machine(cluster, machine, &["docker", "node", "ls", "--format", format]).await?;
@@ -42,8 +59,8 @@ async fn nodes(lab: &Lab, cluster: &str, machine: &str) -> Result<Vec<String>> {
 }
 
 #[tokio::test]
-async fn a_lost_control_plane_of_three_is_replaced() -> Result<()> {
-    with_lab("a_lost_control_plane_of_three_is_replaced", &["busybox:1.36"], async |lab| {
+async fn a_demoted_control_plane_is_promoted_again_and_a_lost_one_is_replaced() -> Result<()> {
+    with_lab("a_demoted_control_plane_is_promoted_again_and_a_lost_one_is_replaced", &["busybox:1.36"], async |lab| {
         lab.create("trio", 3, 0).await?;
         assert_eq!(
             nodes(lab, "trio", "control-plane-1").await?,
@@ -52,6 +69,12 @@ async fn a_lost_control_plane_of_three_is_replaced() -> Result<()> {
         let hello = ["--template", "hello", "--set", "replicas=1", "--wait"];
         let _: OperationInfo =
             lab.cli().json(&[&["service", "create", "--cluster", "trio"][..], &hello].concat()).await?;
+        change_by_hand(lab, "trio", "control-plane-2", &["docker", "node", "demote"]).await?;
+        assert_eq!(
+            nodes(lab, "trio", "control-plane-1").await?,
+            ["Ready Leader", "Ready Reachable", "Ready Reachable"],
+            "it is promoted again"
+        );
         // The one on which the cluster was formed, which led it from then on.
         lose(lab, "trio", "control-plane-1").await?;
         assert_eq!(nodes(lab, "trio", "control-plane-2").await?.len(), 3, "the dead node is gone");
@@ -67,9 +90,11 @@ async fn a_lost_control_plane_of_three_is_replaced() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_lost_worker_is_replaced_and_a_stopped_one_is_started() -> Result<()> {
-    with_lab("a_lost_worker_is_replaced_and_a_stopped_one_is_started", &["busybox:1.36"], async |lab| {
+async fn a_worker_that_was_struck_off_or_lost_or_stopped_comes_back() -> Result<()> {
+    with_lab("a_worker_that_was_struck_off_or_lost_or_stopped_comes_back", &["busybox:1.36"], async |lab| {
         lab.create("duo", 1, 1).await?;
+        change_by_hand(lab, "duo", "worker-1", &["docker", "node", "rm", "--force"]).await?;
+        assert_eq!(nodes(lab, "duo", "control-plane-1").await?, ["Ready", "Ready Leader"], "it joined again");
         lose(lab, "duo", "worker-1").await?;
         assert_eq!(nodes(lab, "duo", "control-plane-1").await?, ["Ready", "Ready Leader"]);
 

@@ -6,7 +6,8 @@ use muster_protocol::{ErrorCode, Name};
 use super::{Gate, Planner};
 use crate::action::Action;
 use crate::desired::{machine_name, role_and_number};
-use crate::ledger::{ResourceKey, ResourceState};
+use crate::ledger::{Present, ResourceKey, ResourceState};
+use crate::observed::ObservedNode;
 
 impl Planner<'_> {
     pub(super) fn bring_members(&mut self) {
@@ -72,10 +73,18 @@ impl Planner<'_> {
             let joined = self.step(Action::Create(key.clone()), &first);
             return Some(self.await_node(key, &[joined]));
         }
-        let obstacle = self.lost_quorum(&Action::Create(key.clone()));
-        match self.ensure_if(&key, &first, obstacle) {
+        let join = Action::Create(key.clone());
+        let obstacle = self.lost_quorum(&join);
+        match self.ensure_if(&key, &first, obstacle.clone()) {
             Some(joined) => Some(self.await_node(key, &[joined])),
             None if self.is_node_ready(machine) => None,
+            // To join again is to be a member with the right role again.
+            None if self.was_seen_out_of_place(machine) => {
+                // A worker that was promoted is demoted by that.
+                let obstacle = if is_control_plane(machine) { obstacle } else { self.quorum_obstacle(machine) };
+                let joined = self.step_if(join, &first, obstacle);
+                Some(self.await_node(key, &[joined]))
+            }
             None => Some(self.await_node(key, &first)),
         }
     }
@@ -91,10 +100,27 @@ impl Planner<'_> {
     pub(super) fn is_node_ready(&self, machine: &Name) -> bool {
         let Some(entry) = self.entry(&ResourceKey::Node(machine.clone())) else { return false };
         let Some(present) = entry.present() else { return false };
-        let observed = &self.state.observed;
-        let seen = observed.orchestrator.nodes.get(machine);
-        seen.is_some_and(|node| node.ready && node.id == present.id)
-            && observed.orchestrator_at.is_some_and(|at| at >= entry.since)
+        let looked_since = self.state.observed.orchestrator_at.is_some_and(|at| at >= entry.since);
+        looked_since && self.sees_in_place(machine, present).is_some_and(|node| node.ready)
+    }
+
+    /// Whether this machine was seen not to be the node that joined, or with another role: it left, was struck off,
+    /// promoted or demoted by somebody else's hand, or the answer to its removal got lost.
+    fn was_seen_out_of_place(&self, machine: &Name) -> bool {
+        let Some(entry) = self.entry(&ResourceKey::Node(machine.clone())) else { return false };
+        let joined = match &entry.state {
+            ResourceState::Present(joined) | ResourceState::Removing(joined) => joined,
+            ResourceState::Wanted | ResourceState::Unknown(_) => return false,
+        };
+        // One that began in the very millisecond in which it joined may have been too early.
+        let looked_after = self.state.observed.orchestrator_at.is_some_and(|at| at > entry.since);
+        looked_after && self.sees_in_place(machine, joined).is_none()
+    }
+
+    /// What the last look saw of the node that joined, if it has the role that its name says.
+    fn sees_in_place(&self, machine: &Name, joined: &Present) -> Option<&ObservedNode> {
+        let seen = self.state.observed.orchestrator.nodes.get(machine);
+        seen.filter(|node| node.id == joined.id && has_its_role(machine, node))
     }
 
     /// How the control plane stands, as the ledger and the last look say.
@@ -110,11 +136,11 @@ impl Planner<'_> {
                 ResourceState::Present(_) | ResourceState::Removing(_) | ResourceState::Unknown(_) => true,
                 ResourceState::Wanted => false,
             };
-            if !is_control_plane(name) || !is_member || self.was_seen_gone(name) {
+            if !is_member || !self.counts_for_majority(name) {
                 continue;
             }
             counted.members += 1;
-            counted.ready += usize::from(self.sees_ready(name));
+            counted.ready += usize::from(self.sees_deciding(name));
             if !matches!(entry.state, ResourceState::Unknown(_)) {
                 counted.certain += 1;
                 counted.living += usize::from(self.has_machine(name));
@@ -127,30 +153,30 @@ impl Planner<'_> {
         self.entry(&ResourceKey::Machine(name.clone())).is_some_and(|machine| machine.present().is_some())
     }
 
-    /// Whether the last look saw it ready; what was seen of a machine that is gone since says nothing.
-    pub(super) fn sees_ready(&self, machine: &Name) -> bool {
+    /// Whether the majority is one of this node too: a control plane, unless it was seen to be none any more, or a worker
+    /// that somebody promoted.
+    fn counts_for_majority(&self, machine: &Name) -> bool {
+        if is_control_plane(machine) {
+            return !self.was_seen_out_of_place(machine);
+        }
         let seen = self.state.observed.orchestrator.nodes.get(machine);
-        seen.is_some_and(|node| node.ready) && self.has_machine(machine)
+        seen.is_some_and(|node| node.role == Role::ControlPlane)
     }
 
-    /// Whether a node that is to go was missing in a look that began after it was to go: only the answer to its
-    /// removal got lost.
-    fn was_seen_gone(&self, machine: &Name) -> bool {
-        let Some(entry) = self.entry(&ResourceKey::Node(machine.clone())) else { return false };
-        let ResourceState::Removing(present) = &entry.state else { return false };
-        let observed = &self.state.observed;
-        let listed = observed.orchestrator.nodes.get(machine).is_some_and(|node| node.id == present.id);
-        !listed && observed.orchestrator_at.is_some_and(|at| at > entry.since)
+    /// Whether the last look saw it as a control plane that is ready; what was seen of a machine that is gone since says nothing.
+    pub(super) fn sees_deciding(&self, machine: &Name) -> bool {
+        let seen = self.state.observed.orchestrator.nodes.get(machine);
+        seen.is_some_and(|node| node.ready && node.role == Role::ControlPlane) && self.has_machine(machine)
     }
 
-    /// Why this node may not be taken out now: the control plane must be able to decide it, and to decide things afterwards.
+    /// Why this node may not be taken out or demoted now: the control plane must be able to decide it, and to decide things afterwards.
     pub(super) fn quorum_obstacle(&self, machine: &Name) -> Option<Gate> {
         let lost = self.lost_quorum(&Action::Remove(ResourceKey::Node(machine.clone())));
-        if lost.is_some() || !is_control_plane(machine) || self.was_seen_gone(machine) {
+        if lost.is_some() || !self.counts_for_majority(machine) {
             return lost;
         }
         let ControlPlanes { members, ready, .. } = self.control_planes();
-        let ready_after = ready - usize::from(self.sees_ready(machine)).min(ready);
+        let ready_after = ready - usize::from(self.sees_deciding(machine)).min(ready);
         if members > 1 && ready >= majority_of(members) && ready_after >= majority_of(members - 1) {
             return None;
         }
@@ -188,6 +214,11 @@ pub(super) struct ControlPlanes {
     certain: usize,
     /// Those of the certain ones whose machine is there, so that they may become ready again.
     living: usize,
+}
+
+/// Whether the node has the role that its machine's name says: a control plane that was demoted decides nothing.
+fn has_its_role(machine: &Name, node: &ObservedNode) -> bool {
+    role_and_number(machine).is_some_and(|(role, _)| role == node.role)
 }
 
 fn is_control_plane(machine: &Name) -> bool {

@@ -43,7 +43,7 @@ impl Planner<'_> {
             .collect();
         // Control planes that are down go first: without them the others are a larger majority.
         surplus.sort_by_key(|(role, number, name)| {
-            let is_up = *role == Role::ControlPlane && self.sees_ready(name);
+            let is_up = *role == Role::ControlPlane && self.sees_deciding(name);
             (Reverse(*role), is_up, Reverse(*number))
         });
         surplus.dedup();

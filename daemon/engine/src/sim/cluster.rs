@@ -12,6 +12,10 @@ use crate::failure::Failure;
 use crate::handler::{Member, ServiceOrder};
 use crate::ledger::{Facts, Present};
 
+/// What helps against a lost majority.
+const BRING_BACK: &str =
+    "bring back the control planes that are down; if they are lost, delete the cluster and create it again";
+
 fn refused(message: String) -> Failure {
     Failure::not_applied(ErrorCode::Orchestrator, message)
 }
@@ -58,23 +62,31 @@ impl Bucket {
 impl Things {
     /// The formed cluster that answers at one of these machines.
     pub(super) fn reach(&self, cluster: ClusterId, members: &[Member]) -> Result<u64, Failure> {
-        let unreachable = || Failure::not_applied(ErrorCode::Unreachable, "no control plane of this cluster answers");
+        let unreachable = || {
+            let message = "no control plane of this cluster answers";
+            Failure::not_applied(ErrorCode::Unreachable, message).with_remedy(BRING_BACK)
+        };
         let bucket = self.bucket(cluster).ok_or_else(unreachable)?;
-        let answering = members.iter().find_map(|member| {
+        let answering = members.iter().filter(|member| member.role == Role::ControlPlane).filter_map(|member| {
             let (formed, node) = bucket.membership(machine_at(&member.access)?)?;
             let node = bucket.orchestrators.get(&formed)?.nodes.get(&node)?;
-            (node.role == Role::ControlPlane && bucket.is_up(node)).then_some(formed)
+            bucket.is_up(node).then_some((node.role, formed))
         });
-        let id = answering.ok_or_else(unreachable)?;
+        let id = match answering.min_by_key(|(role, _)| *role != Role::ControlPlane) {
+            Some((Role::ControlPlane, id)) => id,
+            Some((Role::Worker, _)) => {
+                let message = "the control planes that answer were demoted";
+                return Err(Failure::not_applied(ErrorCode::QuorumLost, message).with_remedy(BRING_BACK));
+            }
+            None => return Err(unreachable()),
+        };
         let Some(formed) = bucket.orchestrators.get(&id) else { return Err(unreachable()) };
         if bucket.has_majority(formed, None) {
             return Ok(id);
         }
         let (all, up) = bucket.control_planes(formed, None);
         let message = format!("only {up} of {all} control planes are up: there is no majority to decide anything");
-        Err(Failure::not_applied(ErrorCode::QuorumLost, message).with_remedy(
-            "bring back the control planes that are down; if they are lost, delete the cluster and create it again",
-        ))
+        Err(Failure::not_applied(ErrorCode::QuorumLost, message).with_remedy(BRING_BACK))
     }
 
     pub(super) fn formed(&self, cluster: ClusterId, orchestrator: u64) -> Option<(&Bucket, &Orchestrator)> {
@@ -127,10 +139,52 @@ impl Things {
         let formed = self.reach(cluster, members)?;
         let membership = self.bucket(cluster).and_then(|bucket| bucket.membership(machine));
         match membership {
-            Some((in_cluster, node)) if in_cluster == formed => Ok(present(node_id(node))),
+            Some((in_cluster, node)) if in_cluster == formed => {
+                self.give_role(cluster, formed, node, joining.role)?;
+                Ok(present(node_id(node)))
+            }
             Some((other, _)) => Err(refused(format!("{} is in cluster-{other} already", joining.machine))),
             None => Ok(present(node_id(self.add_node(cluster, formed, joining, machine)))),
         }
+    }
+
+    /// Promotes or demotes a node, if a majority of control planes is left then.
+    fn give_role(&mut self, cluster: ClusterId, orchestrator: u64, id: u64, role: Role) -> Result<(), Failure> {
+        let Some((bucket, formed)) = self.formed(cluster, orchestrator) else { return Ok(()) };
+        let Some(node) = formed.nodes.get(&id).filter(|node| node.role != role) else { return Ok(()) };
+        // It takes a majority to decide it, and one to go on afterwards.
+        let left = role == Role::ControlPlane || bucket.has_majority(formed, Some(id));
+        if !left || !bucket.has_majority(formed, None) {
+            let message = format!("there is no majority of control planes that could spare {}", node.name);
+            return Err(Failure::not_applied(ErrorCode::QuorumLost, message));
+        }
+        let now = Node { role, ..node.clone() };
+        self.apply(Change::Node { cluster, orchestrator, id, now: Some(now) });
+        Ok(())
+    }
+
+    /// The machine's node in the cluster that was formed, if there is one.
+    fn node_named(&self, cluster: ClusterId, machine: &Name) -> Option<(u64, u64)> {
+        self.bucket(cluster)?.orchestrators.iter().find_map(|(orchestrator, formed)| {
+            let node = formed.nodes.iter().find(|(_, node)| node.name == *machine);
+            node.map(|(id, _)| (*orchestrator, *id))
+        })
+    }
+
+    /// Somebody else's hand promotes or demotes a node. Whether it could.
+    pub(super) fn change_role(&mut self, cluster: ClusterId, machine: &Name, role: Role) -> bool {
+        let node = self.node_named(cluster, machine);
+        node.is_some_and(|(orchestrator, id)| self.give_role(cluster, orchestrator, id, role).is_ok())
+    }
+
+    /// Somebody else's hand takes a node out while its machine lives. Whether it could.
+    pub(super) fn strike_off(&mut self, cluster: ClusterId, machine: &Name) -> bool {
+        let Some((orchestrator, id)) = self.node_named(cluster, machine) else { return false };
+        if self.give_role(cluster, orchestrator, id, Role::Worker).is_err() {
+            return false;
+        }
+        self.apply(Change::Node { cluster, orchestrator, id, now: None });
+        true
     }
 
     fn add_node(&mut self, cluster: ClusterId, orchestrator: u64, member: &Member, machine: u64) -> u64 {
@@ -161,8 +215,11 @@ impl Things {
         };
         if node.role == Role::ControlPlane && !bucket.has_majority(formed, Some(number)) {
             let (all, up) = bucket.control_planes(formed, Some(number));
-            let what = format!("taking {} out of {cluster} left {up} of {all} control planes", node.name);
+            let what = format!("taking {} out of {cluster} leaves {up} of {all} control planes", node.name);
+            // Nobody should have asked, but an orchestrator does not let itself be broken for that.
+            let refusal = Failure::not_applied(ErrorCode::QuorumLost, what.clone());
             self.note(Violation::QuorumBreak(what));
+            return Err(refusal);
         }
         self.apply(Change::Node { cluster, orchestrator, id: number, now: None });
         Ok(())

@@ -153,14 +153,15 @@ async fn nothing_is_decided_without_a_majority() {
 }
 
 #[tokio::test]
-async fn a_removal_that_takes_the_majority_away_is_noticed() {
+async fn a_removal_that_would_take_the_majority_away_is_noticed_and_refused() {
     let world = SimWorld::new(SimOptions::default());
     let (handler, members) = formed(&world, 3).await;
     let cluster = context().cluster;
     let lost = world.resources(INSTANCE, cluster).into_iter().find(|(key, _)| *key == control_plane(3)).unwrap().1;
     world.lose(cluster, &lost);
     let node = members[1].node_id.clone().unwrap();
-    handler.remove_node(&members, &node, Some(&members[1])).await.unwrap();
+    let refused = handler.remove_node(&members, &node, Some(&members[1])).await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::QuorumLost);
     assert_eq!(world.audit(INSTANCE, &[cluster]).quorum_breaks.len(), 1);
 }
 

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use muster_protocol::{ClusterId, ErrorCode, InstanceId};
+use muster_protocol::model::host::Role;
+use muster_protocol::{ClusterId, ErrorCode, InstanceId, Name};
 use tokio::time::Instant;
 
 use super::audit::Audit;
@@ -175,6 +176,16 @@ impl SimWorld {
         let Some(resource) = resource else { return false };
         things.apply(Change::Resource { cluster, id, now: Some(Resource { running: false, ..resource }) });
         true
+    }
+
+    /// Promotes or demotes the machine's node, as if by somebody else's hand. Whether the orchestrator lets it.
+    pub fn change_role(&self, cluster: ClusterId, machine: &Name, role: Role) -> bool {
+        self.things().change_role(cluster, machine, role)
+    }
+
+    /// Takes the machine's node out of the orchestrator's cluster, as if by somebody else's hand. Whether the orchestrator lets it.
+    pub fn strike_off(&self, cluster: ClusterId, machine: &Name) -> bool {
+        self.things().strike_off(cluster, machine)
     }
 
     pub(super) fn options(&self) -> SimOptions {

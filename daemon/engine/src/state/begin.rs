@@ -23,7 +23,8 @@ impl ClusterState {
                 if let ResourceKey::Machine(name) | ResourceKey::Node(name) = key {
                     entry.role = role_and_number(name).map(|(role, _)| role);
                 }
-                entry.state = ResourceState::Unknown(None);
+                // A node that joins again was there before.
+                entry.state = ResourceState::Unknown(entry.present().cloned());
                 entry.since = now;
             }
             Action::Update(name) => {

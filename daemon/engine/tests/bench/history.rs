@@ -27,7 +27,11 @@ pub enum Event {
     Crash,
     LoseWorker(u32),
     StopWorker(u32),
+    StrikeOffWorker(u32),
+    PromoteWorker(u32),
     LoseControlPlane(u32),
+    StrikeOffControlPlane(u32),
+    DemoteControlPlane(u32),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +67,7 @@ pub fn event() -> impl Strategy<Value = Event> {
         4 => Just(Event::Crash),
         2 => (1_u32..3).prop_map(Event::LoseWorker),
         1 => (1_u32..3).prop_map(Event::StopWorker),
+        1 => (1_u32..3).prop_map(Event::StrikeOffWorker),
     ]
 }
 
@@ -70,12 +75,17 @@ pub fn event_with_losses_of_control_planes() -> impl Strategy<Value = Event> {
     prop_oneof![
         5 => event(),
         2 => (1_u32..4).prop_map(Event::LoseControlPlane),
+        1 => (1_u32..4).prop_map(Event::StrikeOffControlPlane),
+        2 => (1_u32..4).prop_map(Event::DemoteControlPlane),
+        1 => (1_u32..3).prop_map(Event::PromoteWorker),
     ]
 }
 
 /// A whole history: how many machines, what happens after how long, and how often calls go wrong.
 #[derive(Clone, Debug)]
 pub struct History {
+    /// Whether the provider knows idempotency tokens.
+    pub tokens: bool,
     pub control_planes: u32,
     pub workers: u32,
     pub events: Vec<(u64, Event)>,
@@ -88,8 +98,9 @@ pub fn history(event: impl Strategy<Value = Event>) -> impl Strategy<Value = His
     let control_planes = prop_oneof![Just(1_u32), Just(3_u32)];
     let faults = prop_oneof![Just(0_u64), Just(30), Just(150), Just(400)];
     let events = prop::collection::vec((pause, event), 0..10);
-    (control_planes, 0_u32..3, events, faults, any::<u64>()).prop_map(
-        |(control_planes, workers, events, faults_per_mille, seed)| History {
+    (any::<bool>(), control_planes, 0_u32..3, events, faults, any::<u64>()).prop_map(
+        |(tokens, control_planes, workers, events, faults_per_mille, seed)| History {
+            tokens,
             control_planes,
             workers,
             events,
@@ -177,6 +188,18 @@ pub fn happen(bench: &mut Bench, event: &Event) {
             if let Some(id) = machine(bench, Role::ControlPlane, number) {
                 bench.world.lose(CLUSTER, &id);
             }
+        }
+        Event::StrikeOffWorker(number) => {
+            bench.world.strike_off(CLUSTER, &machine_name(Role::Worker, number));
+        }
+        Event::StrikeOffControlPlane(number) => {
+            bench.world.strike_off(CLUSTER, &machine_name(Role::ControlPlane, number));
+        }
+        Event::PromoteWorker(number) => {
+            bench.world.change_role(CLUSTER, &machine_name(Role::Worker, number), Role::ControlPlane);
+        }
+        Event::DemoteControlPlane(number) => {
+            bench.world.change_role(CLUSTER, &machine_name(Role::ControlPlane, number), Role::Worker);
         }
     }
 }

@@ -71,9 +71,14 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// A cluster that was just asked for, in an empty world.
+    /// A cluster that was just asked for, in an empty world whose provider knows idempotency tokens.
     pub fn create(control_planes: u32, workers: u32, seed: u64) -> Self {
-        let options = SimOptions { listing_lag: Duration::from_secs(5), ..SimOptions::default() };
+        Self::create_at(true, control_planes, workers, seed)
+    }
+
+    /// A cluster that was just asked for, in an empty world whose provider knows idempotency tokens or not.
+    pub fn create_at(tokens: bool, control_planes: u32, workers: u32, seed: u64) -> Self {
+        let options = SimOptions { listing_lag: Duration::from_secs(5), tokens, ..SimOptions::default() };
         let world = SimWorld::new(options);
         let spec = situations::spec(control_planes, workers);
         let (driver, preparer) = (world.driver(), world.preparer());

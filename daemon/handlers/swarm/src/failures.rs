@@ -62,6 +62,11 @@ pub(crate) fn lacks_leader(error: &EngineError) -> bool {
     })
 }
 
+/// Whether this engine is a node of a swarm, but only as a worker.
+pub(crate) fn is_only_a_worker(error: &EngineError) -> bool {
+    refusal(error).is_some_and(|(_, message)| message.contains("Worker nodes can't be used"))
+}
+
 fn failure(what: &str, error: &EngineError) -> Failure {
     if let Some((status, message)) = refusal(error) {
         return refused(what, status, message, error);

@@ -13,7 +13,7 @@ use muster_protocol::model::host::Role;
 use muster_protocol::{ErrorCode, Name};
 
 use crate::connect::{Connector, Engine};
-use crate::failures::Answer as _;
+use crate::failures::{Answer as _, is_only_a_worker};
 use crate::marks;
 
 /// How long one member may take to show that it is a manager.
@@ -76,6 +76,7 @@ impl Managers {
         let what = format!("ask {} for the swarm", member.machine);
         let engine = self.engine(member)?;
         let swarm = match tokio::time::timeout(PROBE_TIMEOUT, engine.api().inspect_swarm()).await {
+            Ok(Err(error)) if is_only_a_worker(&error) => return Err(demoted(&member.machine)),
             Ok(answer) => answer.reading(&what)?,
             Err(_) => {
                 return Err(Failure::not_applied(ErrorCode::Unreachable, format!("{what}: no answer in time")));
@@ -103,6 +104,14 @@ pub(crate) fn foreign_swarm(machine: &Name) -> Failure {
     Failure::not_applied(ErrorCode::Conflict, format!("{machine} is a member of another swarm"))
         .permanent()
         .with_remedy(format!("if that swarm is not needed, run `docker swarm leave --force` on {machine}"))
+}
+
+/// The machine is a node of a swarm, but manages it no more. The answer only if nobody else manages it either.
+fn demoted(machine: &Name) -> Failure {
+    Failure::not_applied(ErrorCode::QuorumLost, format!("no manager answers, and {machine} is only a worker now"))
+        .with_remedy(
+            "bring back the machines that manage the swarm; if they are lost, delete the cluster and create it again",
+        )
 }
 
 /// Of several members' failures, the one that says most about the cluster.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use muster_engine::context::ClusterContext;
 use muster_engine::failure::Certainty;
 use muster_engine::handler::Handler as _;
+use muster_engine::observed::OrchestratorView;
 use muster_handler_swarm::SwarmHandler;
 use muster_protocol::model::host::Role::{ControlPlane, Worker};
 use muster_protocol::{ErrorCode, Retry};
@@ -144,4 +145,38 @@ async fn managers_are_removed_only_while_the_others_keep_their_quorum() {
     handler.join(&others, &worker).await.unwrap();
     let refused = handler.remove_node(&others, &id(2), Some(&members[2])).await.unwrap_err();
     assert_eq!(refused.code, ErrorCode::QuorumLost, "the last manager does not leave its worker: {refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn joining_again_gives_a_node_its_role_back_and_without_any_manager_it_is_said() {
+    if !machines::are_wanted("joining_again_gives_a_node_its_role_back_and_without_any_manager_it_is_said") {
+        return;
+    }
+    let machines = [("manager-1", ControlPlane), ("manager-2", ControlPlane), ("worker-1", Worker)];
+    let scene = Scene::formed("roles", &machines).await;
+    let (members, handler) = (scene.members(), &scene.handler);
+    let ready_as = |machine: usize, role| {
+        let name = members[machine].machine.clone();
+        move |view: &OrchestratorView| view.nodes.get(&name).is_some_and(|node| node.ready && node.role == role)
+    };
+    let view = scene.observe_until("two managers", ready_as(1, ControlPlane)).await;
+    let id = |machine: usize| view.nodes[&members[machine].machine].id.clone();
+
+    scene.machines.run("manager-1", &format!("docker node demote {}", id(1)));
+    scene.observe_until("a demoted manager", ready_as(1, Worker)).await;
+    assert_eq!(handler.join(members, &members[1]).await.unwrap().id, id(1), "it is the same node");
+    scene.observe_until("the manager promoted again", ready_as(1, ControlPlane)).await;
+
+    scene.machines.run("manager-1", &format!("docker node promote {}", id(2)));
+    scene.observe_until("a promoted worker", ready_as(2, ControlPlane)).await;
+    assert_eq!(handler.join(members, &members[2]).await.unwrap().id, id(2), "it is the same node");
+    scene.observe_until("the worker demoted again", ready_as(2, Worker)).await;
+
+    scene.machines.run("manager-1", &format!("docker node demote {}", id(1)));
+    scene.observe_until("a demoted manager", ready_as(1, Worker)).await;
+    scene.machines.kill("manager-1");
+    let failure = handler.observe(members).await.unwrap_err();
+    assert_eq!(failure.code, ErrorCode::QuorumLost, "{failure}");
+    assert!(failure.message.contains("manager-2 is only a worker"), "{failure}");
+    assert!(failure.remedy.is_some());
 }
