@@ -13,8 +13,8 @@ use muster_protocol::model::account::Finding;
 use muster_protocol::model::cluster::{ClusterSpec, Infrastructure};
 use muster_protocol::{ClusterId, Error, ErrorCode, InstanceId, Name, Retry};
 use muster_store::Store;
-use tokio::sync::Semaphore;
 
+use crate::cluster::account::AccountGate;
 use crate::cluster::workshop::{Shared, Workshop};
 use crate::journal::load::{self, StoredParts};
 use crate::journal::records::StoredAccount;
@@ -36,7 +36,7 @@ pub struct Provisioner {
     pub deadlines: Deadlines,
     kinds: Arc<dyn Kinds>,
     store: Store,
-    permits: Mutex<HashMap<AccountKey, Arc<Semaphore>>>,
+    gates: Mutex<HashMap<AccountKey, AccountGate>>,
 }
 
 impl Provisioner {
@@ -48,7 +48,7 @@ impl Provisioner {
         kinds: Arc<dyn Kinds>,
         store: Store,
     ) -> Self {
-        Self { shared, instance, deadlines, kinds, store, permits: Mutex::default() }
+        Self { shared, instance, deadlines, kinds, store, gates: Mutex::default() }
     }
 
     /// The driver of an infrastructure, with the account of this name or its defaults.
@@ -115,9 +115,9 @@ impl Provisioner {
         let context = ClusterContext { instance: self.instance, cluster: record.id, spec: spec.clone(), material };
         let context = Arc::new(context);
         let handler = self.kinds.handler(context.clone())?;
-        let account_permits = self.permits(spec.infrastructure, spec.account.as_ref());
+        let account = self.gate(spec.infrastructure, spec.account.as_ref());
         let deadlines = self.deadlines_with(driver.as_ref());
-        Ok(Workshop { shared: self.shared.clone(), context, driver, preparer, handler, account_permits, deadlines })
+        Ok(Workshop { shared: self.shared.clone(), context, driver, preparer, handler, account, deadlines })
     }
 
     /// A cluster as it is on disk.
@@ -156,10 +156,10 @@ impl Provisioner {
         Ok(Account { info, credentials })
     }
 
-    fn permits(&self, infrastructure: Infrastructure, account: Option<&Name>) -> Arc<Semaphore> {
-        let mut permits = self.permits.lock().unwrap_or_else(PoisonError::into_inner);
-        let limit = self.shared.pace.calls_per_account;
-        permits.entry((infrastructure, account.cloned())).or_insert_with(|| Arc::new(Semaphore::new(limit))).clone()
+    fn gate(&self, infrastructure: Infrastructure, account: Option<&Name>) -> AccountGate {
+        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        let places = self.shared.pace.calls_per_account;
+        gates.entry((infrastructure, account.cloned())).or_insert_with(|| AccountGate::new(places)).clone()
     }
 }
 

@@ -1,6 +1,5 @@
 //! The driver actor: makes the calls to the infrastructure and prepares machines.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use muster_engine::action::{Action, Outcome};
@@ -9,9 +8,8 @@ use muster_engine::failure::Failure;
 use muster_engine::ledger::{MachineAccess, ResourceKey};
 use muster_engine::state::Observation;
 use muster_protocol::model::host::Role;
-use muster_protocol::{ErrorCode, Timestamp};
+use muster_protocol::{ErrorCode, Name, Timestamp};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use tokio::sync::Semaphore;
 
 use super::calls::Calls;
 use super::message::SupervisorMessage;
@@ -69,7 +67,7 @@ impl Actor for DriverActor {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             DriverMessage::Perform(action, order, limit) => {
-                let call = perform(state.workshop.clone(), action.clone(), *order);
+                let call = perform(state.workshop.clone(), action.clone(), *order, limit);
                 state.calls.start(action, limit, call);
             }
             DriverMessage::Cancel(action) => state.calls.cancel(&action),
@@ -81,10 +79,29 @@ impl Actor for DriverActor {
     }
 }
 
-async fn perform(workshop: Workshop, action: Action, order: DriverOrder) -> Outcome {
-    let Ok(_permit) = permit(&workshop.account_permits).await else { return not_performed(&action) };
+async fn perform(workshop: Workshop, action: Action, order: DriverOrder, limit: Duration) -> Outcome {
+    if let Action::Prepare(name) = &action {
+        // It goes to the machine and asks nothing of the account.
+        return prepare(&workshop, name, order).await.unwrap_or_else(|| not_performed(&action));
+    }
+    // A call that waited for all of its time would have none left.
+    let called = workshop.account.call(limit / 2, call(&workshop, &action, order)).await;
+    called.unwrap_or_else(|| {
+        let message = "other calls to this account left no room for it";
+        let remedy = "see what they wait for with `muster cluster list`, or raise `calls_per_account`";
+        Outcome::Failed(Failure::not_applied(ErrorCode::Busy, message).with_remedy(remedy))
+    })
+}
+
+async fn prepare(workshop: &Workshop, machine: &Name, order: DriverOrder) -> Option<Outcome> {
+    let role = order.order.and_then(|order| order.role).unwrap_or(Role::Worker);
+    let prepared = workshop.preparer.prepare(&workshop.context, machine, role, &order.access?).await;
+    Some(prepared.map_or_else(Outcome::Failed, |()| Outcome::Done))
+}
+
+async fn call(workshop: &Workshop, action: &Action, order: DriverOrder) -> Outcome {
     let (driver, context) = (&workshop.driver, &workshop.context);
-    let performed = match (&action, order) {
+    let called = match (action, order) {
         (Action::Create(_), DriverOrder { order: Some(order), .. }) => {
             driver.create(context, &order).await.map(Outcome::Present)
         }
@@ -98,10 +115,6 @@ async fn perform(workshop: Workshop, action: Action, order: DriverOrder) -> Outc
         (Action::Remove(key), DriverOrder { id: Some(id), .. }) => {
             driver.remove(context, key, &id).await.map(|()| Outcome::Done)
         }
-        (Action::Prepare(name), DriverOrder { access: Some(access), order, .. }) => {
-            let role = order.and_then(|order| order.role).unwrap_or(Role::Worker);
-            workshop.preparer.prepare(context, name, role, &access).await.map(|()| Outcome::Done)
-        }
         (Action::Sweep, _) => driver.list_owned(context.instance, Some(context.cluster)).await.map(Outcome::Swept),
         (
             Action::Create(_)
@@ -111,13 +124,9 @@ async fn perform(workshop: Workshop, action: Action, order: DriverOrder) -> Outc
             | Action::Update(_)
             | Action::Await(_),
             _,
-        ) => return not_performed(&action),
+        ) => return not_performed(action),
     };
-    performed.unwrap_or_else(Outcome::Failed)
-}
-
-async fn permit(permits: &Arc<Semaphore>) -> Result<tokio::sync::OwnedSemaphorePermit, tokio::sync::AcquireError> {
-    permits.clone().acquire_owned().await
+    called.unwrap_or_else(Outcome::Failed)
 }
 
 /// The order does not fit the action. The planner does not ask for such a thing; should it, nothing was called.
@@ -126,10 +135,14 @@ fn not_performed(action: &Action) -> Outcome {
 }
 
 async fn observe(workshop: Workshop, supervisor: ActorRef<SupervisorMessage>, began: Timestamp) {
-    let look = workshop.driver.observe(&workshop.context);
-    let seen = tokio::time::timeout(workshop.deadlines.orchestrator_call, look)
-        .await
-        .unwrap_or_else(|_| Err(Failure::not_applied(ErrorCode::Unreachable, "the infrastructure does not answer")));
+    let limit = workshop.deadlines.orchestrator_call;
+    let look = tokio::time::timeout(limit, workshop.driver.observe(&workshop.context));
+    let unseen = |code, message: &str| Err(Failure::not_applied(code, message));
+    let seen = match workshop.account.look(limit, look).await {
+        Some(Ok(seen)) => seen,
+        Some(Err(_)) => unseen(ErrorCode::Unreachable, "the infrastructure does not answer"),
+        None => unseen(ErrorCode::Busy, "other looks at this account left no room for this one"),
+    };
     let observation = Observation { machines: Some(seen), orchestrator: None };
     let _ = supervisor.cast(SupervisorMessage::Observed(Box::new(observation), began));
 }

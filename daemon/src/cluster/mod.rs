@@ -1,5 +1,6 @@
 //! One cluster's actors: the supervisor with its state and loop, and its two children that make the outside calls.
 
+pub mod account;
 pub mod calls;
 mod commit;
 mod dispatch;

@@ -8,8 +8,8 @@ use muster_engine::driver::Driver;
 use muster_engine::handler::Handler;
 use muster_engine::preparer::Preparer;
 use muster_engine::state::Deadlines;
-use tokio::sync::Semaphore;
 
+use super::account::AccountGate;
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::journal::Journal;
@@ -70,8 +70,8 @@ pub struct Workshop {
     pub preparer: Arc<dyn Preparer>,
     /// Talks to the orchestrator.
     pub handler: Arc<dyn Handler>,
-    /// One permit for each call that the account may have under way.
-    pub account_permits: Arc<Semaphore>,
+    /// The places for calls to its account.
+    pub account: AccountGate,
     /// Limits in time.
     pub deadlines: Deadlines,
 }

@@ -80,7 +80,10 @@ pub const SETTINGS: &[Setting] = &[
     setting("limits.requests_per_session", "Requests that one connection may have under way."),
     setting("limits.changes_per_cluster", "Changes of one cluster that may wait to be admitted."),
     setting("limits.calls_per_cluster", "Calls to infrastructure and orchestrator under way for one cluster."),
-    setting("limits.calls_per_account", "Calls to the infrastructure under way for one account."),
+    setting(
+        "limits.calls_per_account",
+        "Calls to the infrastructure under way for one account; one that takes longer than 10 s does not count any more.",
+    ),
     setting("limits.handshake_ms", "Within how many milliseconds a new connection must have said hello."),
     setting(
         "limits.frame_ms",

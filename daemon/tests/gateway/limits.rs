@@ -1,13 +1,15 @@
-//! Limits: connections, requests of one connection.
+//! Limits: connections, requests of one connection, calls of one account.
 
 use muster_client::Client;
+use muster_engine::sim::{CallKind, Fault, every};
 use muster_protocol::handshake::{self, HandshakeError};
 use muster_protocol::hello::{Hello, Refusal};
+use muster_protocol::model::cluster::ClusterPhase;
 use muster_protocol::{ClientFrame, ErrorCode, Request, ServerBody};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::UnixStream;
 
-use crate::support::{LIMIT, Raw, TestDaemon, until};
+use crate::support::{LIMIT, Raw, TestDaemon, name, spec, succeed, until};
 
 #[tokio::test]
 async fn of_thousands_of_connections_only_the_allowed_ones_are_kept_and_they_are_served() {
@@ -54,4 +56,20 @@ async fn one_request_too_many_is_busy_and_the_others_go_on() {
         matches!(raw.next().await.unwrap().body, ServerBody::Answer(Ok(_)))
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_cluster_whose_machines_hang_while_they_are_prepared_holds_up_no_other_one() {
+    let daemon = TestDaemon::with(|config| config.limits.calls_per_account = 1).await;
+    let client = daemon.client().await;
+    daemon.world.keep_history();
+    daemon.world.inject(every(|call| call.kind == CallKind::Prepare, Fault::Hang { applied: false }));
+    client.cluster_create(spec("hung"), None).await.unwrap();
+    let prepares = || daemon.world.history().iter().filter(|call| call.kind == CallKind::Prepare).count();
+    until("all its machines are being prepared", async || prepares() == 3).await;
+    daemon.world.clear_faults();
+    daemon.with_cluster("other").await;
+    let hung = client.cluster_info(&name("hung")).await.unwrap();
+    assert_eq!(hung.summary.phase, ClusterPhase::Creating);
+    succeed(&client, client.cluster_delete(&name("hung"), None).await.unwrap()).await;
 }
