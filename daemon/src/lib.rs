@@ -15,5 +15,8 @@ pub mod gateway;
 pub mod journal;
 pub mod kinds;
 pub mod provisioner;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "test code, though not in a test function")]
+mod reference;
 pub mod root;
 pub mod telemetry;

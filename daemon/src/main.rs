@@ -65,7 +65,7 @@ fn start(flags: Flags) -> anyhow::Result<()> {
         return Ok(());
     }
     telemetry::start_logs(&config.log)?;
-    let metrics = telemetry::start_metrics()?;
+    let metrics = telemetry::metrics::start()?;
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         warn!("another part of this process chose a cryptographic library first");
     }

@@ -224,10 +224,11 @@ fn value(defaults: &toml::Table, key: &str) -> String {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
-    use std::path::{Path, PathBuf};
+    use std::path::Path;
 
     use super::*;
     use crate::config::Config;
+    use crate::reference::assert_current;
 
     /// With everything set that may be left out.
     fn full() -> toml::Table {
@@ -250,19 +251,6 @@ mod tests {
                 }
             }
         }
-    }
-
-    fn repository() -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-    }
-
-    fn assert_current(file: &str, wanted: &str) {
-        let path = repository().join(file);
-        if std::env::var_os("UPDATE_REFERENCE").is_some() {
-            std::fs::write(&path, wanted).unwrap();
-        }
-        let present = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(present == wanted, "{file} is not current: run this test with UPDATE_REFERENCE=1");
     }
 
     #[test]

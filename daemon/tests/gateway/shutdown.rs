@@ -1,12 +1,14 @@
 //! Stopping in good order, and starting again.
 
+use std::time::{Duration, Instant};
+
 use futures::{StreamExt, TryStreamExt};
 use muster_client::Client;
-use muster_engine::sim::Fault;
+use muster_engine::sim::{CallKind, Fault, SimWorld, every};
 use muster_protocol::model::operation::OperationPhase;
 use muster_protocol::{ClientFrame, ErrorCode, Request, Retry, ServerBody};
 
-use crate::support::{Raw, TestDaemon, name, spec, succeed};
+use crate::support::{Raw, TestDaemon, name, spec, succeed, until};
 
 #[tokio::test]
 async fn streams_are_told_that_the_daemon_stops_and_the_socket_is_removed() {
@@ -67,4 +69,29 @@ async fn a_daemon_whose_store_has_stopped_ends_rather_than_refuse_every_change()
     daemon.daemon.context().store.close().await;
     let failed = tokio::time::timeout(crate::support::LIMIT, daemon.daemon.failed()).await.expect("it goes on");
     assert!(failed.to_string().contains("the store is closed"), "{failed}");
+}
+
+#[tokio::test]
+async fn a_call_that_ends_within_the_drain_is_known_after_the_restart_and_one_that_does_not_is_looked_up() {
+    for (drain, is_known) in [(Duration::from_secs(20), true), (Duration::from_millis(50), false)] {
+        let drain_ms = drain.as_millis().try_into().unwrap();
+        let daemon = TestDaemon::with(|config| config.limits.drain_ms = drain_ms).await;
+        let client = daemon.client().await;
+        daemon.world.keep_history();
+        daemon.world.inject(every(|call| call.kind == CallKind::Create, Fault::Slow(Duration::from_millis(500))));
+        let operation = client.cluster_create(spec("demo"), None).await.unwrap();
+        let calls = |world: &SimWorld, kind| world.history().iter().filter(|call| call.kind == kind).count();
+        until("the network is being made", async || calls(&daemon.world, CallKind::Create) == 1).await;
+        let began = Instant::now();
+        let daemon = daemon.restart().await;
+        assert!(began.elapsed() < Duration::from_secs(10), "it waits no longer than for the call");
+        daemon.world.clear_faults();
+        let client = Client::connect(daemon.socket()).await.unwrap();
+        succeed(&client, operation).await;
+        assert_eq!(calls(&daemon.world, CallKind::LookUp) == 0, is_known, "{:?}", daemon.world.history());
+        let networks = daemon.world.history().into_iter().filter(|call| {
+            call.kind == CallKind::Create && call.key == Some(muster_engine::ledger::ResourceKey::Network)
+        });
+        assert_eq!(networks.count(), if is_known { 1 } else { 2 }, "drained: made once; else the slow call never came");
+    }
 }

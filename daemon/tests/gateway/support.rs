@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::SinkExt;
+use metrics_exporter_prometheus::PrometheusHandle;
 use muster_client::Client;
 use muster_engine::sim::{SimOptions, SimWorld};
 use muster_protocol::hello::Hello;
@@ -32,6 +33,7 @@ pub struct TestDaemon {
     pub world: SimWorld,
     pub config: Config,
     pub daemon: Daemon,
+    metrics: Option<PrometheusHandle>,
 }
 
 impl TestDaemon {
@@ -40,21 +42,31 @@ impl TestDaemon {
     }
 
     pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::on_new_disk(change, None).await
+    }
+
+    /// With the metrics of the process.
+    #[allow(dead_code, reason = "`tests/metrics.rs` alone measures")]
+    pub async fn measured(metrics: PrometheusHandle) -> Self {
+        Self::on_new_disk(|_| {}, Some(metrics)).await
+    }
+
+    async fn on_new_disk(change: impl FnOnce(&mut Config), metrics: Option<PrometheusHandle>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut config = Config::default();
         config.limits.look_when_busy_ms = 20;
         change(&mut config);
         let world = SimWorld::new(SimOptions { rollout: Duration::from_millis(10), ..SimOptions::default() });
-        let daemon = start(&folder, &config, &world).await;
-        Self { folder, world, config, daemon }
+        let daemon = start(&folder, &config, &world, metrics.clone()).await;
+        Self { folder, world, config, daemon, metrics }
     }
 
     /// Shuts the daemon down and starts it again on what is on disk.
     pub async fn restart(self) -> Self {
-        let Self { folder, world, config, daemon } = self;
+        let Self { folder, world, config, daemon, metrics } = self;
         daemon.shutdown().await;
-        let daemon = start(&folder, &config, &world).await;
-        Self { folder, world, config, daemon }
+        let daemon = start(&folder, &config, &world, metrics.clone()).await;
+        Self { folder, world, config, daemon, metrics }
     }
 
     pub fn socket(&self) -> PathBuf {
@@ -73,7 +85,7 @@ impl TestDaemon {
     }
 }
 
-async fn start(folder: &TempDir, config: &Config, world: &SimWorld) -> Daemon {
+async fn start(folder: &TempDir, config: &Config, world: &SimWorld, metrics: Option<PrometheusHandle>) -> Daemon {
     let places = Places {
         config: folder.path().join("none.toml"),
         state_dir: folder.path().join("state"),
@@ -84,7 +96,7 @@ async fn start(folder: &TempDir, config: &Config, world: &SimWorld) -> Daemon {
         BuiltIn { local: config.local.as_options(), preparation: config.preparation.as_options(), sim: world.clone() };
     let kinds: Arc<dyn Kinds> = Arc::new(kinds);
     let (config, kinds) = (config.clone(), Box::pin(async { Ok(kinds) }));
-    let options = Options { config, places, kinds, clock: Clock::System, listener: None, metrics: None };
+    let options = Options { config, places, kinds, clock: Clock::System, listener: None, metrics };
     Daemon::start(options).await.unwrap()
 }
 

@@ -20,16 +20,6 @@ const HEALTHY_LIMIT: Duration = Duration::from_secs(120);
 /// What a crashed test leaves is found by this label.
 pub const LABEL: &str = "io.muster.test=images";
 
-/// Whether tests with Docker are to run here; says so if not.
-#[allow(clippy::print_stdout, reason = "the report of what was skipped")]
-pub fn wanted(test: &str) -> bool {
-    let wanted = std::env::var_os("MUSTER_TEST_DOCKER").is_some_and(|value| value == "1");
-    if !wanted {
-        println!("skipped: {test}");
-    }
-    wanted
-}
-
 /// A registry with these images in it.
 pub async fn registry_with(names: &[impl AsRef<str>]) -> Result<Registry> {
     let registry = Registry::start(&cached_storage()?).await?;

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use muster_tests::images::docker::docker;
+use muster_tests::skip::docker_is_wanted;
 
-use crate::deployment::{LABEL, registry_with, wanted};
+use crate::deployment::{LABEL, registry_with};
 
 /// A Docker Engine in a container, without images.
 struct Engine {
@@ -75,7 +76,7 @@ impl Drop for Network {
 
 #[tokio::test]
 async fn an_engine_pulls_official_names_from_the_registry_by_its_daemon_json() -> Result<()> {
-    if !wanted("an_engine_pulls_official_names_from_the_registry_by_its_daemon_json") {
+    if !docker_is_wanted("an_engine_pulls_official_names_from_the_registry_by_its_daemon_json") {
         return Ok(());
     }
     let registry = registry_with(&["busybox:1.36"]).await?;

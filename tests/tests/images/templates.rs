@@ -6,10 +6,11 @@ use anyhow::{Context, Result};
 use muster_catalog::Catalog;
 use muster_tests::images::OFFICIAL;
 use muster_tests::images::docker::docker;
+use muster_tests::skip::docker_is_wanted;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::deployment::{Deployment, wanted};
+use crate::deployment::Deployment;
 
 /// Sends text to a server and reads until `end` has come.
 async fn converse(address: &str, text: &str, end: &str) -> Result<String> {
@@ -41,7 +42,7 @@ fn every_image_of_a_built_in_template_can_be_made() {
 
 #[tokio::test]
 async fn hello_greets_with_the_name_of_its_container_and_stops_at_once() -> Result<()> {
-    if !wanted("hello_greets_with_the_name_of_its_container_and_stops_at_once") {
+    if !docker_is_wanted("hello_greets_with_the_name_of_its_container_and_stops_at_once") {
         return Ok(());
     }
     let greeting = "it's \"$(me)\" & <you>";
@@ -57,7 +58,7 @@ async fn hello_greets_with_the_name_of_its_container_and_stops_at_once() -> Resu
 
 #[tokio::test]
 async fn nginx_serves_the_given_page() -> Result<()> {
-    if !wanted("nginx_serves_the_given_page") {
+    if !docker_is_wanted("nginx_serves_the_given_page") {
         return Ok(());
     }
     let page = "<p>${HOME} \"quoted\": {yaml}</p>";
@@ -69,7 +70,7 @@ async fn nginx_serves_the_given_page() -> Result<()> {
 
 #[tokio::test]
 async fn redis_asks_for_the_password_and_keeps_data_over_a_restart() -> Result<()> {
-    if !wanted("redis_asks_for_the_password_and_keeps_data_over_a_restart") {
+    if !docker_is_wanted("redis_asks_for_the_password_and_keeps_data_over_a_restart") {
         return Ok(());
     }
     let (redis, services) =
@@ -89,7 +90,7 @@ async fn redis_asks_for_the_password_and_keeps_data_over_a_restart() -> Result<(
 
 #[tokio::test]
 async fn postgres_lets_the_owner_in_with_the_password_and_nobody_without() -> Result<()> {
-    if !wanted("postgres_lets_the_owner_in_with_the_password_and_nobody_without") {
+    if !docker_is_wanted("postgres_lets_the_owner_in_with_the_password_and_nobody_without") {
         return Ok(());
     }
     let values = [("database", "shop"), ("user", "owner"), ("password", "p'a\"s\\s word")];
@@ -110,7 +111,7 @@ async fn postgres_lets_the_owner_in_with_the_password_and_nobody_without() -> Re
 
 #[tokio::test]
 async fn wordpress_installs_itself_into_its_database() -> Result<()> {
-    if !wanted("wordpress_installs_itself_into_its_database") {
+    if !docker_is_wanted("wordpress_installs_itself_into_its_database") {
         return Ok(());
     }
     let wordpress = Deployment::of("wordpress", &[]).await?;
@@ -129,7 +130,7 @@ async fn wordpress_installs_itself_into_its_database() -> Result<()> {
 
 #[tokio::test]
 async fn registry_takes_an_image_and_gives_it_back() -> Result<()> {
-    if !wanted("registry_takes_an_image_and_gives_it_back") {
+    if !docker_is_wanted("registry_takes_an_image_and_gives_it_back") {
         return Ok(());
     }
     let registry = Deployment::of("registry", &[("allow-delete", "true")]).await?;
@@ -149,7 +150,7 @@ async fn registry_takes_an_image_and_gives_it_back() -> Result<()> {
 
 #[tokio::test]
 async fn prometheus_measures_its_target() -> Result<()> {
-    if !wanted("prometheus_measures_its_target") {
+    if !docker_is_wanted("prometheus_measures_its_target") {
         return Ok(());
     }
     let prometheus = Deployment::of("prometheus", &[("target", "prometheus:9090"), ("interval-seconds", "1")]).await?;
@@ -168,7 +169,7 @@ async fn prometheus_measures_its_target() -> Result<()> {
 
 #[tokio::test]
 async fn nats_carries_messages_for_those_who_log_in() -> Result<()> {
-    if !wanted("nats_carries_messages_for_those_who_log_in") {
+    if !docker_is_wanted("nats_carries_messages_for_those_who_log_in") {
         return Ok(());
     }
     let nats = Deployment::of("nats", &[("password", "pa$$ w0rd"), ("max-payload", "2Mi")]).await?;
@@ -186,7 +187,7 @@ async fn nats_carries_messages_for_those_who_log_in() -> Result<()> {
 
 #[tokio::test]
 async fn a_batch_job_runs_its_script_to_the_end() -> Result<()> {
-    if !wanted("a_batch_job_runs_its_script_to_the_end") {
+    if !docker_is_wanted("a_batch_job_runs_its_script_to_the_end") {
         return Ok(());
     }
     let script = "for n in 1 2 3; do echo \"n=${n}\"; done; exit 3";

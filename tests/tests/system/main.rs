@@ -10,6 +10,7 @@
 //! - `forms`: every verb that shows something, in every form of output
 //! - `disk`: a disk that fills up
 //! - `strangers`: ten thousand connections
+//! - `logs`: the three forms of the log
 //! - `lab`: what they share
 
 #![allow(clippy::print_stdout, reason = "times and skips are told to whoever runs the tests")]
@@ -18,6 +19,7 @@ mod disk;
 mod forms;
 mod kills;
 mod lab;
+mod logs;
 mod losses;
 mod refusals;
 mod sim;

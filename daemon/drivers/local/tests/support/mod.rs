@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "not every test file uses everything")]
 
 pub mod proxy;
+#[path = "../../../../../tests/src/skip.rs"]
+mod skip;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -31,8 +33,7 @@ pub async fn with_cluster<T: Future<Output = ()> + Send + 'static>(
     plain: bool,
     body: impl FnOnce(Lab) -> T,
 ) {
-    if std::env::var("MUSTER_TEST_DOCKER").as_deref() != Ok("1") {
-        println!("skipped: {test}");
+    if !skip::docker_is_wanted(test) {
         return;
     }
     let spec = ClusterSpec {

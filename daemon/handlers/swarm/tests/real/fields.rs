@@ -13,14 +13,14 @@ use muster_protocol::model::service::{
 use muster_protocol::quantity::{Bytes, CpuMillis};
 use muster_protocol::{ErrorCode, Name, Retry};
 
-use crate::machines;
 use crate::machines::BUSYBOX;
 
 use crate::orders::{http_get, order, scene, secret, service};
+use crate::skip::docker_is_wanted;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_field_reaches_the_engine_and_a_change_that_fails_keeps_the_old_copies() {
-    if !machines::are_wanted("every_field_reaches_the_engine_and_a_change_that_fails_keeps_the_old_copies") {
+    if !docker_is_wanted("every_field_reaches_the_engine_and_a_change_that_fails_keeps_the_old_copies") {
         return;
     }
     let scene = scene("fields").await;
@@ -112,7 +112,7 @@ async fn every_field_reaches_the_engine_and_a_change_that_fails_keeps_the_old_co
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_others_made_is_left_alone_and_what_cannot_run_says_why() {
-    if !machines::are_wanted("what_others_made_is_left_alone_and_what_cannot_run_says_why") {
+    if !docker_is_wanted("what_others_made_is_left_alone_and_what_cannot_run_says_why") {
         return;
     }
     let scene = scene("others").await;

@@ -16,15 +16,6 @@ const IMAGE: &str = "muster/machine:bookworm";
 /// The image that the services run: a static busybox.
 pub const BUSYBOX: &str = "muster-test/busybox:1";
 
-/// Whether real machines are asked for. Says so if not.
-pub fn are_wanted(test: &str) -> bool {
-    let wanted = std::env::var_os("MUSTER_TEST_DOCKER").is_some_and(|value| value == "1");
-    if !wanted {
-        println!("skipped: {test} (needs MUSTER_TEST_DOCKER=1)");
-    }
-    wanted
-}
-
 /// A network with machines on it.
 pub struct Machines {
     network: String,

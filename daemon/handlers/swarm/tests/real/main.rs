@@ -8,6 +8,8 @@ mod machines;
 mod membership;
 mod orders;
 mod services;
+#[path = "../../../../../tests/src/skip.rs"]
+mod skip;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

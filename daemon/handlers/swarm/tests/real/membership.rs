@@ -11,11 +11,12 @@ use muster_protocol::model::host::Role::{ControlPlane, Worker};
 use muster_protocol::{ErrorCode, Retry};
 
 use crate::certificates::Authority;
-use crate::{Scene, handler_of_another_cluster, machines};
+use crate::skip::docker_is_wanted;
+use crate::{Scene, handler_of_another_cluster};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_swarm_is_formed_once_and_found_again() {
-    if !machines::are_wanted("a_swarm_is_formed_once_and_found_again") {
+    if !docker_is_wanted("a_swarm_is_formed_once_and_found_again") {
         return;
     }
     let scene = Scene::new("form", &[("manager-1", ControlPlane)]).await;
@@ -54,7 +55,7 @@ async fn a_swarm_is_formed_once_and_found_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_joins_leaves_and_comes_back_and_repeats_change_nothing() {
-    if !machines::are_wanted("a_worker_joins_leaves_and_comes_back_and_repeats_change_nothing") {
+    if !docker_is_wanted("a_worker_joins_leaves_and_comes_back_and_repeats_change_nothing") {
         return;
     }
     let scene = Scene::new("worker", &[("manager-1", ControlPlane), ("worker-1", Worker), ("worker-2", Worker)]).await;
@@ -105,7 +106,7 @@ async fn a_worker_joins_leaves_and_comes_back_and_repeats_change_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn managers_are_removed_only_while_the_others_keep_their_quorum() {
-    if !machines::are_wanted("managers_are_removed_only_while_the_others_keep_their_quorum") {
+    if !docker_is_wanted("managers_are_removed_only_while_the_others_keep_their_quorum") {
         return;
     }
     let machines = [("manager-1", ControlPlane), ("manager-2", ControlPlane), ("manager-3", ControlPlane)];
@@ -149,7 +150,7 @@ async fn managers_are_removed_only_while_the_others_keep_their_quorum() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn joining_again_gives_a_node_its_role_back_and_without_any_manager_it_is_said() {
-    if !machines::are_wanted("joining_again_gives_a_node_its_role_back_and_without_any_manager_it_is_said") {
+    if !docker_is_wanted("joining_again_gives_a_node_its_role_back_and_without_any_manager_it_is_said") {
         return;
     }
     let machines = [("manager-1", ControlPlane), ("manager-2", ControlPlane), ("worker-1", Worker)];

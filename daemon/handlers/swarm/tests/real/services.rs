@@ -9,13 +9,12 @@ use muster_protocol::Name;
 use muster_protocol::model::container::ContainerPhase;
 use muster_protocol::model::service::{ConfigFile, Exposure, LogSource, Port, SecretFile, ServiceMode, ServiceSpec};
 
-use crate::machines;
-
 use crate::orders::{http_get, order, scene, secret, service};
+use crate::skip::docker_is_wanted;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_is_created_changed_scaled_and_removed_with_its_secrets_and_files() {
-    if !machines::are_wanted("a_service_is_created_changed_scaled_and_removed_with_its_secrets_and_files") {
+    if !docker_is_wanted("a_service_is_created_changed_scaled_and_removed_with_its_secrets_and_files") {
         return;
     }
     let scene = scene("services").await;
@@ -91,7 +90,7 @@ async fn a_service_is_created_changed_scaled_and_removed_with_its_secrets_and_fi
 
 #[tokio::test(flavor = "multi_thread")]
 async fn services_find_each_other_and_global_services_and_jobs_count_as_they_should() {
-    if !machines::are_wanted("services_find_each_other_and_global_services_and_jobs_count_as_they_should") {
+    if !docker_is_wanted("services_find_each_other_and_global_services_and_jobs_count_as_they_should") {
         return;
     }
     let scene = scene("modes").await;
