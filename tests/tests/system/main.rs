@@ -4,6 +4,7 @@
 //! - `walk`: from one command to a running service and back to nothing
 //! - `losses`: machines that go away
 //! - `kills`: the daemon that goes away
+//! - `image`: machines of the image that the Dockerfile makes
 //! - `templates`: every built-in template, used as its users would
 //! - `refusals`: what cannot be done, and changes nothing
 //! - `sim`: many clusters, kills and watchers
@@ -17,6 +18,7 @@
 
 mod disk;
 mod forms;
+mod image;
 mod kills;
 mod lab;
 mod logs;
