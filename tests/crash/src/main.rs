@@ -4,7 +4,7 @@ use clap::Parser;
 use muster_crash::{Options, prove};
 
 /// The whole proof has more.
-const LEAST_POINTS: u64 = 2_000;
+const LEAST_POINTS: u64 = 8_000;
 
 /// Stops the daemon at every point, lets every call go wrong, and counts what does not come out right.
 #[derive(Parser)]
@@ -18,7 +18,7 @@ struct Arguments {
     /// Only this point or call of them.
     #[arg(long)]
     point: Option<u64>,
-    /// Only crashes, no calls that go wrong.
+    /// Only one crash a run: no second one, and no calls that go wrong.
     #[arg(long)]
     crashes_only: bool,
 }

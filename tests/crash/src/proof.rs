@@ -1,5 +1,6 @@
 //! All scenarios with all disturbances.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -20,7 +21,7 @@ pub struct Options {
     pub point: Option<u64>,
     /// In which order the points are tried: a proof that is broken off has then seen other points than the last one.
     pub seed: u64,
-    /// Do not run calls that go wrong, only crashes.
+    /// Only one crash a run: no second one, and no calls that go wrong.
     pub crashes_only: bool,
 }
 
@@ -66,6 +67,9 @@ impl std::fmt::Display for Totals {
         )
     }
 }
+
+/// Where the second process stops, counted from its start: while it finds out what the first one left open.
+const SECOND_CRASHES: RangeInclusive<u64> = 1..=6;
 
 /// The ways in which each call goes wrong.
 fn faults() -> Vec<Fault> {
@@ -120,11 +124,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 fn disturbances(options: &Options, calm: &Verdict) -> Vec<Disturbance> {
     let chosen = |number: &u64| options.point.is_none_or(|point| point == *number);
     let crashes = (1..=calm.count.points).filter(chosen).map(Disturbance::Crash);
-    let calls = if options.crashes_only { 0 } else { calm.count.calls };
+    let (calls, again) = if options.crashes_only { (0, 0) } else { (calm.count.calls, calm.count.points) };
+    let twice = (1..=again)
+        .filter(chosen)
+        .flat_map(|first| SECOND_CRASHES.map(move |then| Disturbance::CrashTwice(first, then)));
     let faulty = (0..calls)
         .filter(chosen)
         .flat_map(|call| faults().into_iter().map(move |fault| Disturbance::Fault(call, fault)));
-    let mut all: Vec<Disturbance> = crashes.chain(faulty).collect();
+    let mut all: Vec<Disturbance> = crashes.chain(twice).chain(faulty).collect();
     if !all.is_empty() {
         let turn = usize::try_from(options.seed).unwrap_or(0) % all.len();
         all.rotate_left(turn);

@@ -26,6 +26,8 @@ pub enum Disturbance {
     None,
     /// The process stops at this point, counted from 1.
     Crash(u64),
+    /// It stops at this point, and the next one at that point of its life.
+    CrashTwice(u64, u64),
     /// This call, counted from 0, goes wrong.
     Fault(u64, Fault),
 }
@@ -38,7 +40,7 @@ impl Disturbance {
     /// comes to its end by itself.
     fn tries(self) -> u32 {
         match self {
-            Self::None | Self::Crash(_) => 0,
+            Self::None | Self::Crash(_) | Self::CrashTwice(..) => 0,
             Self::Fault(..) => 3,
         }
     }
@@ -87,7 +89,9 @@ impl StoryTime {
 pub fn run(scenario: &Scenario, disturbance: Disturbance, half: u64, dir: &Path) -> Verdict {
     let lag = match disturbance {
         Disturbance::Fault(_, Fault::LateListing(lag)) => lag,
-        Disturbance::Fault(..) | Disturbance::None | Disturbance::Crash(_) => Duration::ZERO,
+        Disturbance::Fault(..) | Disturbance::None | Disturbance::Crash(_) | Disturbance::CrashTwice(..) => {
+            Duration::ZERO
+        }
     };
     // The weakest infrastructure there is: whoever asks it twice gets two.
     let world = SimWorld::new(SimOptions { listing_lag: lag, tokens: false, ..SimOptions::default() });
@@ -120,7 +124,7 @@ pub fn run(scenario: &Scenario, disturbance: Disturbance, half: u64, dir: &Path)
             }
             None => story.stop.disarm(),
         }
-        assert!(lives < 3, "a crash happens once");
+        assert!(lives < 4, "a process stops twice at most");
     }
     verdict.trace = story.stop.trace();
     verdict
@@ -130,6 +134,9 @@ impl Story<'_> {
     /// One life of the daemon: goes on with the story where it stands.
     async fn live(&mut self, disturbance: Disturbance, life: u32, verdict: &mut Verdict) -> Result<(), String> {
         let clock = self.time.next_life().await;
+        if let (Disturbance::CrashTwice(_, then), 2) = (disturbance, life) {
+            self.stop.arm(Some(then));
+        }
         let process = Process::start(self.dir, &self.world, &self.stop, clock).await?;
         if life == 1 {
             for request in &self.scenario.before {
@@ -174,7 +181,7 @@ impl Story<'_> {
     fn disturb(&self, disturbance: Disturbance) {
         self.world.set_hook(Some(self.stop.clone()));
         self.stop.arm(match disturbance {
-            Disturbance::Crash(at) => Some(at),
+            Disturbance::Crash(at) | Disturbance::CrashTwice(at, _) => Some(at),
             Disturbance::None | Disturbance::Fault(..) => None,
         });
         if let Disturbance::Fault(call, fault) = disturbance {

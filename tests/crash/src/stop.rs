@@ -27,7 +27,6 @@ impl Stop {
     pub fn arm(&self, at: Option<u64>) {
         self.points.store(0, Ordering::SeqCst);
         self.at.store(at.unwrap_or(0), Ordering::SeqCst);
-        self.lock_trace().clear();
         self.armed.store(true, Ordering::SeqCst);
     }
 
