@@ -7,6 +7,7 @@ use std::time::Duration;
 use muster_engine::state::ClusterState;
 use muster_protocol::ClusterId;
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
+use tokio::time::Instant;
 use tracing::{error, info};
 
 use crate::cluster::message::SupervisorMessage;
@@ -29,14 +30,23 @@ pub struct Fleet;
 /// Its state.
 pub struct FleetState {
     provisioner: Arc<Provisioner>,
-    supervised: HashMap<ActorId, (ClusterId, ActorRef<SupervisorMessage>)>,
+    supervised: HashMap<ActorId, Supervised>,
+    /// Failures in a row.
     failures: HashMap<ClusterId, u32>,
     is_draining: bool,
+}
+
+struct Supervised {
+    cluster: ClusterId,
+    supervisor: ActorRef<SupervisorMessage>,
+    since: Instant,
 }
 
 /// The delay before the first restart; it doubles with each failure in a row.
 const FIRST_DELAY: Duration = Duration::from_millis(100);
 const LONGEST_DELAY: Duration = Duration::from_secs(30);
+/// A supervisor that lived so long was well: its failure is not one in a row.
+const WELL_AFTER: Duration = Duration::from_secs(60);
 
 impl Actor for Fleet {
     type Msg = FleetMessage;
@@ -64,7 +74,8 @@ impl Actor for Fleet {
             FleetMessage::Drain(reply) => {
                 state.is_draining = true;
                 let limit = state.provisioner.shared.pace.drain;
-                let supervisors: Vec<_> = state.supervised.values().map(|(_, supervisor)| supervisor.clone()).collect();
+                let supervisors: Vec<_> =
+                    state.supervised.values().map(|supervised| supervised.supervisor.clone()).collect();
                 tokio::spawn(async move {
                     let drained =
                         supervisors.iter().map(|supervisor| supervisor.call(SupervisorMessage::Drain, Some(limit)));
@@ -86,14 +97,18 @@ impl Actor for Fleet {
         match event {
             SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {}
             SupervisionEvent::ActorTerminated(cell, _, reason) => {
-                if let Some((cluster, _)) = state.supervised.remove(&cell.get_id())
-                    && reason.as_deref() != Some(crate::cluster::RETIRED)
-                {
-                    state.schedule_restart(&myself, cluster);
+                let Some(ended) = state.supervised.remove(&cell.get_id()) else { return Ok(()) };
+                if reason.as_deref() == Some(crate::cluster::RETIRED) {
+                    state.failures.remove(&ended.cluster);
+                } else {
+                    state.schedule_restart(&myself, ended.cluster);
                 }
             }
             SupervisionEvent::ActorFailed(cell, cause) => {
-                if let Some((cluster, _)) = state.supervised.remove(&cell.get_id()) {
+                if let Some(Supervised { cluster, since, .. }) = state.supervised.remove(&cell.get_id()) {
+                    if since.elapsed() >= WELL_AFTER {
+                        state.failures.remove(&cluster);
+                    }
                     error!(%cluster, %cause, "supervisor failed");
                     metrics::counter!("muster_supervisor_failures_total").increment(1);
                     state.schedule_restart(&myself, cluster);
@@ -117,7 +132,8 @@ impl FleetState {
         match started {
             Ok((supervisor, _)) => {
                 self.provisioner.shared.board.set_supervisor(cluster, Some(supervisor.clone()));
-                self.supervised.insert(supervisor.get_id(), (cluster, supervisor));
+                let since = Instant::now();
+                self.supervised.insert(supervisor.get_id(), Supervised { cluster, supervisor, since });
             }
             Err(cause) => {
                 error!(%cluster, %cause, "cannot start a supervisor");

@@ -2,6 +2,8 @@
 
 mod services;
 
+use std::time::Duration;
+
 use muster_protocol::model::account::{AccountInfo, Finding};
 use muster_protocol::model::cluster::{
     ClusterInfo, ClusterPhase, ClusterSpec, ClusterSummary, Infrastructure, Leftover, MachineShape, Orchestrator, Tally,
@@ -129,6 +131,8 @@ pub fn plan() -> Plan {
     failing.attempts = 2;
     failing.since = Some(before(30));
     failing.waits_for = Some("its next try".to_owned());
+    failing.deadline = Some(NOW + Duration::from_secs(840));
+    failing.next_try = Some(NOW + Duration::from_secs(4));
     failing.cause = Some(cause(ErrorCode::Preparation));
     Plan {
         cluster: name("demo"),

@@ -63,6 +63,11 @@ pub fn age(then: Timestamp, now: Timestamp) -> String {
     duration(now.since(then))
 }
 
+/// How long something that ends then still lasts.
+pub fn until(end: Timestamp, now: Timestamp) -> String {
+    duration(end.since(now))
+}
+
 /// A duration, in the two largest units that matter.
 pub fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();

@@ -91,7 +91,7 @@ fn step_view(state: &ClusterState, step: &Step) -> StepView {
             let steps: Vec<String> = step.after.iter().map(Action::to_string).collect();
             (StepStatus::Waiting, what.clone().or_else(|| Some(steps.join(", "))), None)
         }
-        Gate::Retrying(at) => (StepStatus::Retrying, None, Some(*at)),
+        Gate::Retrying(at) => (StepStatus::Retrying, Some("its next try".to_owned()), Some(*at)),
         Gate::Blocked(cause) => (StepStatus::Blocked, Some(cause.message.clone()), None),
     };
     let since = call.map(|call| call.since).or(entry.map(|entry| entry.since));

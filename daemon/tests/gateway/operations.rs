@@ -1,18 +1,20 @@
 //! Every operation at least once, as a user would go through them.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use futures::TryStreamExt;
 use muster_client::EventQuery;
+use muster_engine::sim::{CallKind, Fault, every};
 use muster_protocol::model::account::AccountSpec;
 use muster_protocol::model::cluster::{ClusterPhase, Infrastructure};
 use muster_protocol::model::event::EventKind;
 use muster_protocol::model::operation::OperationPhase;
-use muster_protocol::model::plan::PlanChange;
+use muster_protocol::model::plan::{PlanChange, StepStatus};
 use muster_protocol::request::{PageRequest, ServiceSource};
 use muster_protocol::{ErrorCode, OperationId};
 
-use crate::support::{TestDaemon, name, service, spec, succeed};
+use crate::support::{TestDaemon, name, service, spec, succeed, until};
 
 #[tokio::test]
 async fn a_cluster_is_planned_created_scaled_retried_and_deleted() {
@@ -192,4 +194,30 @@ async fn the_catalog_doctor_and_whoami_answer() {
     }
     let whoami = client.whoami().await.unwrap();
     assert_eq!((whoami.role.as_str(), whoami.instance), ("admin", daemon.daemon.instance()));
+}
+
+#[tokio::test]
+async fn a_failure_is_in_the_clusters_info_within_a_second_with_step_code_and_next_try() {
+    let daemon = TestDaemon::start().await;
+    let client = daemon.client().await;
+    daemon.world.keep_history();
+    let refused = Fault::Refused { code: ErrorCode::Provider, permanent: false };
+    daemon.world.inject(every(|call| call.kind == CallKind::Create, refused));
+    client.cluster_create(spec("demo"), None).await.unwrap();
+    until("the provider was asked", async || daemon.world.history().iter().any(|call| call.kind == CallKind::Create))
+        .await;
+    let refused_at = Instant::now();
+    until("the cause is shown", async || !client.cluster_info(&name("demo")).await.unwrap().causes.is_empty()).await;
+    assert!(refused_at.elapsed() < Duration::from_secs(1));
+
+    let info = client.cluster_info(&name("demo")).await.unwrap();
+    let cause = &info.causes[0];
+    assert_eq!((cause.code, cause.step.as_str()), (ErrorCode::Provider, "create network"));
+    assert_eq!(cause.provider_code.as_deref(), Some("SimRefused"));
+    assert!(cause.remedy.is_some());
+    let step = info.steps.iter().find(|step| step.name == "create network").unwrap();
+    assert_eq!(step.status, StepStatus::Retrying);
+    assert!(step.attempts >= 1 && step.since.is_some() && step.waits_for.is_some(), "{step:?}");
+    assert!(step.next_try.unwrap() < step.deadline.unwrap(), "{step:?}");
+    assert_eq!(step.cause.as_ref(), Some(cause));
 }

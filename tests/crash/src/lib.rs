@@ -1,4 +1,5 @@
-//! The crash proof: the process is stopped at every point, and every call goes wrong in every way.
+//! The crash proof: the process is stopped at every point, every call goes wrong in every way, and the
+//! disk is full at every write.
 //!
 //! What runs is what ships: the daemon's gateway, supervisors, store and planner, on simulated twins under a paused
 //! clock. A *point* is the moment before or after a store write or an outside call. For each scenario the points of
@@ -8,7 +9,7 @@
 //! and nothing of others touched.
 //!
 //! - `scenario`: what is asked for, and in the middle of what
-//! - `stop`: where the process is stopped
+//! - `stop`: where the process is stopped, and which writes are refused
 //! - `client`: asks, and asks again after a crash
 //! - `process`: one life of the daemon, from start to crash or end
 //! - `run`: a scenario with one disturbance

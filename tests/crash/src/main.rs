@@ -6,7 +6,7 @@ use muster_crash::{Options, prove};
 /// The whole proof has more.
 const LEAST_POINTS: u64 = 8_000;
 
-/// Stops the daemon at every point, lets every call go wrong, and counts what does not come out right.
+/// Stops the daemon at every point, lets every call go wrong, fills the disk at every write, and counts what does not come out right.
 #[derive(Parser)]
 struct Arguments {
     /// In which order the points are tried.
@@ -15,10 +15,10 @@ struct Arguments {
     /// Only scenarios whose name has this in it.
     #[arg(long)]
     only: Option<String>,
-    /// Only this point or call of them.
+    /// Only this point, call or write of them.
     #[arg(long)]
     point: Option<u64>,
-    /// Only one crash a run: no second one, and no calls that go wrong.
+    /// Only one crash a run: no second one, no calls that go wrong, no full disk.
     #[arg(long)]
     crashes_only: bool,
 }

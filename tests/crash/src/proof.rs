@@ -21,7 +21,7 @@ pub struct Options {
     pub point: Option<u64>,
     /// In which order the points are tried: a proof that is broken off has then seen other points than the last one.
     pub seed: u64,
-    /// Only one crash a run: no second one, and no calls that go wrong.
+    /// Only one crash a run: no second one, no calls that go wrong, no full disk.
     pub crashes_only: bool,
 }
 
@@ -131,7 +131,9 @@ fn disturbances(options: &Options, calm: &Verdict) -> Vec<Disturbance> {
     let faulty = (0..calls)
         .filter(chosen)
         .flat_map(|call| faults().into_iter().map(move |fault| Disturbance::Fault(call, fault)));
-    let mut all: Vec<Disturbance> = crashes.chain(twice).chain(faulty).collect();
+    let writes = if options.crashes_only { 0 } else { calm.count.writes };
+    let full = (0..writes).filter(chosen).map(Disturbance::FullDisk);
+    let mut all: Vec<Disturbance> = crashes.chain(twice).chain(faulty).chain(full).collect();
     if !all.is_empty() {
         let turn = usize::try_from(options.seed).unwrap_or(0) % all.len();
         all.rotate_left(turn);

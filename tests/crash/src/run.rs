@@ -30,18 +30,33 @@ pub enum Disturbance {
     CrashTwice(u64, u64),
     /// This call, counted from 0, goes wrong.
     Fault(u64, Fault),
+    /// This write, counted from 0, and some after it are refused, as by a full disk. (One whose end nobody knows ends the
+    /// daemon, and is a crash.)
+    FullDisk(u64),
 }
+
+/// How many writes a full disk refuses: enough for a supervisor to be started again several times.
+const REFUSED_WRITES: u64 = 4;
 
 /// Longer than any deadline in the daemon: who is not done by then is stuck.
 const PATIENCE: Duration = Duration::from_secs(4 * 3600);
 
 impl Disturbance {
-    /// How often somebody must look, mend what went wrong, and try again. After a crash nobody need: what was asked for
-    /// comes to its end by itself.
+    /// How often somebody must look, mend what went wrong, and try again. After a crash, or a full disk, nobody
+    /// need: what was asked for comes to its end by itself.
     fn tries(self) -> u32 {
+        match self {
+            Self::None | Self::Crash(_) | Self::CrashTwice(..) | Self::FullDisk(_) => 0,
+            Self::Fault(..) => 3,
+        }
+    }
+
+    /// How many refusals of one request the client asks past.
+    fn refusals(self) -> u32 {
         match self {
             Self::None | Self::Crash(_) | Self::CrashTwice(..) => 0,
             Self::Fault(..) => 3,
+            Self::FullDisk(_) => u32::try_from(REFUSED_WRITES).unwrap_or(u32::MAX),
         }
     }
 }
@@ -89,13 +104,15 @@ impl StoryTime {
 pub fn run(scenario: &Scenario, disturbance: Disturbance, half: u64, dir: &Path) -> Verdict {
     let lag = match disturbance {
         Disturbance::Fault(_, Fault::LateListing(lag)) => lag,
-        Disturbance::Fault(..) | Disturbance::None | Disturbance::Crash(_) | Disturbance::CrashTwice(..) => {
-            Duration::ZERO
-        }
+        Disturbance::Fault(..)
+        | Disturbance::None
+        | Disturbance::Crash(_)
+        | Disturbance::CrashTwice(..)
+        | Disturbance::FullDisk(_) => Duration::ZERO,
     };
     // The weakest infrastructure there is: whoever asks it twice gets two.
     let world = SimWorld::new(SimOptions { listing_lag: lag, tokens: false, ..SimOptions::default() });
-    let (stop, client) = (Arc::new(Stop::default()), Client::new(disturbance.tries()));
+    let (stop, client) = (Arc::new(Stop::default()), Client::new(disturbance.refusals()));
     let mut story =
         Story { scenario, world, stop, client, dir, answered: 0, half, seeded: false, time: StoryTime::default() };
     let mut verdict = Verdict::default();
@@ -155,7 +172,8 @@ impl Story<'_> {
         }
         let calls_before = self.world.calls();
         self.tell(&process, life, disturbance.tries()).await?;
-        verdict.count = Count { points: self.stop.points(), calls: self.world.calls() - calls_before };
+        verdict.count =
+            Count { points: self.stop.points(), calls: self.world.calls() - calls_before, writes: self.stop.writes() };
         self.stop.disarm();
         self.world.clear_faults();
         self.world.set_hook(None);
@@ -182,8 +200,11 @@ impl Story<'_> {
         self.world.set_hook(Some(self.stop.clone()));
         self.stop.arm(match disturbance {
             Disturbance::Crash(at) | Disturbance::CrashTwice(at, _) => Some(at),
-            Disturbance::None | Disturbance::Fault(..) => None,
+            Disturbance::None | Disturbance::Fault(..) | Disturbance::FullDisk(_) => None,
         });
+        if let Disturbance::FullDisk(first) = disturbance {
+            self.stop.refuse(first..first + REFUSED_WRITES);
+        }
         if let Disturbance::Fault(call, fault) = disturbance {
             self.world.inject(nth(|_| true, call, fault));
         }

@@ -1,11 +1,12 @@
-//! Where the process is stopped: counts the points, and at the chosen one lets nothing go on.
+//! Where the process is stopped: counts the points, and at the chosen one lets nothing go on. And which writes are refused.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use muster_engine::sim::{Call, Hook, Moment};
-use muster_store::{Batch, CommitError, Committed, Store};
+use muster_store::{Batch, CommitError, Committed, NotApplied, Store};
 use musterd::journal::Journal;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -19,6 +20,8 @@ pub struct Stop {
     /// The point at which to stop, counted from 1; 0 is never.
     at: AtomicU64,
     stopped: Notify,
+    writes: AtomicU64,
+    refused: Mutex<Range<u64>>,
     trace: Mutex<Vec<String>>,
 }
 
@@ -27,12 +30,28 @@ impl Stop {
     pub fn arm(&self, at: Option<u64>) {
         self.points.store(0, Ordering::SeqCst);
         self.at.store(at.unwrap_or(0), Ordering::SeqCst);
+        self.writes.store(0, Ordering::SeqCst);
         self.armed.store(true, Ordering::SeqCst);
     }
 
     /// Counts no more and stops nobody.
     pub fn disarm(&self) {
         self.armed.store(false, Ordering::SeqCst);
+    }
+
+    /// Refuses these writes, counted from 0, as a full disk does.
+    pub fn refuse(&self, writes: Range<u64>) {
+        *self.lock_refused() = writes;
+    }
+
+    /// How many writes were begun since it was armed.
+    pub fn writes(&self) -> u64 {
+        self.writes.load(Ordering::SeqCst)
+    }
+
+    /// Whether the write that begins now is refused.
+    fn refuses_write(&self) -> bool {
+        self.armed.load(Ordering::SeqCst) && self.lock_refused().contains(&self.writes.fetch_add(1, Ordering::SeqCst))
     }
 
     /// How many points were passed since it was armed.
@@ -67,7 +86,11 @@ impl Stop {
         }
     }
 
-    fn lock_trace(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
+    fn lock_refused(&self) -> MutexGuard<'_, Range<u64>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_trace(&self) -> MutexGuard<'_, Vec<String>> {
         self.trace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -93,6 +116,9 @@ impl Journal for StoppingJournal {
     async fn write(&self, batch: Batch) -> Result<Committed, CommitError> {
         let what = format!("{batch:?}");
         self.stop.point(|| format!("Before write {what}")).await;
+        if self.stop.refuses_write() {
+            return Err(CommitError::NotApplied(NotApplied::NoRoom { free_mib: 0, needed_mib: 1 }));
+        }
         // A blocking task, for while one is under way the paused clock does not run ahead.
         let writing = self.store.commit(batch);
         let committed = spawn_blocking(|| Handle::current().block_on(writing)).await;

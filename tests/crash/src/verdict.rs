@@ -7,6 +7,8 @@ pub struct Count {
     pub points: u64,
     /// Outside calls.
     pub calls: u64,
+    /// Writes.
+    pub writes: u64,
 }
 
 /// What was found wrong, in words; all empty if the run is as it should be.

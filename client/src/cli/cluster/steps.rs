@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use muster_protocol::Timestamp;
 use muster_protocol::model::plan::{Step, StepStatus};
 
-use crate::cli::table::{Cell, Row, Tone, age, joined, or_dash};
+use crate::cli::table::{Cell, Row, Tone, age, joined, or_dash, until};
 
 /// One step, without what goes without saying.
 pub struct Line<'a> {
@@ -24,7 +24,10 @@ pub fn lines(steps: &[Step]) -> Vec<Line<'_>> {
         let named: Vec<&str> = step.after.iter().map(String::as_str).collect();
         let implied: BTreeSet<&str> = named.iter().filter_map(|name| all_before.get(name)).flatten().copied().collect();
         let after = named.iter().copied().filter(|name| !implied.contains(name)).collect();
-        let waits_for = step.waits_for.as_deref().filter(|waits_for| *waits_for != step.after.join(", "));
+        // That it waits for its next try stands in the columns before; why, does not.
+        let failed = step.cause.as_ref().filter(|_| step.status == StepStatus::Retrying);
+        let said = step.waits_for.as_deref().filter(|waits_for| *waits_for != step.after.join(", "));
+        let waits_for = failed.map(|cause| cause.message.as_str()).or(said);
         lines.push(Line { step, after, waits_for });
         all_before.insert(&step.name, named.into_iter().chain(implied).collect());
     }
@@ -32,7 +35,7 @@ pub fn lines(steps: &[Step]) -> Vec<Line<'_>> {
 }
 
 impl Row for Line<'_> {
-    const HEADER: &'static [&'static str] = &["STEP", "STATUS", "TRIES", "SINCE", "AFTER", "WAITS-FOR"];
+    const HEADER: &'static [&'static str] = &["STEP", "STATUS", "TRIES", "SINCE", "UNTIL", "AFTER", "WAITS-FOR"];
 
     fn cells(&self, now: Timestamp) -> Vec<Cell> {
         let tone = match self.step.status {
@@ -46,6 +49,7 @@ impl Row for Line<'_> {
             Cell::toned(self.step.status, tone),
             self.step.attempts.into(),
             or_dash(self.step.since.map(|since| age(since, now))).into(),
+            or_dash(self.step.next_try.or(self.step.deadline).map(|end| until(end, now))).into(),
             joined(&self.after).into(),
             or_dash(self.waits_for).into(),
         ]
