@@ -198,7 +198,8 @@ impl Planner<'_> {
             if call.action == *action {
                 return Gate::Running;
             }
-            if action.is_call() {
+            // That it follows that call says it already.
+            if action.is_call() && !after.contains(&call.action) {
                 return Gate::Waiting(Some(format!("`{}` has to end first", call.action)));
             }
         }
