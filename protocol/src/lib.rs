@@ -20,6 +20,7 @@ pub mod model;
 pub mod name;
 pub mod quantity;
 pub mod request;
+pub mod room;
 pub mod secret;
 pub mod shared_writer;
 pub mod stream;

@@ -6,6 +6,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -13,10 +14,12 @@ use bytes::BytesMut;
 use futures::StreamExt;
 use serde::de::DeserializeOwned;
 use tokio::io::AsyncRead;
+use tokio::sync::Semaphore;
 use tokio::time::{Sleep, sleep};
 use tokio_util::codec::{Decoder, FramedRead, LengthDelimitedCodec};
 
 use crate::codec::{self, DecodeError, MAX_FRAME_BYTES};
+use crate::room::Room;
 
 /// How long a peer may take to end a frame that it has begun, if nothing else is said.
 pub const FRAME_TIMEOUT: Duration = Duration::from_secs(30);
@@ -43,7 +46,7 @@ pub enum ReadError {
 
 /// Reads frames. [`FrameReader::next`] is cancel-safe.
 pub struct FrameReader<R> {
-    framed: FramedRead<R, WatchedCodec>,
+    framed: FramedRead<Room<R>, WatchedCodec>,
     timeout: Duration,
     /// Runs while a frame has begun and not ended.
     deadline: Option<Pin<Box<Sleep>>>,
@@ -52,7 +55,13 @@ pub struct FrameReader<R> {
 impl<R: AsyncRead + Unpin> FrameReader<R> {
     /// Reads from `io`; a frame that has begun must end within `timeout`.
     pub fn new(io: R, timeout: Duration) -> Self {
-        Self { framed: FramedRead::new(io, WatchedCodec::new()), timeout, deadline: None }
+        Self { framed: FramedRead::new(Room::new(io, None), WatchedCodec::new()), timeout, deadline: None }
+    }
+
+    /// The same, and a frame of more than [`FREE_BYTES`](crate::room::FREE_BYTES) is read only with one of `places`, which
+    /// other readers share. Waiting for one is within `timeout` too.
+    pub fn sharing(io: R, timeout: Duration, places: Arc<Semaphore>) -> Self {
+        Self { framed: FramedRead::new(Room::new(io, Some(places)), WatchedCodec::new()), timeout, deadline: None }
     }
 
     /// The next frame's value, or `None` when the peer has closed the connection between two frames.
@@ -66,6 +75,8 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<BytesMut>, ReadError>> {
         if let Poll::Ready(frame) = self.framed.poll_next_unpin(cx) {
             self.deadline = None;
+            let begun = self.framed.read_buffer().len();
+            self.framed.get_mut().frame_ended(begun);
             return Poll::Ready(frame.transpose());
         }
         if !self.framed.decoder().in_frame {

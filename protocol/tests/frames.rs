@@ -4,6 +4,7 @@
 
 mod samples;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,10 +12,12 @@ use futures::SinkExt;
 use futures::future::poll_immediate;
 use muster_protocol::codec::{self, DecodeError, EncodeError, MAX_FRAME_BYTES};
 use muster_protocol::model::service::ServiceSpec;
+use muster_protocol::room::FREE_BYTES;
 use muster_protocol::stream::{FrameReader, ReadError, length_codec};
 use muster_protocol::{ClientFrame, Request};
 use samples::service::service_spec;
 use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
+use tokio::sync::Semaphore;
 use tokio_util::codec::FramedWrite;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -182,4 +185,51 @@ fn whatever_fits_into_a_frame_can_be_read_again() {
         let read = codec::decode::<ClientFrame>(&codec::encode(&frame).unwrap()).unwrap();
         assert!(read == frame, "it reads back as something else");
     }
+}
+
+/// A peer and a reader of what it sends, which shares these places with others.
+fn sharing(places: &Arc<Semaphore>) -> (DuplexStream, FrameReader<DuplexStream>) {
+    let (peer, end) = duplex(1 << 20);
+    (peer, FrameReader::sharing(end, TIMEOUT, places.clone()))
+}
+
+fn framed_text(bytes: u64) -> Vec<u8> {
+    let body = codec::encode(&"x".repeat(usize::try_from(bytes).unwrap())).unwrap();
+    [&u32::try_from(body.len()).unwrap().to_be_bytes()[..], &body].concat()
+}
+
+#[tokio::test(start_paused = true)]
+async fn long_frames_take_turns_and_short_ones_wait_for_nobody() {
+    let places = Arc::new(Semaphore::new(1));
+    let ((mut first_peer, mut first), (mut second_peer, mut second)) = (sharing(&places), sharing(&places));
+    let long = framed_text(FREE_BYTES * 4);
+    let (half, rest) = long.split_at(long.len() / 2);
+    first_peer.write_all(half).await.unwrap();
+    assert!(poll_immediate(first.next::<String>()).await.is_none());
+    second_peer.write_all(&framed_text(FREE_BYTES / 2)).await.unwrap();
+    assert_eq!(second.next::<String>().await.unwrap().unwrap().len() as u64, FREE_BYTES / 2);
+
+    second_peer.write_all(&long).await.unwrap();
+    assert!(poll_immediate(second.next::<String>()).await.is_none(), "the first one has the only place");
+    first_peer.write_all(rest).await.unwrap();
+    for reader in [&mut first, &mut second] {
+        assert_eq!(reader.next::<String>().await.unwrap().unwrap().len() as u64, FREE_BYTES * 4);
+    }
+    assert_eq!(places.available_permits(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_end_a_long_frame_loses_the_place_with_the_connection() {
+    let places = Arc::new(Semaphore::new(1));
+    let ((mut first_peer, mut first), (mut second_peer, mut second)) = (sharing(&places), sharing(&places));
+    let long = framed_text(FREE_BYTES * 4);
+    first_peer.write_all(&long[..long.len() - 1]).await.unwrap();
+    assert!(poll_immediate(first.next::<String>()).await.is_none());
+    second_peer.write_all(&long[..long.len() / 2]).await.unwrap();
+    let waiting = tokio::time::Instant::now();
+    assert!(matches!(first.next::<String>().await, Err(ReadError::Stalled(_))));
+    drop(first);
+    second_peer.write_all(&long[long.len() / 2..]).await.unwrap();
+    assert!(second.next::<String>().await.unwrap().is_some());
+    assert!(waiting.elapsed() <= TIMEOUT);
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use muster_protocol::handshake;
 use muster_protocol::hello::Refusal;
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
 use tokio::time::sleep;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
@@ -20,15 +21,26 @@ const BACK_OFF: Duration = Duration::from_millis(100);
 /// A refusal is a few bytes into an empty buffer: a peer that cannot take them at once need not hear them.
 const REFUSAL_LIMIT: Duration = Duration::from_millis(50);
 
+/// Long frames of one user's sessions that are read at once; together they take 32 MiB at most.
+const LONG_FRAMES: usize = 8;
+
 /// Places for sessions.
 #[derive(Clone, Default)]
 struct Places {
-    taken: Arc<Mutex<HashMap<u32, usize>>>,
+    taken: Arc<Mutex<HashMap<u32, Taken>>>,
+}
+
+/// What one user's sessions have.
+struct Taken {
+    sessions: usize,
+    /// What they share, so that nobody's half frames are another's trouble.
+    long_frames: Arc<Semaphore>,
 }
 
 /// A session's place; given back when dropped.
 struct Place {
     uid: u32,
+    long_frames: Arc<Semaphore>,
     places: Places,
 }
 
@@ -54,7 +66,7 @@ pub async fn accept(context: Arc<Context>, listener: UnixListener, sessions: Tas
             Ok(place) => {
                 let context = context.clone();
                 sessions.spawn(async move {
-                    session::serve(context, stream).await;
+                    session::serve(context, stream, place.long_frames.clone()).await;
                     drop(place);
                 });
             }
@@ -71,31 +83,38 @@ async fn refuse(mut stream: UnixStream, text: &str) {
 impl Places {
     fn take(&self, uid: u32, limits: &Limits) -> Result<Place, String> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let all: usize = taken.values().sum();
+        let all = sessions(&taken);
         if all >= limits.sessions {
             return Err(format!("the daemon has {all} connections, which is its limit; try again in a moment"));
         }
-        let of_user = taken.get(&uid).copied().unwrap_or(0);
+        let of_user = taken.get(&uid).map_or(0, |user| user.sessions);
         if of_user >= limits.sessions_per_user {
             return Err(format!("you have {of_user} connections, which is the limit; close some"));
         }
-        taken.insert(uid, of_user + 1);
+        let new = || Taken { sessions: 0, long_frames: Arc::new(Semaphore::new(LONG_FRAMES)) };
+        let user = taken.entry(uid).or_insert_with(new);
+        user.sessions += 1;
+        let long_frames = user.long_frames.clone();
         metrics::gauge!("muster_sessions").set((all + 1) as f64);
-        Ok(Place { uid, places: self.clone() })
+        Ok(Place { uid, long_frames, places: self.clone() })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         let mut taken = self.places.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = taken.get_mut(&self.uid) {
-            *count -= 1;
-            if *count == 0 {
+        if let Some(user) = taken.get_mut(&self.uid) {
+            user.sessions -= 1;
+            if user.sessions == 0 {
                 taken.remove(&self.uid);
             }
         }
-        metrics::gauge!("muster_sessions").set(taken.values().sum::<usize>() as f64);
+        metrics::gauge!("muster_sessions").set(sessions(&taken) as f64);
     }
+}
+
+fn sessions(taken: &HashMap<u32, Taken>) -> usize {
+    taken.values().map(|user| user.sessions).sum()
 }
 
 #[cfg(test)]

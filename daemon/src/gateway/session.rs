@@ -55,8 +55,9 @@ pub fn hello() -> Hello {
     Hello::of_this_build(concat!("musterd ", env!("CARGO_PKG_VERSION")))
 }
 
-/// Serves a connection until its peer goes, breaks the protocol, or the daemon stops.
-pub async fn serve(context: Arc<Context>, mut stream: UnixStream) {
+/// Serves a connection until its peer goes, breaks the protocol, or the daemon stops. Its long frames are read with one of
+/// the user's places.
+pub async fn serve(context: Arc<Context>, mut stream: UnixStream, long_frames: Arc<Semaphore>) {
     let limits = context.limits.clone();
     let greeted = timeout(limits.handshake, async {
         let identity = roles::identify(&stream).await?;
@@ -99,7 +100,7 @@ pub async fn serve(context: Arc<Context>, mut stream: UnixStream) {
         over.cancel();
     };
     let reader = async {
-        let mut reader = FrameReader::new(read_half, limits.frame);
+        let mut reader = FrameReader::sharing(read_half, limits.frame, long_frames);
         session.read(&mut reader).await;
         session.outbox.flush();
         // What was asked for is still answered, if the peer only closed its own half or the daemon stops.

@@ -28,6 +28,14 @@ async fn ten_thousand_connections_with_half_a_frame_each_cost_little_and_touch_n
     told
 }
 
+/// Half of the largest frame that there is, as far as anybody takes it; and then nothing.
+async fn send_half_a_frame(mut stream: UnixStream) -> Result<()> {
+    static HALF: [u8; MAX_FRAME_BYTES / 2] = [0; MAX_FRAME_BYTES / 2];
+    stream.write_all(&u32::try_from(MAX_FRAME_BYTES)?.to_be_bytes()).await?;
+    stream.write_all(&HALF).await?;
+    std::future::pending().await
+}
+
 async fn crowd(daemon: &Daemon) -> Result<()> {
     let mut files = getrlimit(Resource::Nofile);
     files.current = files.maximum;
@@ -39,23 +47,22 @@ async fn crowd(daemon: &Daemon) -> Result<()> {
         let mut stream = UnixStream::connect(daemon.socket()).await.context("cannot connect")?;
         match handshake::connect(&mut stream, &Hello::of_this_build("crowd"), PATIENCE).await {
             Ok(_) => {
-                // The beginning of the largest frame that there is.
-                stream.write_all(&u32::try_from(MAX_FRAME_BYTES)?.to_be_bytes()).await?;
-                stream.write_all(&[0; 100]).await?;
-                kept.push(stream);
+                kept.push(tokio::spawn(send_half_a_frame(stream)));
             }
             // Not closed from this side: who is refused may hold on.
             Err(HandshakeError::Refused { refusal: Refusal::Busy, .. }) => refused.push(stream),
             Err(error) => bail!("connection {} was met with: {error}", kept.len() + refused.len()),
         }
     }
+    // Whatever of it is taken is taken within this time.
+    tokio::time::sleep(Duration::from_secs(2)).await;
     ensure!(kept.len() < ALLOWED && refused.len() > CONNECTIONS - ALLOWED, "{} were let in", kept.len());
     tokio::time::timeout(Duration::from_secs(1), client.whoami()).await.context("another session is touched")??;
     let usage = Usage::of(daemon.pid()?)?;
     println!("{CONNECTIONS} connections, {} let in: at most {:.0} MB", kept.len(), usage.peak_mb);
     ensure!(usage.peak_mb < MOST_MEMORY_MB, "{usage:?}");
 
-    drop(kept);
+    kept.iter().for_each(tokio::task::JoinHandle::abort);
     retried(async || Ok(Client::connect(daemon.socket()).await?)).await.context("no place is free again")?;
     Ok(())
 }
