@@ -53,8 +53,11 @@ left out of a file.
 | `events` | one [Event](#event) a line |
 | `account list`, `account add` | list of [AccountInfo](#accountinfo), [AccountInfo](#accountinfo) |
 | `account check` | [AccountCheck](#accountcheck) |
+| `account remove` | `removed`: the account's name |
 | `doctor` | list of [Finding](#finding) |
 | `whoami` | [Whoami](#whoami) |
+| `version` | `client` and `daemon`: versions, as text; the daemon's is null if it is not known, and `daemonError` says why |
+| `exit-codes` | list of `code`, a number, and `meaning` |
 | any that fails, on standard error | [Error](#error) |
 
 | file | says |

@@ -60,7 +60,7 @@ fn page() -> String {
 }
 
 fn is_shown(command: &Command) -> bool {
-    !command.is_hide_set() && command.get_name() != "help" && command.get_name() != "exit-codes"
+    !command.is_hide_set() && command.get_name() != "help"
 }
 
 fn section(page: &mut String, command: &Command, level: &str) {

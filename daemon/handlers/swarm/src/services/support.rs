@@ -82,9 +82,14 @@ pub const FIELDS: &[Field] = &[
     field("health.probe.http", Refused, "use a command that is in the image"),
     field("health.probe.tcp", Refused, "use a command that is in the image"),
     field(
-        "constraints: role, host, label",
+        "constraints: role, host",
         Full,
         "values take the characters that swarm takes; letters compare without case",
+    ),
+    field(
+        "constraints: label",
+        Full,
+        "labels of the swarm's node, put there with `docker node update --label-add`; Muster puts only its own",
     ),
     field("update.parallelism, delayMs, order", Full, "not used for jobs; a copy that fails stops the change"),
     field("update.deadlineMs", Full, "kept by Muster, not by the swarm"),
