@@ -8,6 +8,7 @@
 //! - `templates`: every built-in template, used as its users would
 //! - `refusals`: what cannot be done, and changes nothing
 //! - `sim`: many clusters, kills and watchers
+//! - `verbs`: those that change something beside clusters and services
 //! - `forms`: every verb that shows something, in every form of output
 //! - `disk`: a disk that fills up
 //! - `strangers`: ten thousand connections
@@ -27,4 +28,5 @@ mod refusals;
 mod sim;
 mod strangers;
 mod templates;
+mod verbs;
 mod walk;

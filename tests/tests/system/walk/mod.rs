@@ -26,6 +26,7 @@ async fn one_command_makes_a_swarm_that_serves_changes_and_goes_without_a_trace(
         create::hosts_and_cluster_are_shown_as_they_are(lab).await?;
         serve::a_service_of_a_template_answers_at_its_endpoint(lab).await?;
         serve::containers_and_output_are_shown(lab).await?;
+        serve::output_is_followed_as_it_comes(lab).await?;
         serve::a_secret_reaches_its_service_and_nothing_else(lab).await?;
         change::copies_are_added_and_taken_away(lab).await?;
         change::a_change_is_rolled_out(lab).await?;

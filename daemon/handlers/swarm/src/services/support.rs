@@ -81,11 +81,7 @@ pub const FIELDS: &[Field] = &[
     field("health.probe.command", Full, "not for jobs"),
     field("health.probe.http", Refused, "use a command that is in the image"),
     field("health.probe.tcp", Refused, "use a command that is in the image"),
-    field(
-        "constraints: role, host",
-        Full,
-        "values take the characters that swarm takes; letters compare without case",
-    ),
+    field("constraints: role, host", Full, "values take the characters that swarm takes; letters compare without case"),
     field(
         "constraints: label",
         Full,
