@@ -35,7 +35,8 @@ pub enum Dispatched {
 
 /// Answers what needs no waiting, and begins what does, if the caller may ask for it.
 pub fn dispatch(context: &Arc<Context>, caller: Caller, mut request: Request) -> Dispatched {
-    let keyed = match caller.may(&request).and_then(|()| idempotency::take_key(&mut request)) {
+    let fingerprint = |text: &[u8]| context.provisioner.shared.vault.fingerprint(text);
+    let keyed = match caller.may(&request).and_then(|()| idempotency::take_key(&mut request, fingerprint)) {
         Ok(keyed) => keyed,
         Err(refusal) => return Dispatched::AtOnce(Err(refusal)),
     };

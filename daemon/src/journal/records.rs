@@ -182,7 +182,7 @@ pub struct StoredAnswer {
     pub uid: u32,
     /// The key.
     pub idempotency_key: String,
-    /// SHA-256 of the request.
+    /// The request's fingerprint under the sealing key: it may have secrets in it.
     pub request: [u8; 32],
     /// The answer.
     pub operation: OperationId,

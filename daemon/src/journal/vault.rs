@@ -52,6 +52,11 @@ impl Vault {
         Self { store, sealer }
     }
 
+    /// The fingerprint of a text that may have secrets in it; see [`Sealer::fingerprint`].
+    pub fn fingerprint(&self, text: &[u8]) -> [u8; 32] {
+        self.sealer.fingerprint(text)
+    }
+
     /// A cluster's material.
     pub async fn material(&self, cluster: ClusterId) -> Result<Option<Material>, VaultError> {
         self.read(&material_key(cluster)).await

@@ -18,6 +18,7 @@ use std::{
 use aws_lc_rs::{
     aead::{AES_256_GCM_SIV, Aad, NONCE_LEN, Nonce, RandomizedNonceKey},
     digest::{SHA256, digest},
+    hmac::{self, HMAC_SHA256},
 };
 use tokio::task::spawn_blocking;
 use zeroize::Zeroizing;
@@ -122,6 +123,7 @@ pub enum SealError {
 pub struct Sealer {
     key: Arc<RandomizedNonceKey>,
     key_id: [u8; KEY_ID_LEN],
+    fingerprints: hmac::Key,
 }
 
 /// Nothing of the key is shown.
@@ -172,7 +174,18 @@ impl Sealer {
         let hash = digest(&SHA256, &labelled);
         let mut key_id = [0; KEY_ID_LEN];
         key_id.copy_from_slice(&hash.as_ref()[..KEY_ID_LEN]);
-        Ok(Sealer { key: Arc::new(aead), key_id })
+        // A key of its own for each purpose.
+        let derived = hmac::sign(&hmac::Key::new(HMAC_SHA256, key), b"muster store fingerprints\0");
+        let fingerprints = hmac::Key::new(HMAC_SHA256, derived.as_ref());
+        Ok(Sealer { key: Arc::new(aead), key_id, fingerprints })
+    }
+
+    /// What tells whether two texts are the same, and nothing of them to somebody without the key: not even whether
+    /// one was guessed right.
+    pub fn fingerprint(&self, text: &[u8]) -> [u8; 32] {
+        let mut fingerprint = [0; 32];
+        fingerprint.copy_from_slice(hmac::sign(&self.fingerprints, text).as_ref());
+        fingerprint
     }
 
     /// Seals `plaintext` for this place.

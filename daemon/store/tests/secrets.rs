@@ -159,3 +159,11 @@ fn plain_records_cannot_be_put_among_the_secrets() {
     let error = Batch::new().put(&Clear).unwrap_err();
     assert!(matches!(error, BatchError::ReservedTable(Table::Secrets)), "{error}");
 }
+
+#[test]
+fn a_fingerprint_says_nothing_without_the_key() {
+    let (one, other) = (Sealer::new(&[1; 32]).unwrap(), Sealer::new(&[2; 32]).unwrap());
+    assert_eq!(one.fingerprint(SECRET), Sealer::new(&[1; 32]).unwrap().fingerprint(SECRET));
+    assert_ne!(one.fingerprint(SECRET), one.fingerprint(b"another"));
+    assert_ne!(one.fingerprint(SECRET), other.fingerprint(SECRET));
+}
