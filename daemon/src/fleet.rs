@@ -12,6 +12,7 @@ use tracing::{error, info};
 
 use crate::cluster::message::SupervisorMessage;
 use crate::cluster::supervisor::Supervisor;
+use crate::cluster::{RENEWED, RETIRED};
 use crate::provisioner::Provisioner;
 
 /// What the fleet is told.
@@ -20,6 +21,8 @@ pub enum FleetMessage {
     Start(Arc<ClusterState>),
     /// Supervise it again, from what is on disk.
     Restart(ClusterId),
+    /// Supervise it with other tools: its account was replaced. Calls under way are cut off, as by a crash.
+    Renew(ClusterId),
     /// Have all supervisors finish what they do; answer when that is so.
     Drain(RpcReplyPort<()>),
 }
@@ -71,6 +74,13 @@ impl Actor for Fleet {
         match message {
             FleetMessage::Start(cluster) => state.start(&myself, cluster).await,
             FleetMessage::Restart(cluster) => state.restart(&myself, cluster).await,
+            FleetMessage::Renew(cluster) => {
+                let supervised = state.supervised.values().find(|supervised| supervised.cluster == cluster);
+                // One that is not supervised just now finds the new tools by itself.
+                if let Some(Supervised { supervisor, .. }) = supervised {
+                    supervisor.stop(Some(RENEWED.to_owned()));
+                }
+            }
             FleetMessage::Drain(reply) => {
                 state.is_draining = true;
                 let limit = state.provisioner.shared.pace.drain;
@@ -98,10 +108,15 @@ impl Actor for Fleet {
             SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {}
             SupervisionEvent::ActorTerminated(cell, _, reason) => {
                 let Some(ended) = state.supervised.remove(&cell.get_id()) else { return Ok(()) };
-                if reason.as_deref() == Some(crate::cluster::RETIRED) {
-                    state.failures.remove(&ended.cluster);
-                } else {
-                    state.schedule_restart(&myself, ended.cluster);
+                match reason.as_deref() {
+                    Some(RETIRED) => {
+                        state.failures.remove(&ended.cluster);
+                    }
+                    Some(RENEWED) if !state.is_draining => {
+                        state.provisioner.shared.board.set_supervisor(ended.cluster, None);
+                        state.restart(&myself, ended.cluster).await;
+                    }
+                    _ => state.schedule_restart(&myself, ended.cluster),
                 }
             }
             SupervisionEvent::ActorFailed(cell, cause) => {

@@ -13,3 +13,5 @@ pub mod workshop;
 
 /// Why a supervisor stops whose cluster is gone.
 pub const RETIRED: &str = "retired";
+/// Why a supervisor stops that is started again with other tools.
+pub const RENEWED: &str = "renewed";

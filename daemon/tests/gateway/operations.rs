@@ -221,3 +221,30 @@ async fn a_failure_is_in_the_clusters_info_within_a_second_with_step_code_and_ne
     assert!(step.next_try.unwrap() < step.deadline.unwrap(), "{step:?}");
     assert_eq!(step.cause.as_ref(), Some(cause));
 }
+
+#[tokio::test]
+async fn an_account_that_is_replaced_reaches_its_clusters_at_once_and_no_others() {
+    let daemon = TestDaemon::start().await;
+    let client = daemon.client().await;
+    let account = AccountSpec {
+        name: name("trial"),
+        infrastructure: Infrastructure::Sim,
+        endpoint: None,
+        credentials: BTreeMap::new(),
+        defaults: BTreeMap::new(),
+    };
+    client.account_add(account.clone()).await.unwrap();
+    let mut used = spec("demo");
+    used.account = Some(name("trial"));
+    let demo = succeed(&client, client.cluster_create(used, None).await.unwrap()).await.cluster_id;
+    let other = succeed(&client, client.cluster_create(spec("other"), None).await.unwrap()).await.cluster_id;
+    // The looks that the last steps are worth; then nothing is due for half a minute.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    daemon.world.keep_history();
+    client.account_add(account).await.unwrap();
+    let looks_at = |cluster| daemon.world.history().iter().any(|call| call.cluster == cluster);
+    until("it is looked at by a new supervisor", async || looks_at(demo)).await;
+    assert!(!looks_at(other), "{:?}", daemon.world.history());
+    let scaled = client.cluster_scale(&name("demo"), None, Some(3), None).await.unwrap();
+    succeed(&client, scaled).await;
+}

@@ -5,12 +5,13 @@ use muster_protocol::model::cluster::Infrastructure;
 use muster_protocol::{Error, ErrorCode, Response};
 use muster_store::{Batch, BatchError};
 
-use super::{stored, users_of, write};
+use super::{ids_of_users, stored, users_of, write};
+use crate::fleet::FleetMessage;
 use crate::gateway::context::{Context, store_error};
 use crate::journal::records::StoredAccount;
 use crate::kinds::Account;
 
-/// Adds or replaces an account. What runs already goes on with the old credentials until its supervisor starts again.
+/// Adds or replaces an account. Clusters that use it go on with the new one at once.
 pub async fn add(context: &Context, spec: AccountSpec) -> Result<Response, Error> {
     check_form(&spec)?;
     let _accounts = context.accounts.write().await;
@@ -46,6 +47,10 @@ pub async fn add(context: &Context, spec: AccountSpec) -> Result<Response, Error
     fill().map_err(store_error)?;
     let what = if present.is_some() { "replaced" } else { "added" };
     write(context, batch, format!("account {} {what}", info.name)).await?;
+    for cluster in ids_of_users(context, &info.name) {
+        // A fleet that is gone means that the daemon stops; the next one reads what is stored.
+        let _ = context.fleet.cast(FleetMessage::Renew(cluster));
+    }
     Ok(Response::Account(info))
 }
 

@@ -5,9 +5,10 @@ pub mod check;
 pub mod list;
 pub mod remove;
 
+use muster_engine::state::ClusterState;
 use muster_protocol::model::account::AccountInfo;
 use muster_protocol::model::event::EventKind;
-use muster_protocol::{Error, Name};
+use muster_protocol::{ClusterId, Error, Name};
 use muster_store::Batch;
 
 use super::context::{Context, store_error};
@@ -15,9 +16,19 @@ use crate::journal::records::{StoredAccount, StoredEvent};
 
 /// The names of the clusters that use an account.
 fn users_of(context: &Context, account: &Name) -> Vec<Name> {
+    users(context, account, |state| state.desired().spec.name.clone())
+}
+
+/// Their ids.
+fn ids_of_users(context: &Context, account: &Name) -> Vec<ClusterId> {
+    users(context, account, ClusterState::id)
+}
+
+fn users<T>(context: &Context, account: &Name, what: impl Fn(&ClusterState) -> T) -> Vec<T> {
     let clusters = context.provisioner.shared.board.all();
-    let specs = clusters.iter().map(|pinned| &pinned.state.desired().spec);
-    specs.filter(|spec| spec.account.as_ref() == Some(account)).map(|spec| spec.name.clone()).collect()
+    let states = clusters.iter().map(|pinned| &pinned.state);
+    let users = states.filter(|state| state.desired().spec.account.as_ref() == Some(account));
+    users.map(|state| what(state)).collect()
 }
 
 /// The account as it is stored, with the number of its users as it is now.
