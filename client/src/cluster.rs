@@ -3,7 +3,8 @@
 use muster_protocol::model::cluster::{ClusterInfo, ClusterSpec, ClusterSummary};
 use muster_protocol::model::operation::OperationInfo;
 use muster_protocol::model::plan::{Plan, PlanChange};
-use muster_protocol::request::{IdempotencyKey, Page, PageRequest};
+use muster_protocol::page::{Page, PageRequest};
+use muster_protocol::request::IdempotencyKey;
 use muster_protocol::{Name, Request, Response};
 
 use crate::{Client, ClientError, ItemStream};

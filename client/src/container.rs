@@ -1,7 +1,7 @@
 //! Calls about containers, the running copies of services.
 
 use muster_protocol::model::container::ContainerInfo;
-use muster_protocol::request::{Page, PageRequest};
+use muster_protocol::page::{Page, PageRequest};
 use muster_protocol::{Name, Request, Response};
 
 use crate::{Client, ClientError, ItemStream};

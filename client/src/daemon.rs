@@ -1,7 +1,7 @@
 //! Calls about the daemon itself.
 
 use muster_protocol::model::account::Finding;
-use muster_protocol::request::Whoami;
+use muster_protocol::response::Whoami;
 use muster_protocol::{Request, Response};
 
 use crate::{Client, ClientError};

@@ -1,7 +1,7 @@
 //! Calls about hosts, the machines of clusters.
 
 use muster_protocol::model::host::HostInfo;
-use muster_protocol::request::{Page, PageRequest};
+use muster_protocol::page::{Page, PageRequest};
 use muster_protocol::{MachineId, Name, Request, Response};
 
 use crate::{Client, ClientError, ItemStream};

@@ -2,7 +2,7 @@
 
 use futures::{StreamExt, TryStreamExt};
 use muster_protocol::model::operation::OperationInfo;
-use muster_protocol::request::{Page, PageRequest};
+use muster_protocol::page::{Page, PageRequest};
 use muster_protocol::{Name, OperationId, Request, Response, StreamItem};
 
 use crate::watch::Resume;

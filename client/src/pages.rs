@@ -1,7 +1,7 @@
 //! Lists that come in pages, as one stream.
 
 use futures::{StreamExt, stream};
-use muster_protocol::request::{Page, PageRequest};
+use muster_protocol::page::{Page, PageRequest};
 
 use crate::{Client, ClientError, ItemStream};
 

@@ -33,7 +33,7 @@ pub(crate) fn make_repeatable(request: &mut Request) -> Repeat {
 mod tests {
     use super::*;
     use muster_protocol::OperationId;
-    use muster_protocol::request::PageRequest;
+    use muster_protocol::page::PageRequest;
 
     fn delete(key: Option<&str>) -> Request {
         let cluster = "demo".parse().unwrap();

@@ -3,7 +3,8 @@
 use futures::StreamExt;
 use muster_protocol::model::operation::OperationInfo;
 use muster_protocol::model::service::{LogLine, ServiceInfo, ServiceSpec};
-use muster_protocol::request::{IdempotencyKey, Page, PageRequest, ServiceSource};
+use muster_protocol::page::{Page, PageRequest};
+use muster_protocol::request::{IdempotencyKey, ServiceSource};
 use muster_protocol::{Name, Request, Response, StreamItem};
 
 use crate::{Client, ClientError, ItemStream};

@@ -9,7 +9,7 @@ use muster_client::protocol::codec::MAX_FRAME_BYTES;
 use muster_client::protocol::model::account::AccountSpec;
 use muster_client::protocol::model::cluster::Infrastructure;
 use muster_client::protocol::model::operation::OperationPhase;
-use muster_client::protocol::request::Page;
+use muster_client::protocol::page::Page;
 use muster_client::protocol::{ClientBody, ClientFrame, Error, ErrorCode, OperationId, Request, Response, ServerFrame};
 use support::{Server, name, soon};
 

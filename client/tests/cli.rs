@@ -12,7 +12,9 @@ use muster_client::protocol::model::cluster::{ClusterPhase, ClusterSummary, Infr
 use muster_client::protocol::model::event::Event;
 use muster_client::protocol::model::operation::OperationPhase;
 use muster_client::protocol::model::service::{ServiceInfo, ServicePhase};
-use muster_client::protocol::request::{Page, PageRequest, ServiceSource, Whoami};
+use muster_client::protocol::page::{Page, PageRequest};
+use muster_client::protocol::request::ServiceSource;
+use muster_client::protocol::response::Whoami;
 use muster_client::protocol::{
     ClusterId, Error, ErrorCode, InstanceId, Request, Response, ServerFrame, ServiceId, Timestamp,
 };

@@ -28,7 +28,7 @@ const SOURCES: [(&str, &str); 16] = [
     ("model/event.rs", "Events"),
     ("model/account.rs", "Accounts and findings"),
     ("error.rs", "Errors and causes"),
-    ("request.rs", "The caller"),
+    ("response.rs", "The caller"),
 ];
 
 const HEAD: &str = "\

@@ -4,15 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::account::{AccountCheck, AccountInfo, AccountSpec, Finding};
-use crate::model::catalog::{CatalogListing, TemplateInfo};
-use crate::model::cluster::{ClusterInfo, ClusterSpec, ClusterSummary};
-use crate::model::container::ContainerInfo;
-use crate::model::event::Event;
-use crate::model::host::HostInfo;
-use crate::model::operation::OperationInfo;
-use crate::model::plan::{Plan, PlanChange};
-use crate::model::service::{LogLine, ServiceInfo, ServiceSpec};
+use crate::model::account::AccountSpec;
+use crate::model::cluster::ClusterSpec;
+use crate::model::plan::PlanChange;
+use crate::model::service::ServiceSpec;
+use crate::page::PageRequest;
 use crate::{MachineId, Name, OperationId, SecretString};
 
 /// Makes a change safe to ask for twice: the same key with the same request is answered with the operation of the
@@ -20,8 +16,8 @@ use crate::{MachineId, Name, OperationId, SecretString};
 /// remembered for a day.
 pub type IdempotencyKey = String;
 
-/// One request. Those that change something are answered with [`Response::Operation`] once the wish is on disk,
-/// and carry an optional [`IdempotencyKey`].
+/// One request. Those that change something are answered with [`Response::Operation`](crate::Response::Operation) once
+/// the wish is on disk, and carry an optional [`IdempotencyKey`].
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the fields are said by their names and types")]
 pub enum Request {
@@ -56,7 +52,7 @@ pub enum Request {
     ServiceUpdate { cluster: Name, spec: Box<ServiceSpec>, idempotency_key: Option<IdempotencyKey> },
     /// Change the number of copies.
     ServiceScale { cluster: Name, service: Name, replicas: u32, idempotency_key: Option<IdempotencyKey> },
-    /// The output of a service: a stream of [`StreamItem::Log`].
+    /// The output of a service: a stream of [`StreamItem::Log`](crate::StreamItem::Log).
     ServiceLogs { cluster: Name, service: Name, follow: bool, tail: Option<u32> },
     /// getHostInfoById: one machine.
     HostInfo { id: MachineId },
@@ -74,13 +70,13 @@ pub enum Request {
     OperationInfo { id: OperationId },
     /// Operations, newest first.
     OperationList { cluster: Option<Name>, page: PageRequest },
-    /// An operation now and at each change until it ends: a stream of [`StreamItem::Operation`].
+    /// An operation now and at each change until it ends: a stream of [`StreamItem::Operation`](crate::StreamItem::Operation).
     OperationWatch { id: OperationId },
     /// End an operation; what was asked for before it is restored.
     OperationCancel { id: OperationId },
-    /// Events behind a cursor: a stream of [`StreamItem::Event`], which goes on with new ones if `follow`.
+    /// Events behind a cursor: a stream of [`StreamItem::Event`](crate::StreamItem::Event), which goes on with new ones if `follow`.
     Events { since: Option<u64>, cluster: Option<Name>, follow: bool },
-    /// Add or replace an account. Answered with [`Response::Account`].
+    /// Add or replace an account. Answered with [`Response::Account`](crate::Response::Account).
     AccountAdd { spec: AccountSpec },
     /// Ask the infrastructure with an account, or with the default one of an infrastructure.
     AccountCheck { account: Name },
@@ -108,100 +104,6 @@ pub enum ServiceSource {
         /// Parameters by name. Secret, because some are.
         values: BTreeMap<String, SecretString>,
     },
-}
-
-/// Which part of a list.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct PageRequest {
-    /// At most so many; none is [`PageRequest::DEFAULT_LIMIT`], more than [`PageRequest::MAX_LIMIT`] is that.
-    pub limit: Option<u32>,
-    /// Go on behind the page whose `next` this is.
-    pub after: Option<String>,
-}
-
-impl PageRequest {
-    /// Without a limit.
-    pub const DEFAULT_LIMIT: u32 = 100;
-    /// At most.
-    pub const MAX_LIMIT: u32 = 1000;
-}
-
-/// Part of a list.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Page<T> {
-    /// What is on it.
-    pub items: Vec<T>,
-    /// How to ask for the next one; none if this is the last.
-    pub next: Option<String>,
-}
-
-/// The caller, as the daemon sees it.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Whoami {
-    /// The user's number.
-    pub uid: u32,
-    /// The role: `viewer`, `operator` or `admin`.
-    pub role: String,
-    /// The daemon's version.
-    pub daemon_version: String,
-    /// The daemon's installation.
-    pub instance: crate::InstanceId,
-}
-
-/// The answer to a request that is not a stream.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum Response {
-    /// The wish is on disk; this is its record.
-    Operation(OperationInfo),
-    /// One cluster.
-    Cluster(Box<ClusterInfo>),
-    /// Clusters.
-    Clusters(Page<ClusterSummary>),
-    /// A plan.
-    Plan(Plan),
-    /// One service.
-    Service(Box<ServiceInfo>),
-    /// Services.
-    Services(Page<ServiceInfo>),
-    /// One machine.
-    Host(Box<HostInfo>),
-    /// Machines.
-    Hosts(Page<HostInfo>),
-    /// One container.
-    Container(Box<ContainerInfo>),
-    /// Containers.
-    Containers(Page<ContainerInfo>),
-    /// The catalog.
-    Catalog(CatalogListing),
-    /// One template.
-    Template(Box<TemplateInfo>),
-    /// Operations.
-    Operations(Page<OperationInfo>),
-    /// One account.
-    Account(AccountInfo),
-    /// Accounts.
-    Accounts(Vec<AccountInfo>),
-    /// The result of an account check.
-    AccountCheck(AccountCheck),
-    /// Done, and there is nothing to say.
-    Done,
-    /// What `doctor` found.
-    Doctor(Vec<Finding>),
-    /// Who is who.
-    Whoami(Whoami),
-}
-
-/// One item of a stream.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum StreamItem {
-    /// An operation as it is now.
-    Operation(OperationInfo),
-    /// An event.
-    Event(Event),
-    /// A line of a service's output.
-    Log(LogLine),
 }
 
 /// What a caller must be allowed to do for a request.

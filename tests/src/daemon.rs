@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use muster_protocol::request::Whoami;
+use muster_protocol::response::Whoami;
 use tempfile::TempDir;
 
 use crate::binary;

@@ -1,7 +1,7 @@
 //! `muster whoami`: the caller as the daemon sees it.
 
 use clap::Args;
-use muster_protocol::request;
+use muster_protocol::response;
 
 use super::context::Context;
 use super::failure::Result;
@@ -19,7 +19,7 @@ impl Whoami {
     }
 }
 
-impl Describe for request::Whoami {
+impl Describe for response::Whoami {
     fn describe(&self, sheet: &mut Sheet) {
         sheet.field("User", self.uid);
         sheet.field("Role", &self.role);

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use muster_engine::state::ClusterState;
 use muster_protocol::codec::{self, MAX_FRAME_BYTES};
-use muster_protocol::request::{Page, PageRequest};
+use muster_protocol::page::{Page, PageRequest};
 use muster_protocol::{ClusterId, Error, Name};
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -1,6 +1,6 @@
 //! whoami: who the caller is, and who the daemon is.
 
-use muster_protocol::request::Whoami;
+use muster_protocol::response::Whoami;
 use muster_protocol::{Error, Response};
 
 use super::context::Context;

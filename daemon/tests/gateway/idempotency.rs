@@ -1,7 +1,7 @@
 //! A change that is asked for twice is made once.
 
 use muster_protocol::ErrorCode;
-use muster_protocol::request::PageRequest;
+use muster_protocol::page::PageRequest;
 
 use crate::support::{TestDaemon, name, spec, succeed};
 

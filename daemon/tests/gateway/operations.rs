@@ -11,7 +11,8 @@ use muster_protocol::model::cluster::{ClusterPhase, Infrastructure};
 use muster_protocol::model::event::EventKind;
 use muster_protocol::model::operation::OperationPhase;
 use muster_protocol::model::plan::{PlanChange, StepStatus};
-use muster_protocol::request::{PageRequest, ServiceSource};
+use muster_protocol::page::PageRequest;
+use muster_protocol::request::ServiceSource;
 use muster_protocol::{ErrorCode, OperationId};
 
 use crate::support::{TestDaemon, name, service, spec, succeed, until};

@@ -2,7 +2,8 @@
 
 use muster_protocol::model::cluster::{Infrastructure, Orchestrator};
 use muster_protocol::model::plan::PlanChange;
-use muster_protocol::request::{PageRequest, ServiceSource};
+use muster_protocol::page::PageRequest;
+use muster_protocol::request::ServiceSource;
 use muster_protocol::{ClientFrame, MachineId, OperationId, Request, SecretString};
 
 use super::model::{account_spec, cluster_spec, name, plain_cluster_spec};

@@ -6,7 +6,8 @@ use muster_protocol::model::event::EventKind;
 use muster_protocol::model::host::{HostPhase, Role};
 use muster_protocol::model::operation::{OperationKind, OperationPhase};
 use muster_protocol::model::service::{LogSource, ServicePhase};
-use muster_protocol::request::{Page, Whoami};
+use muster_protocol::page::Page;
+use muster_protocol::response::Whoami;
 use muster_protocol::{Error, ErrorCode, InstanceId, Response, ServerFrame, StreamItem};
 
 use super::model::{

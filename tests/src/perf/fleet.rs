@@ -8,7 +8,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use muster_client::Client;
 use muster_client::protocol::model::cluster::{ClusterPhase, ClusterSpec, Infrastructure, Orchestrator};
 use muster_client::protocol::model::operation::OperationPhase;
-use muster_client::protocol::request::PageRequest;
+use muster_client::protocol::page::PageRequest;
 use muster_client::protocol::{Name, Timestamp};
 use tokio::time::sleep;
 

@@ -6,11 +6,13 @@
 //!
 //! - `machines`: network and machines that should be there
 //! - `membership`: forming the orchestrator's cluster and joining it
+//! - `quorum`: whether its control plane can decide anything, and spare a node
 //! - `services`: what runs on it
 //! - `removal`: what should not be there any more
 
 mod machines;
 mod membership;
+mod quorum;
 mod removal;
 mod services;
 
@@ -23,7 +25,7 @@ use muster_protocol::{Cause, ErrorCode, Name, Retry, Timestamp};
 use crate::action::Action;
 use crate::ledger::{LedgerEntry, ResourceKey, ResourceState};
 use crate::state::ClusterState;
-use membership::ControlPlanes;
+use quorum::ControlPlanes;
 
 /// What is to be done, in an order in which it can be done.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

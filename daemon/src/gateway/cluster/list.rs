@@ -1,7 +1,7 @@
 //! listOrchestrators: all clusters, by name.
 
 use muster_engine::view;
-use muster_protocol::request::PageRequest;
+use muster_protocol::page::PageRequest;
 use muster_protocol::{Error, Response};
 
 use crate::gateway::context::Context;

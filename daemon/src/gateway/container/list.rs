@@ -1,7 +1,7 @@
 //! listContainers: the containers of one cluster or of all, of one service or of all.
 
 use muster_engine::view;
-use muster_protocol::request::PageRequest;
+use muster_protocol::page::PageRequest;
 use muster_protocol::{Error, Name, Response};
 
 use crate::gateway::context::Context;

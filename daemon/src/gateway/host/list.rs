@@ -2,7 +2,7 @@
 
 use muster_engine::desired::role_and_number;
 use muster_engine::view;
-use muster_protocol::request::PageRequest;
+use muster_protocol::page::PageRequest;
 use muster_protocol::{Error, Name, Response};
 
 use crate::gateway::context::Context;

@@ -1,6 +1,6 @@
 //! listOperations: newest first.
 
-use muster_protocol::request::PageRequest;
+use muster_protocol::page::PageRequest;
 use muster_protocol::{Error, Name, Response};
 
 use crate::gateway::context::Context;
