@@ -70,11 +70,13 @@ pub enum Request {
     OperationInfo { id: OperationId },
     /// Operations, newest first.
     OperationList { cluster: Option<Name>, page: PageRequest },
-    /// An operation now and at each change until it ends: a stream of [`StreamItem::Operation`](crate::StreamItem::Operation).
+    /// An operation now and at each change until it ends: a stream of
+    /// [`StreamItem::Operation`](crate::StreamItem::Operation).
     OperationWatch { id: OperationId },
     /// End an operation; what was asked for before it is restored.
     OperationCancel { id: OperationId },
-    /// Events behind a cursor: a stream of [`StreamItem::Event`](crate::StreamItem::Event), which goes on with new ones if `follow`.
+    /// Events behind a cursor: a stream of [`StreamItem::Event`](crate::StreamItem::Event), which goes on with new ones if
+    /// `follow`.
     Events { since: Option<u64>, cluster: Option<Name>, follow: bool },
     /// Add or replace an account. Answered with [`Response::Account`](crate::Response::Account).
     AccountAdd { spec: AccountSpec },
