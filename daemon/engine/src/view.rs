@@ -84,8 +84,20 @@ fn step_view(state: &ClusterState, step: &Step) -> StepView {
     let key = step.action.key();
     let entry = key.as_ref().and_then(|key| state.ledger.get(key));
     let call = state.in_flight.get(&key).filter(|call| call.action == step.action);
+    let cause = match (&step.gate, &step.action) {
+        (Gate::Blocked(cause), _) => Some(cause.clone()),
+        (_, Action::Await(ResourceKey::Node(name))) => state.node_cause(name),
+        (_, Action::Await(ResourceKey::Service(name))) => state.service_cause(name),
+        (Gate::Ready | Gate::Running | Gate::Waiting(_) | Gate::Retrying(_), _) => {
+            entry.and_then(|entry| entry.cause.clone())
+        }
+    };
     let (status, waits_for, next_try) = match &step.gate {
         Gate::Ready => (StepStatus::Ready, None, None),
+        // What is awaited and does not come: why.
+        Gate::Running if !step.action.is_call() => {
+            (StepStatus::Running, cause.as_ref().map(|cause| cause.message.clone()), None)
+        }
         Gate::Running => (StepStatus::Running, None, None),
         Gate::Waiting(what) => {
             let steps: Vec<String> = step.after.iter().map(Action::to_string).collect();
@@ -106,12 +118,7 @@ fn step_view(state: &ClusterState, step: &Step) -> StepView {
         deadline: call.map(|call| call.deadline).or(operation_deadline),
         attempts: entry.map_or(0, |entry| entry.failures),
         next_try,
-        cause: match &step.gate {
-            Gate::Blocked(cause) => Some(cause.clone()),
-            Gate::Ready | Gate::Running | Gate::Waiting(_) | Gate::Retrying(_) => {
-                entry.and_then(|entry| entry.cause.clone())
-            }
-        },
+        cause,
     }
 }
 
@@ -131,14 +138,12 @@ pub fn hosts(state: &ClusterState) -> Vec<HostInfo> {
 fn host(state: &ClusterState, name: &Name) -> Option<HostInfo> {
     let (role, _) = role_and_number(name)?;
     let entry = state.ledger.get(&ResourceKey::Machine(name.clone()));
-    let node_entry = state.ledger.get(&ResourceKey::Node(name.clone()));
     let node = state.observed.orchestrator.nodes.get(name);
     let containers = state.observed.orchestrator.containers.iter();
     let running = containers.filter(|container| {
         use muster_protocol::model::container::ContainerPhase;
         container.machine.as_ref() == Some(name) && container.phase == ContainerPhase::Running
     });
-    let node_cause = node_entry.and_then(|entry| entry.cause.clone());
     Some(HostInfo {
         id: machine_id(state.id(), name),
         name: name.clone(),
@@ -155,7 +160,7 @@ fn host(state: &ClusterState, name: &Name) -> Option<HostInfo> {
         labels: node.map(|node| node.labels.clone()).unwrap_or_default(),
         containers: u32::try_from(running.count()).unwrap_or(u32::MAX),
         created_at: entry.map(|entry| entry.created_at),
-        cause: entry.and_then(|entry| entry.cause.clone()).or(node_cause),
+        cause: entry.and_then(|entry| entry.cause.clone()).or_else(|| state.node_cause(name)),
     })
 }
 

@@ -4,16 +4,19 @@
 
 mod bench;
 
+use std::time::Duration;
+
 use bench::situations::{HOUR, ended, ready, run};
 use bench::{Bench, CLUSTER, INSTANCE};
 use muster_engine::desired::machine_name;
 use muster_engine::ledger::ResourceKey;
 use muster_engine::sim::{CallKind, Fault, every, nth};
+use muster_engine::state::Observation;
 use muster_engine::view;
-use muster_protocol::Name;
 use muster_protocol::model::cluster::ClusterPhase;
 use muster_protocol::model::host::{HostPhase, Role};
 use muster_protocol::model::operation::OperationPhase;
+use muster_protocol::{ErrorCode, Name};
 
 async fn comes_to_be(bench: &mut Bench, phase: ClusterPhase) {
     assert!(bench.run_until(HOUR, |bench| bench.phase() == phase).await, "{}", bench.gates());
@@ -105,6 +108,38 @@ fn a_node_that_joins_again_is_the_same_one_whatever_comes_between() {
             assert_eq!(bench.state.ledger[&ResourceKey::Node(machine)].present().cloned(), node);
             assert!(bench.world.audit(INSTANCE, &[CLUSTER]).is_clean());
         }
+    });
+}
+
+#[test]
+fn a_node_that_the_orchestrator_does_not_see_ready_is_a_cause_in_its_words() {
+    run(async {
+        let mut bench = ready(1, 1).await;
+        let machine = machine_name(Role::Worker, 1);
+        let see = |bench: &mut Bench, message: Option<&str>, after: Duration| {
+            let mut view = (*bench.state.observed.orchestrator).clone();
+            let node = view.nodes.get_mut(&machine).unwrap();
+            (node.ready, node.message) = (message.is_none(), message.map(str::to_owned));
+            let at = bench.state.ledger[&ResourceKey::Node(machine.clone())].since + after;
+            bench.state.observe(Observation { orchestrator: Some(Ok(view)), ..Observation::default() }, at, at);
+            bench.state.settle(at);
+        };
+        see(&mut bench, Some("it drains"), Duration::from_secs(1));
+        assert_eq!(bench.state.causes(), [], "it has only just joined");
+        see(&mut bench, Some("it drains"), Duration::from_secs(60));
+        assert_eq!(bench.phase(), ClusterPhase::Degraded);
+        let causes = bench.state.causes();
+        let [cause] = causes.as_slice() else { panic!("one cause is wanted: {causes:?}") };
+        assert_eq!((cause.code, cause.step.as_str()), (ErrorCode::Unhealthy, "await node/worker-1"));
+        assert!(cause.message.contains("it drains") && cause.remedy.is_some(), "{cause}");
+        let hosts = view::hosts(&bench.state);
+        let host = hosts.iter().find(|host| host.name == machine).unwrap();
+        assert_eq!((host.phase, host.cause.as_ref()), (HostPhase::NotReady, Some(cause)));
+        let steps = view::plan_view(&bench.state, &bench.plan()).steps;
+        let waits_for: Vec<_> = steps.iter().map(|step| (step.name.as_str(), step.waits_for.as_deref())).collect();
+        assert_eq!(waits_for, [("await node/worker-1", Some(cause.message.as_str()))]);
+        see(&mut bench, None, Duration::from_secs(70));
+        assert_eq!((bench.state.causes(), bench.phase()), (vec![], ClusterPhase::Ready));
     });
 }
 

@@ -50,6 +50,23 @@ async fn change_by_hand(lab: &Lab, cluster: &str, machine: &str, command: &[&str
     Ok(())
 }
 
+/// Somebody has a reason for it, so Muster says why the cluster is not ready and waits.
+async fn a_drained_node_is_named_and_left_drained(lab: &Lab, cluster: &str, machine: &str) -> Result<()> {
+    let node = lab.host(cluster, machine).await?.node_id.context("the machine is no node")?;
+    let update = async |availability: &str| {
+        let command = ["docker", "node", "update", "--availability", availability, &node];
+        lab.on_machine(cluster, "control-plane-1", &command).await
+    };
+    update("drain").await?;
+    let says_so =
+        |info: &ClusterInfo| info.causes.iter().any(|cause| cause.message.contains("the node's availability is drain"));
+    lab.cli().until(&["cluster", "info", cluster], LIMIT, says_so).await?;
+    update("active").await?;
+    let is_well = |info: &ClusterInfo| info.summary.phase == ClusterPhase::Ready && info.causes.is_empty();
+    lab.cli().until(&["cluster", "info", cluster], LIMIT, is_well).await?;
+    Ok(())
+}
+
 async fn nodes(lab: &Lab, cluster: &str, machine: &str) -> Result<Vec<String>> {
     let format = "{{.Status}} {{.ManagerStatus}}";
     let nodes = lab.on_machine(cluster, machine, &["docker", "node", "ls", "--format", format]).await?;
@@ -95,6 +112,7 @@ async fn a_worker_that_was_struck_off_or_lost_or_stopped_comes_back() -> Result<
         lab.create("duo", 1, 1).await?;
         change_by_hand(lab, "duo", "worker-1", &["docker", "node", "rm", "--force"]).await?;
         assert_eq!(nodes(lab, "duo", "control-plane-1").await?, ["Ready", "Ready Leader"], "it joined again");
+        a_drained_node_is_named_and_left_drained(lab, "duo", "worker-1").await?;
         lose(lab, "duo", "worker-1").await?;
         assert_eq!(nodes(lab, "duo", "control-plane-1").await?, ["Ready", "Ready Leader"]);
 

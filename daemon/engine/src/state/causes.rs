@@ -1,5 +1,7 @@
 //! Why something is not as it should be, in the words that users see.
 
+use std::time::Duration;
+
 use muster_protocol::{Cause, ErrorCode, Name, Retry, Timestamp};
 
 use super::ClusterState;
@@ -8,10 +10,18 @@ use crate::ledger::ResourceKey;
 use crate::operation::{OperationRecord, Target};
 use crate::plan::{Gate, Part};
 
+/// How long a node that has joined may take to be ready before that counts as trouble.
+const SETTLES_IN: Duration = Duration::from_secs(10);
+
 impl ClusterState {
     /// Every cause of trouble that holds now: resources first, then what cannot be looked at.
     pub fn causes(&self) -> Vec<Cause> {
-        let resources = self.ledger.values().filter_map(|entry| entry.cause.clone());
+        let resources = self.ledger.iter().filter_map(|(key, entry)| match key {
+            ResourceKey::Node(name) => self.node_cause(name),
+            ResourceKey::Network | ResourceKey::Machine(_) | ResourceKey::Orchestrator | ResourceKey::Service(_) => {
+                entry.cause.clone()
+            }
+        });
         let sweep = self.sweep_retry.iter().filter_map(|entry| entry.cause.clone());
         let unseen = [&self.observed.machines_cause, &self.observed.orchestrator_cause];
         let mut causes: Vec<Cause> = resources.chain(sweep).chain(unseen.into_iter().flatten().cloned()).collect();
@@ -25,6 +35,31 @@ impl ClusterState {
             Target::Cluster { .. } => self.causes().into_iter().next(),
             Target::Services(targets) => targets.iter().find_map(|target| self.service_cause(&target.name)),
         }
+    }
+
+    /// What is wrong with a node: its own call, or what the orchestrator says of it.
+    pub fn node_cause(&self, machine: &Name) -> Option<Cause> {
+        let key = ResourceKey::Node(machine.clone());
+        let entry = self.ledger.get(&key)?;
+        if entry.cause.is_some() || entry.present().is_none() || self.desired().role_of(machine).is_none() {
+            return entry.cause.clone();
+        }
+        // One that has just joined takes a moment.
+        self.observed.orchestrator_at.filter(|at| at.since(entry.since) >= SETTLES_IN)?;
+        let seen = self.observed.orchestrator.nodes.get(machine).filter(|node| !node.ready)?;
+        Some(Cause {
+            code: ErrorCode::Unhealthy,
+            step: Action::Await(key).to_string(),
+            message: format!("{machine} is not ready: {}", seen.message.as_deref()?),
+            provider_code: None,
+            provider_request_id: None,
+            remedy: Some(
+                "see to the machine or its node; it counts as soon as the orchestrator sees it ready".to_owned(),
+            ),
+            retry: Retry::Later,
+            // Not the time of the last look, or every look would be news.
+            at: entry.since.max(self.record.phase_since),
+        })
     }
 
     /// What is wrong with a service: its own call, or what the orchestrator says of its copies.
