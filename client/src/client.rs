@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
+use muster_protocol::request::IdempotencyKey;
 use muster_protocol::{Error, ErrorCode, Request, Response, Retry, StreamItem};
 use tokio::sync::Mutex;
 
 use crate::call::CallError;
 use crate::connection::{Address, Connection};
+use crate::error::IDEMPOTENCY_KEY;
 use crate::patience::Patience;
 use crate::repeat::{Repeat, make_repeatable};
 use crate::watch::UntilLost;
@@ -31,7 +33,9 @@ struct Shared {
 /// How to connect; made by [`Client::builder`].
 #[derive(Clone, Debug)]
 pub struct Builder {
-    address: Address,
+    socket: Option<PathBuf>,
+    program: String,
+    connect_timeout: Duration,
     reconnect_for: Duration,
     window: u32,
 }
@@ -39,11 +43,9 @@ pub struct Builder {
 impl Default for Builder {
     fn default() -> Self {
         Self {
-            address: Address {
-                socket: default_socket(),
-                program: concat!("muster-client ", env!("CARGO_PKG_VERSION")).to_owned(),
-                connect_timeout: Duration::from_secs(5),
-            },
+            socket: None,
+            program: concat!("muster-client ", env!("CARGO_PKG_VERSION")).to_owned(),
+            connect_timeout: Duration::from_secs(5),
             reconnect_for: Duration::from_secs(10),
             window: 64,
         }
@@ -54,21 +56,21 @@ impl Builder {
     /// The daemon's socket; [`default_socket`] if not said.
     #[must_use]
     pub fn socket(mut self, socket: impl Into<PathBuf>) -> Self {
-        self.address.socket = socket.into();
+        self.socket = Some(socket.into());
         self
     }
 
     /// How this program introduces itself to the daemon, for example `muster 0.1.0`. At most 63 bytes are sent.
     #[must_use]
     pub fn program(mut self, program: impl Into<String>) -> Self {
-        self.address.program = program.into();
+        self.program = program.into();
         self
     }
 
     /// How long one try to connect may take. 5 seconds if not said.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.address.connect_timeout = timeout;
+        self.connect_timeout = timeout;
         self
     }
 
@@ -89,10 +91,12 @@ impl Builder {
     /// Connects. A daemon that is not there is told at once; one that goes away while it greets is waited for as after a
     /// lost connection.
     pub async fn connect(self) -> Result<Client, ClientError> {
-        let mut patience = Patience::new(self.reconnect_for);
+        let Self { socket, program, connect_timeout, reconnect_for, window } = self;
+        let address = Address { socket: socket.unwrap_or_else(default_socket), program, connect_timeout };
+        let mut patience = Patience::new(reconnect_for);
         let mut was_there = false;
         let connection = loop {
-            let error = match Connection::open(&self.address).await {
+            let error = match Connection::open(&address).await {
                 Ok(connection) => break connection,
                 Err(error) => error,
             };
@@ -101,7 +105,6 @@ impl Builder {
                 return Err(error);
             }
         };
-        let Self { address, reconnect_for, window } = self;
         Ok(Client(Arc::new(Shared { address, reconnect_for, window, current: Mutex::new(Some(connection)) })))
     }
 }
@@ -124,6 +127,7 @@ impl Client {
             return Err(wrong_call(&request, "a stream"));
         }
         let repeat = make_repeatable(&mut request);
+        let key = request.idempotency_key_mut().and_then(|key| key.clone());
         let mut maybe_applied = false;
         let mut patience = self.patience();
         loop {
@@ -132,8 +136,9 @@ impl Client {
                 Ok(connection) => match connection.call(request.clone()).await {
                     Ok(Ok(response)) => return Ok(response),
                     Ok(Err(error)) => {
-                        if !is_passing(&error) {
-                            return Err(error.into());
+                        maybe_applied |= error.is_maybe_applied();
+                        if !is_passing(&error) || (repeat == Repeat::Never && maybe_applied) {
+                            return Err(with_key(error.into(), key));
                         }
                         self.discard(&connection).await;
                         error.into()
@@ -150,7 +155,7 @@ impl Client {
                 },
             };
             if !may_pass(&error) || !patience.pause().await {
-                return Err(if maybe_applied { perhaps_applied(error) } else { error });
+                return Err(if maybe_applied { with_key(perhaps_applied(error), key) } else { error });
             }
         }
     }
@@ -196,7 +201,8 @@ impl Client {
     }
 }
 
-/// Whether the daemon says that it is starting or stopping. It has changed nothing, so anything may be asked again.
+/// Whether the daemon says that it is starting or stopping, or that a part of it is. Unless it says that nobody knows, it
+/// has changed nothing, so anything may be asked again.
 pub(crate) fn is_passing(error: &Error) -> bool {
     error.code == ErrorCode::Unavailable && error.retry == Retry::Later
 }
@@ -222,12 +228,35 @@ pub(crate) fn may_pass(error: &ClientError) -> bool {
     }
 }
 
-/// A try of this change was sent and not answered, and the later tries failed in this way.
+/// A try of this change may have been heard, and the later tries failed in this way.
 fn perhaps_applied(error: ClientError) -> ClientError {
-    if let ClientError::Lost { .. } = error {
-        return error;
+    match error {
+        ClientError::Lost { .. } | ClientError::Protocol { .. } => error,
+        ClientError::Remote(error) if error.is_maybe_applied() => error.into(),
+        ClientError::Connect { .. }
+        | ClientError::Handshake { .. }
+        | ClientError::Refused { .. }
+        | ClientError::VersionMismatch { .. }
+        | ClientError::TooLarge { .. }
+        | ClientError::Encode { .. }
+        | ClientError::Remote(_) => {
+            let reason = format!("asking again failed: {error}");
+            ClientError::Lost { maybe_applied: true, idempotency_key: None, reason }
+        }
     }
-    ClientError::Lost { maybe_applied: true, reason: format!("asking again failed: {error}") }
+}
+
+/// Tells the key of a change that may have been made: with it, it can be asked for again. A key that the library chose
+/// is known to nobody else.
+fn with_key(mut error: ClientError, key: Option<IdempotencyKey>) -> ClientError {
+    if let ClientError::Lost { maybe_applied: true, idempotency_key, .. } = &mut error {
+        *idempotency_key = key;
+    } else if let (ClientError::Remote(remote), Some(key)) = (&mut error, key)
+        && remote.is_maybe_applied()
+    {
+        remote.details.insert(IDEMPOTENCY_KEY.to_owned(), key);
+    }
+    error
 }
 
 fn wrong_call(request: &Request, answer: &str) -> ClientError {

@@ -4,7 +4,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use muster_protocol::hello::VersionRange;
+use muster_protocol::request::IdempotencyKey;
 use muster_protocol::{Error, ErrorCode, Retry};
+
+/// The detail of an error that tells the key of a change which may have been made.
+pub(crate) const IDEMPOTENCY_KEY: &str = "idempotencyKey";
 
 /// Why a call has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -48,13 +52,15 @@ pub enum ClientError {
     Lost {
         /// Whether the daemon may have done what was asked.
         maybe_applied: bool,
+        /// The key that makes it safe to ask again, if the request had one.
+        idempotency_key: Option<IdempotencyKey>,
         /// How the connection was lost.
         reason: String,
     },
-    /// The daemon sent what the protocol does not allow.
-    #[error("the daemon broke the protocol: {message}")]
+    /// One side sent what the protocol does not allow.
+    #[error("client and daemon do not understand each other: {message}")]
     Protocol {
-        /// What it sent.
+        /// What was sent, or the daemon's words about it.
         message: String,
     },
     /// The request does not fit into one frame. Nothing was sent.
@@ -71,7 +77,8 @@ pub enum ClientError {
         /// The encoder's words.
         message: String,
     },
-    /// The daemon answered that the request cannot be fulfilled. It changed nothing.
+    /// The daemon answered that the request cannot be fulfilled. It changed nothing, unless it says
+    /// ([`Error::is_maybe_applied`]) that nobody knows.
     #[error(transparent)]
     Remote(#[from] Error),
 }
@@ -79,7 +86,7 @@ pub enum ClientError {
 impl ClientError {
     /// The daemon sent another kind of thing than was asked for.
     pub(crate) fn unexpected(wanted: &str) -> Self {
-        Self::Protocol { message: format!("it was asked for {wanted} and sent something else") }
+        Self::Protocol { message: format!("the daemon was asked for {wanted} and sent something else") }
     }
 
     /// The stable word for it, the same that the daemon would use.
@@ -107,9 +114,13 @@ impl ClientError {
             } else {
                 "upgrade and restart musterd, or use the muster command that came with it".to_owned()
             }),
-            Self::Lost { maybe_applied: true, .. } => Some(
-                "the change may have been made: look (`muster operation list`) before asking for it again".to_owned(),
+            Self::Lost { maybe_applied: true, idempotency_key: Some(_), .. } => Some(
+                "the change may have been made: ask again with the same idempotency key, or see `muster operation list`"
+                    .to_owned(),
             ),
+            Self::Lost { maybe_applied: true, idempotency_key: None, .. } => {
+                Some("the change may have been made: look before asking for it again".to_owned())
+            }
             Self::Lost { maybe_applied: false, .. } => {
                 Some("ask again once musterd runs; its log says why it went".to_owned())
             }
@@ -141,11 +152,16 @@ impl ClientError {
         let mut error = Error::new(self.code(), self.to_string());
         error.remedy = self.remedy();
         error.retry = self.retry();
+        if let Self::Lost { maybe_applied: true, idempotency_key, .. } = self {
+            error = error.maybe_applied();
+            error.details.extend(idempotency_key.iter().map(|key| (IDEMPOTENCY_KEY.to_owned(), key.clone())));
+        }
         error
     }
 }
 
 fn connect_remedy(socket: &Path, source: &io::Error) -> String {
+    let is_system = socket == Path::new(crate::socket::SYSTEM);
     let socket = socket.display();
     let kind = source.kind();
     if kind == io::ErrorKind::PermissionDenied {
@@ -153,7 +169,8 @@ fn connect_remedy(socket: &Path, source: &io::Error) -> String {
     } else if kind == io::ErrorKind::NotFound {
         format!("there is no {socket}: start musterd, or name its socket with `--socket` or MUSTER_SOCKET")
     } else if kind == io::ErrorKind::ConnectionRefused {
-        format!("nobody listens at {socket}: start musterd (`systemctl start musterd`, or `musterd` by hand)")
+        let how = if is_system { "`systemctl start musterd`" } else { "`musterd`, or name another with `--socket`" };
+        format!("nobody listens at {socket}: start {how}")
     } else if kind == io::ErrorKind::TimedOut {
         format!("something listens at {socket} and does not answer; if it is musterd, its log says why")
     } else {

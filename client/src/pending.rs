@@ -9,19 +9,22 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::ClientError;
 
+/// The id that no request has: what is answered to it is meant for the connection, and is the last of it.
+const NOBODYS: RequestId = 0;
+
 /// Why a connection is of no more use.
 #[derive(Clone, Debug)]
 pub(crate) enum Lost {
     /// It was closed or failed: a new one may serve.
     Closed(String),
-    /// The daemon broke the protocol: a new one will not be better.
+    /// The protocol was broken, by the daemon or, as it says, by us: a new one will not be better.
     Broken(String),
 }
 
 impl Lost {
     pub(crate) fn into_error(self, maybe_applied: bool) -> ClientError {
         match self {
-            Self::Closed(reason) => ClientError::Lost { maybe_applied, reason },
+            Self::Closed(reason) => ClientError::Lost { maybe_applied, idempotency_key: None, reason },
             Self::Broken(message) => ClientError::Protocol { message },
         }
     }
@@ -96,6 +99,9 @@ impl Pending {
     pub(crate) fn deliver(&self, frame: ServerFrame) -> Result<(), Lost> {
         let mut state = self.state();
         let ServerFrame { id, body } = frame;
+        if let (NOBODYS, ServerBody::Answer(Err(last_word))) = (id, &body) {
+            return Err(Lost::Broken(format!("the daemon says: {}", last_word.message)));
+        }
         let Some(waiter) = state.waiting.get(&id) else { return Ok(()) };
         let event = match (waiter, body) {
             (Waiter::Answer(_), ServerBody::Answer(answer)) => {
@@ -109,10 +115,10 @@ impl Pending {
             (Waiter::Stream(_), ServerBody::End(result)) => StreamEvent::End(result),
             (Waiter::Stream(_), ServerBody::Answer(Err(refusal))) => StreamEvent::End(Err(refusal)),
             (Waiter::Stream(_), ServerBody::Answer(Ok(_))) => {
-                return Err(Lost::Broken("it sent an answer to a request for a stream".to_owned()));
+                return Err(Lost::Broken("the daemon sent an answer to a request for a stream".to_owned()));
             }
             (Waiter::Answer(_), ServerBody::Item(_) | ServerBody::End(_)) => {
-                return Err(Lost::Broken("it sent a stream to a request for an answer".to_owned()));
+                return Err(Lost::Broken("the daemon sent a stream to a request for an answer".to_owned()));
             }
         };
         let Waiter::Stream(sender) = waiter else { return Ok(()) };
@@ -120,7 +126,7 @@ impl Pending {
         match sender.try_send(event) {
             Ok(()) | Err(TrySendError::Closed(_)) => {}
             Err(TrySendError::Full(_)) => {
-                return Err(Lost::Broken("it sent more items of a stream than it was granted".to_owned()));
+                return Err(Lost::Broken("the daemon sent more items of a stream than it was granted".to_owned()));
             }
         }
         if is_end {

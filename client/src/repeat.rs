@@ -22,7 +22,7 @@ pub(crate) fn make_repeatable(request: &mut Request) -> Repeat {
         return Repeat::Keyed;
     }
     // A check asks the infrastructure and changes nothing, though it takes more than the right to look.
-    if request.access() == Access::View || matches!(request, Request::AccountCheck { .. }) {
+    if request.access() <= Access::View || matches!(request, Request::AccountCheck { .. }) {
         Repeat::Read
     } else {
         Repeat::Never

@@ -62,15 +62,17 @@ impl Client {
         })
     }
 
-    /// Replaces what is asked for of a service.
+    /// Replaces what is asked for of a service. With the generation that the spec was made of, a service that somebody else
+    /// changed since is left as it is, and the answer is `conflict` with its present `generation` as a detail.
     pub async fn service_update(
         &self,
         cluster: &Name,
         spec: ServiceSpec,
+        expected_generation: Option<u64>,
         key: Option<IdempotencyKey>,
     ) -> Result<OperationInfo, ClientError> {
         let (cluster, spec) = (cluster.clone(), Box::new(spec));
-        self.change(Request::ServiceUpdate { cluster, spec, idempotency_key: key }).await
+        self.change(Request::ServiceUpdate { cluster, spec, expected_generation, idempotency_key: key }).await
     }
 
     /// Changes the number of copies.

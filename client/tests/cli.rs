@@ -11,13 +11,10 @@ use muster_client::protocol::model::account::Finding;
 use muster_client::protocol::model::cluster::{ClusterPhase, ClusterSummary, Infrastructure, Orchestrator, Tally};
 use muster_client::protocol::model::event::Event;
 use muster_client::protocol::model::operation::OperationPhase;
-use muster_client::protocol::model::service::{ServiceInfo, ServicePhase};
 use muster_client::protocol::page::{Page, PageRequest};
 use muster_client::protocol::request::ServiceSource;
 use muster_client::protocol::response::Whoami;
-use muster_client::protocol::{
-    ClusterId, Error, ErrorCode, InstanceId, Request, Response, ServerFrame, ServiceId, Timestamp,
-};
+use muster_client::protocol::{ClusterId, Error, ErrorCode, InstanceId, Request, Response, ServerFrame, Timestamp};
 use support::{Server, event, event_item, name, soon};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
@@ -60,6 +57,21 @@ async fn errors_have_their_exit_code_and_remedy() {
 }
 
 #[tokio::test]
+async fn who_does_not_know_whether_a_change_was_made_is_told_the_key_to_ask_again_with() {
+    let server = Server::new();
+    let output = run(&server, "cluster delete demo", |mut peer| async move {
+        let (id, request) = peer.request().await;
+        let Request::ClusterDelete { idempotency_key: Some(key), .. } = request else { panic!("{request:?}") };
+        let error = Error::new(ErrorCode::DeadlineExceeded, key).maybe_applied().with_remedy("ask again");
+        peer.send(ServerFrame::answer(id, Err(error))).await;
+    })
+    .await;
+    let shown = err(&output);
+    let key = shown.strip_prefix("error: ").and_then(|rest| rest.split(' ').next()).unwrap();
+    assert!(shown.ends_with(&format!("remedy: ask again\n        idempotency key: {key}\n")), "{shown}");
+}
+
+#[tokio::test]
 async fn without_a_daemon_the_exit_code_says_so() {
     let server = Server::new();
     let line = "cluster list";
@@ -95,25 +107,6 @@ fn cluster(text: &str) -> ClusterSummary {
         workers: Tally { ready: 2, wanted: 2 },
         services: 0,
         created_at: Timestamp::from_millis(1),
-        cause: None,
-    }
-}
-
-fn service() -> ServiceInfo {
-    let spec = r#"{"name": "web", "image": "nginx:1", "env": {"A": "1"}, "secrets": [{"name": "token"}]}"#;
-    ServiceInfo {
-        id: ServiceId::from_u128(3),
-        cluster_id: ClusterId::from_u128(1),
-        cluster: name("demo"),
-        spec: serde_json::from_str(spec).unwrap(),
-        template: None,
-        generation: 1,
-        phase: ServicePhase::Running,
-        ready: 1,
-        wanted: 1,
-        endpoints: Vec::new(),
-        created_at: Timestamp::from_millis(1),
-        updated_at: Timestamp::from_millis(1),
         cause: None,
     }
 }
@@ -191,26 +184,6 @@ async fn standard_input_is_not_read_twice() {
     let output = soon("the command", muster(&server, line).output()).await.unwrap();
     assert_eq!(output.status.code(), Some(2), "nothing was asked of the daemon");
     assert!(err(&output).contains("standard input is asked for twice"), "{}", err(&output));
-}
-
-#[tokio::test]
-async fn an_update_by_name_changes_only_what_is_given() {
-    let server = Server::new();
-    let line = "service update web --cluster demo --image nginx:2";
-    let output = run(&server, line, |mut peer| async move {
-        let (id, request) = peer.request().await;
-        assert_eq!(request, Request::ServiceInfo { cluster: name("demo"), service: name("web") });
-        let before = service();
-        let mut expected = before.spec.clone();
-        peer.answer(id, Response::Service(Box::new(before))).await;
-        let (id, request) = peer.request().await;
-        let Request::ServiceUpdate { cluster, spec, .. } = request else { panic!("{request:?}") };
-        expected.image = "nginx:2".to_owned();
-        assert_eq!((cluster, *spec), (name("demo"), expected));
-        peer.answer(id, Response::Operation(at(OperationPhase::Running, 0))).await;
-    })
-    .await;
-    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
 }
 
 #[tokio::test]

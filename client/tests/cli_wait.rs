@@ -52,11 +52,8 @@ async fn a_change_is_begun_and_says_how_to_follow_it() {
     let server = Server::new();
     let output = run(&server, CREATE, |mut peer| async move { begin(&mut peer).await }).await;
     assert_eq!(output.status.code(), Some(0));
-    assert_eq!(
-        out(&output),
-        format!("cluster-create of demo begun as operation {ID}\nfollow it with `muster operation watch {ID}`\n")
-    );
-    assert_eq!(err(&output), "");
+    assert_eq!(out(&output), format!("cluster-create of demo begun as operation {ID}\n"));
+    assert_eq!(err(&output), format!("follow it with `muster operation watch {ID}`\n"));
 }
 
 #[tokio::test]

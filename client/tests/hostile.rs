@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::future::poll_immediate;
 use muster_client::protocol::codec::MAX_FRAME_BYTES;
 use muster_client::protocol::hello::{Refusal, VERSIONS, VersionRange};
-use muster_client::protocol::{ErrorCode, handshake};
+use muster_client::protocol::{Error, ErrorCode, ServerFrame, handshake};
 use muster_client::{Client, ClientError};
 use support::{DEADLINE, Server, hello, name, soon};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -22,7 +22,16 @@ async fn no_socket_and_nobody_behind_it_are_told_apart() {
 
     drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
     let dead = Client::connect(&socket).await.err().unwrap();
-    assert!(dead.remedy().unwrap().starts_with("nobody listens at "), "{:?}", dead.remedy());
+    let remedy = dead.remedy().unwrap();
+    assert!(remedy.starts_with("nobody listens at "), "{remedy}");
+    assert!(!remedy.contains("systemctl"), "systemd cannot start a daemon at a socket of one's own: {remedy}");
+}
+
+#[test]
+fn who_finds_the_systems_daemon_stopped_is_told_to_have_systemd_start_it() {
+    let source = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+    let error = ClientError::Connect { socket: "/run/muster/muster.sock".into(), source };
+    assert!(error.remedy().unwrap().contains("systemctl start musterd"));
 }
 
 #[test]
@@ -125,7 +134,7 @@ async fn half_a_frame_and_a_closed_connection_is_a_lost_connection() {
         peer.send_raw_and_close(&[0, 0, 0, 9, 1, 0]).await;
     };
     let error = tokio::join!(client.account_remove(&demo), serve).0.unwrap_err();
-    let ClientError::Lost { maybe_applied: true, reason } = error else { panic!("{error:?}") };
+    let ClientError::Lost { maybe_applied: true, reason, .. } = error else { panic!("{error:?}") };
     assert!(reason.contains("in the middle of a message"), "{reason}");
 }
 
@@ -144,4 +153,19 @@ async fn a_frame_that_is_too_large_or_makes_no_sense_breaks_the_connection_witho
         let error = tokio::join!(client.account_list(), serve).0.unwrap_err();
         assert!(matches!(error, ClientError::Protocol { .. }), "{bytes:?}: {error:?}");
     }
+}
+
+#[tokio::test]
+async fn a_daemon_that_finds_a_request_broken_is_heard_and_not_asked_again() {
+    let (server, demo) = (Server::new(), name("demo"));
+    let (client, mut peer) = server.connect(server.builder()).await;
+    let serve = async {
+        peer.request().await;
+        let last_word = Error::new(ErrorCode::Protocol, "there is no request of this form");
+        peer.send(ServerFrame::answer(0, Err(last_word))).await;
+        drop(peer);
+    };
+    let error = tokio::join!(client.cluster_info(&demo), serve).0.unwrap_err();
+    let ClientError::Protocol { message } = error else { panic!("{error:?}") };
+    assert!(message.contains("there is no request of this form"), "{message}");
 }

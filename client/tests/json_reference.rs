@@ -7,6 +7,7 @@
 use std::fmt::Write;
 use std::{env, fs};
 
+use muster_client::protocol::model::cluster::ClusterSpec;
 use syn::{Attribute, Expr, Fields, File, GenericArgument, Item, ItemEnum, ItemStruct, Lit, Meta, PathArguments, Type};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
@@ -66,6 +67,13 @@ left out of a file.
 | `service create -f`, `service update -f` | [ServiceSpec](#servicespec) |
 | `account add -f` | [AccountSpec](#accountspec) |
 ";
+
+#[test]
+fn limits_that_the_page_tells_are_those_that_hold() {
+    let page = page();
+    assert!(page.contains(&format!("Odd, at most {}.", ClusterSpec::MAX_CONTROL_PLANES)));
+    assert!(page.contains(&format!("At most {}.", ClusterSpec::MAX_WORKERS)));
+}
 
 #[test]
 fn the_committed_page_is_current() {

@@ -78,7 +78,36 @@ async fn a_keyed_change_that_finds_no_daemon_again_is_reported_as_maybe_applied(
     };
     let error = soon("giving up", async { tokio::join!(client.cluster_delete(&demo, None), serve) }).await.0;
     let error = error.unwrap_err();
-    assert!(matches!(error, ClientError::Lost { maybe_applied: true, .. }), "{error:?}");
+    let ClientError::Lost { maybe_applied: true, idempotency_key: Some(key), .. } = &error else { panic!("{error:?}") };
+    assert_eq!(error.to_error().details["idempotencyKey"], *key);
+    assert!(error.to_error().is_maybe_applied());
+}
+
+#[tokio::test]
+async fn a_daemon_that_does_not_know_whether_it_made_a_change_is_asked_again_only_with_a_key() {
+    let (server, demo) = (Server::new(), name("demo"));
+    let (client, mut peer) = server.connect(server.builder()).await;
+    let unanswered = || Error::new(ErrorCode::Unavailable, "nobody answers").retry_later().maybe_applied();
+    let serve = async {
+        let (id, _) = peer.request().await;
+        peer.send(ServerFrame::answer(id, Err(unanswered()))).await;
+    };
+    let error = soon("the error", async { tokio::join!(client.account_remove(&demo), serve) }).await.0.unwrap_err();
+    assert!(error.to_error().is_maybe_applied(), "{error:?}");
+
+    let serve = async {
+        let (id, first) = peer.request().await;
+        peer.send(ServerFrame::answer(id, Err(unanswered()))).await;
+        let mut next = server.accept().await;
+        let (id, second) = next.request().await;
+        assert_eq!(second, first);
+        let too_late = Error::new(ErrorCode::DeadlineExceeded, "no answer after 60 s").maybe_applied();
+        next.send(ServerFrame::answer(id, Err(too_late))).await;
+        second
+    };
+    let (error, asked) = soon("both", async { tokio::join!(client.cluster_delete(&demo, None), serve) }).await;
+    let Request::ClusterDelete { idempotency_key: Some(key), .. } = asked else { panic!("{asked:?}") };
+    assert_eq!(error.unwrap_err().to_error().details["idempotencyKey"], key);
 }
 
 #[tokio::test]

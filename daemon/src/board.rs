@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use muster_engine::plan::Plan;
 use muster_engine::state::ClusterState;
-use muster_protocol::model::cluster::ClusterPhase;
 use muster_protocol::model::operation::OperationInfo;
 use muster_protocol::{ClusterId, Error, ErrorCode, Name, OperationId};
 use ractor::ActorRef;
@@ -35,7 +34,7 @@ pub struct Board {
 #[derive(Default)]
 struct Clusters {
     by_id: BTreeMap<ClusterId, Pinned>,
-    /// The living cluster of each name. A released cluster gives its name back.
+    /// The cluster of each name. A released one keeps its name while anything of it may be left: it must be reached.
     by_name: BTreeMap<Name, ClusterId>,
     /// Names of clusters that are just being written.
     reserved: HashSet<Name>,
@@ -71,21 +70,7 @@ impl Board {
         }
         let mut clusters = self.write_clusters();
         let (id, name) = (state.id(), state.desired().spec.name.clone());
-        match state.record.phase {
-            ClusterPhase::Released => {
-                if clusters.by_name.get(&name) == Some(&id) {
-                    clusters.by_name.remove(&name);
-                }
-            }
-            ClusterPhase::Creating
-            | ClusterPhase::Ready
-            | ClusterPhase::Updating
-            | ClusterPhase::Degraded
-            | ClusterPhase::Deleting
-            | ClusterPhase::Deleted => {
-                clusters.by_name.entry(name).or_insert(id);
-            }
-        }
+        clusters.by_name.entry(name).or_insert(id);
         let supervisor = clusters.by_id.get(&id).and_then(|pinned| pinned.supervisor.clone());
         clusters.by_id.insert(id, Pinned { state, plan, supervisor });
     }
@@ -104,12 +89,11 @@ impl Board {
         clusters.by_name.retain(|_, id| *id != cluster);
     }
 
-    /// The cluster of this name; a released one only if no living one has it.
+    /// The cluster of this name.
     pub fn cluster(&self, name: &Name) -> Result<Pinned, Error> {
         let clusters = self.read_clusters();
-        let living = clusters.by_name.get(name).and_then(|id| clusters.by_id.get(id));
-        let released = || clusters.by_id.values().rev().find(|pinned| pinned.state.desired().spec.name == *name);
-        living.or_else(released).cloned().ok_or_else(|| Error::not_found("cluster", name))
+        let found = clusters.by_name.get(name).and_then(|id| clusters.by_id.get(id));
+        found.cloned().ok_or_else(|| Error::not_found("cluster", name))
     }
 
     /// The cluster of this id.
@@ -120,17 +104,9 @@ impl Board {
     /// Clusters behind this name and id, in the order of names; at most `limit`.
     pub fn page(&self, after: Option<&(Name, ClusterId)>, limit: usize) -> Vec<Arc<ClusterState>> {
         let clusters = self.read_clusters();
-        let released = clusters.by_id.values().filter(|pinned| pinned.state.record.phase == ClusterPhase::Released);
-        let mut released: Vec<&Pinned> = released.collect();
-        released.sort_by(|one, other| order(one).cmp(&order(other)));
-        let living = clusters.by_name.values().filter_map(|id| clusters.by_id.get(id));
-        // Both are in order already, and nearly always the second is empty.
-        let mut merged: Vec<&Pinned> = Vec::new();
+        let found = clusters.by_name.values().filter_map(|id| clusters.by_id.get(id));
         let behind = |pinned: &&Pinned| after.is_none_or(|(name, id)| order(pinned) > (name, *id));
-        merged.extend(living.filter(behind).take(limit));
-        merged.extend(released.into_iter().filter(behind).take(limit));
-        merged.sort_by(|one, other| order(one).cmp(&order(other)));
-        merged.into_iter().take(limit).map(|pinned| pinned.state.clone()).collect()
+        found.filter(behind).take(limit).map(|pinned| pinned.state.clone()).collect()
     }
 
     /// All clusters, in the order of their ids.
@@ -210,4 +186,52 @@ impl Board {
 
 fn order(pinned: &Pinned) -> (&Name, ClusterId) {
     (&pinned.state.desired().spec.name, pinned.state.id())
+}
+
+#[cfg(test)]
+mod tests {
+    use muster_engine::desired::{ClusterRecord, Desired};
+    use muster_engine::state::Deadlines;
+    use muster_protocol::Timestamp;
+    use muster_protocol::model::cluster::{ClusterPhase, ClusterSpec, Infrastructure, MachineShape, Orchestrator};
+
+    use super::*;
+
+    fn released(name: &str) -> Arc<ClusterState> {
+        let spec = ClusterSpec {
+            name: name.parse().unwrap(),
+            orchestrator: Orchestrator::Sim,
+            infrastructure: Infrastructure::Sim,
+            account: None,
+            version: None,
+            control_planes: 1,
+            workers: 0,
+            machine: MachineShape::default(),
+            labels: BTreeMap::new(),
+        };
+        let record = ClusterRecord {
+            id: ClusterId::generate(),
+            desired: Desired { generation: 2, spec, absent: true },
+            phase: ClusterPhase::Released,
+            phase_since: Timestamp::default(),
+            was_ready: true,
+            created_at: Timestamp::default(),
+            removal_deadline: Some(Timestamp::default()),
+            swept: false,
+        };
+        Arc::new(ClusterState::loaded(record, String::new(), Deadlines::default()))
+    }
+
+    #[test]
+    fn a_released_cluster_keeps_its_name_until_nothing_is_left_of_it() {
+        let board = Board::default();
+        let cluster = released("demo");
+        let name = &cluster.desired().spec.name;
+        board.publish(cluster.clone(), None);
+        assert_eq!(board.reserve(name).err().map(|refusal| refusal.code), Some(ErrorCode::AlreadyExists));
+        assert_eq!(board.cluster(name).unwrap().state.id(), cluster.id(), "it can be looked at, retried and deleted");
+        assert_eq!(board.page(None, 10).len(), 1);
+        board.remove(cluster.id());
+        assert!(board.reserve(name).is_ok());
+    }
 }

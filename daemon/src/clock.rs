@@ -1,19 +1,20 @@
-//! The time, as a value that can be paused.
+//! The time, as a value that never goes back and can be paused.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use muster_protocol::Timestamp;
-use tokio::time::Instant;
+use tokio::time;
 
-/// Where the time comes from.
-#[derive(Clone, Copy, Debug)]
+/// Where the time comes from. Clones show the same time.
+#[derive(Clone, Debug)]
 pub enum Clock {
-    /// The system's clock.
-    System,
+    /// The system's clock, which goes on steadily where that is set back.
+    System(Arc<Mutex<Steady>>),
     /// tokio's clock, counted from a fixed date: it can be paused and then jumps over waiting. For tests.
     Tokio {
         /// The moment that counts as [`Clock::EPOCH`].
-        started: Instant,
+        started: time::Instant,
     },
 }
 
@@ -21,19 +22,88 @@ impl Clock {
     /// What [`Clock::Tokio`] shows when it starts.
     pub const EPOCH: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
-    /// A clock that follows tokio's, starting now.
-    pub fn tokio() -> Self {
-        Self::Tokio { started: Instant::now() }
+    /// The system's clock.
+    pub fn system() -> Self {
+        Self::System(Arc::new(Mutex::new(Steady { shown: system_time(), since: Instant::now() })))
     }
 
-    /// The time now.
-    pub fn now(self) -> Timestamp {
+    /// A clock that follows tokio's, starting now.
+    pub fn tokio() -> Self {
+        Self::Tokio { started: time::Instant::now() }
+    }
+
+    /// The time now: never before one that was given already.
+    pub fn now(&self) -> Timestamp {
+        self.not_before(Timestamp::default())
+    }
+
+    /// The time now and from now on is not before `moment`, which is on record: what was written then would lie in the
+    /// future, and would not count as done until then.
+    pub fn not_before(&self, moment: Timestamp) -> Timestamp {
         match self {
-            Self::System => {
-                let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                Timestamp::from_millis(u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX))
+            Self::System(steady) => {
+                let mut steady = steady.lock().unwrap_or_else(PoisonError::into_inner);
+                steady.read(system_time().max(moment), Instant::now())
             }
             Self::Tokio { started } => Self::EPOCH + started.elapsed(),
         }
+    }
+}
+
+/// What the system's clock shows, which may have been set back.
+pub fn system_time() -> Timestamp {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_millis(u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// A time that goes on at its pace when its source goes back, until that has caught up. Looks, retries and deadlines lie
+/// at moments of this time, so they come when they are due.
+#[derive(Debug)]
+pub struct Steady {
+    /// The last time that the source itself showed.
+    shown: Timestamp,
+    /// When it showed that.
+    since: Instant,
+}
+
+impl Steady {
+    fn read(&mut self, source: Timestamp, now: Instant) -> Timestamp {
+        let steady = self.shown + now.saturating_duration_since(self.since);
+        if source < steady {
+            return steady;
+        }
+        *self = Self { shown: source, since: now };
+        source
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_source_that_goes_back_neither_stops_the_time_nor_turns_it_back() {
+        let start = Instant::now();
+        let at = |millis| Timestamp::from_millis(millis);
+        let after = |millis| start + Duration::from_millis(millis);
+        let mut steady = Steady { shown: at(10_000), since: start };
+        assert_eq!(steady.read(at(10_500), after(500)), at(10_500));
+        // Set back by eight seconds.
+        assert_eq!(steady.read(at(2_501), after(501)), at(10_501));
+        assert_eq!(steady.read(at(3_500), after(1_500)), at(11_500));
+        // Set right again, and beyond.
+        assert_eq!(steady.read(at(12_000), after(1_600)), at(12_000));
+        assert_eq!(steady.read(at(99_000), after(1_700)), at(99_000));
+    }
+
+    #[test]
+    fn the_time_begins_at_what_is_on_record() {
+        let clock = Clock::system();
+        let record = system_time() + Duration::from_secs(3600);
+        assert!(clock.not_before(record) >= record);
+        assert!(clock.clone().now() >= record);
+        assert!(system_time() < record);
     }
 }

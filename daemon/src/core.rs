@@ -17,13 +17,13 @@ use crate::fleet::{Fleet, FleetMessage};
 use crate::gateway::catalog::shelf::Shelf;
 use crate::gateway::context::{Context, Limits};
 use crate::gateway::idempotency;
-use crate::gateway::permits::Permits;
 use crate::gateway::roles::Access;
 use crate::journal::Journal;
 use crate::journal::load::load_all;
 use crate::journal::records::StoredInstance;
 use crate::journal::vault::Vault;
 use crate::kinds::Kinds;
+use crate::permits::Permits;
 use crate::provisioner::Provisioner;
 
 /// What a core is made of.

@@ -8,9 +8,8 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use metrics_exporter_prometheus::PrometheusHandle;
 use muster_protocol::InstanceId;
-use muster_protocol::model::event::EventKind;
 use muster_store::{
-    Batch, BatchError, CommitError, KeyError, KeySource, NotApplied, OpenError, OpenOptions, OpenReport, Sealer, Store,
+    BatchError, CommitError, KeyError, KeySource, NotApplied, OpenError, OpenOptions, ReadError, Sealer, Store,
 };
 use ractor::{Actor, ActorRef};
 use tokio::sync::oneshot;
@@ -26,8 +25,9 @@ use crate::fleet::FleetMessage;
 use crate::gateway::actor::GatewayMessage;
 use crate::gateway::context::Context;
 use crate::gateway::listener::{ListenError, Listener};
-use crate::journal::records::StoredEvent;
+use crate::journal::load::newest_event;
 use crate::kinds::Kinds;
+use crate::own_events;
 use crate::root::{Parts, Root, RootMessage};
 
 /// What a daemon is started with.
@@ -73,6 +73,9 @@ pub enum DaemonError {
     /// A record does not fit into the store.
     #[error("cannot write to the store")]
     Batch(#[from] BatchError),
+    /// The store cannot be read.
+    #[error("cannot read the store")]
+    Read(#[from] ReadError),
     /// The key for secrets is missing or wrong.
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -108,15 +111,15 @@ impl Daemon {
         make_private(&state_dir)?;
         let kinds = tokio::spawn(kinds);
         let (store, report) = Store::open(state_dir.join("store"), store_options(&config)).await?;
+        if let Some(event) = newest_event(&store).await? {
+            clock.not_before(event.at);
+        }
         let sealer = Sealer::load(&store, key_source(&config, &state_dir)).await?;
         // Before clusters are loaded: who connects meanwhile waits for a moment rather than being refused.
-        let socket = config.socket.path.clone().unwrap_or(places.socket);
-        let listener = match listener {
-            Some(listener) => listener,
-            None => Listener::bind(&socket, config.socket.group.as_deref())?,
-        };
+        let listener = Listener::of_config(listener, &config.socket, &places.socket)?;
+        let socket = listener.path.clone();
         let core = Core::start(core::Parts {
-            clock,
+            clock: clock.clone(),
             store: store.clone(),
             journal: Arc::new(store.clone()),
             sealer,
@@ -129,7 +132,7 @@ impl Daemon {
             state_dir,
         });
         let core = core.await?;
-        let opening_noted = note_opening(&store, &report, clock)?;
+        let opening_noted = own_events::note_opening(&store, &report, &clock)?;
         // A new store has nothing to build anew: its first event is there before anybody can ask for what comes after it.
         let first_write = if report.created {
             opening_noted.await?;
@@ -195,6 +198,7 @@ impl Daemon {
         if let Err(cause) = self.root.stop_and_wait(None, longest).await {
             error!(%cause, "the actors do not end; going all the same");
         }
+        own_events::note_stop(&self.context.store, &self.context.provisioner.shared.clock).await;
         self.context.store.close().await;
         info!("stopped");
     }
@@ -280,30 +284,4 @@ fn key_source(config: &Config, state_dir: &Path) -> KeySource {
         Some(file) => KeySource::Credential(file),
         None => KeySource::KeyFile(state_dir.join("sealing.key")),
     }
-}
-
-/// What was repaired is told in the log and, for good, in the events. It is the store's first write, which may take its
-/// time: whoever only reads need not wait for it.
-fn note_opening(
-    store: &Store,
-    report: &OpenReport,
-    clock: Clock,
-) -> Result<impl Future<Output = Result<(), CommitError>> + Send + 'static, DaemonError> {
-    let mut batch = Batch::new();
-    let mut tell = |message: String| -> Result<(), BatchError> {
-        let (cluster, operation, service, cause) = (None, None, None, None);
-        let kind = EventKind::Daemon;
-        batch.append_event(&StoredEvent { at: clock.now(), kind, cluster, operation, service, message, cause })?;
-        Ok(())
-    };
-    for repair in &report.repairs {
-        let kept = report.kept.as_ref().map(|kept| format!("; the files as found are in {}", kept.display()));
-        let message = format!("the store was repaired: {repair:?}{}", kept.unwrap_or_default());
-        warn!("{message}");
-        tell(message)?;
-    }
-    info!(created = report.created, generation = report.generation, records = report.records, "the store is open");
-    tell(format!("daemon {} started", env!("CARGO_PKG_VERSION")))?;
-    let noted = store.commit(batch);
-    Ok(async move { noted.await.map(drop) })
 }

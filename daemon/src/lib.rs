@@ -14,6 +14,8 @@ pub mod fleet;
 pub mod gateway;
 pub mod journal;
 pub mod kinds;
+mod own_events;
+pub mod permits;
 pub mod provisioner;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "test code, though not in a test function")]

@@ -75,7 +75,7 @@ fn start(flags: Flags) -> anyhow::Result<()> {
         let kinds = Box::pin(kinds(config.clone(), places.clone()));
         let listener = Listener::from_systemd().context("cannot use the socket that systemd passed")?;
         let shutdown = shutdown_signal().context("cannot listen for signals")?;
-        let options = Options { config, places, kinds, clock: Clock::System, listener, metrics: Some(metrics) };
+        let options = Options { config, places, kinds, clock: Clock::system(), listener, metrics: Some(metrics) };
         run(options, shutdown).await.map_err(anyhow::Error::from)
     })
 }

@@ -73,20 +73,32 @@ impl Provisioner {
 
     /// Whether a new cluster could be made as it is asked for: kinds, account, image, capacity. Changes nothing.
     pub async fn preflight(&self, spec: &ClusterSpec) -> Result<(), Error> {
-        self.kinds.preparer(spec.orchestrator, spec.infrastructure)?;
-        let driver = self.driver(spec.infrastructure, spec.account.as_ref()).await?;
-        let checked = tokio::time::timeout(PREFLIGHT_LIMIT, driver.preflight(spec)).await;
-        let checked = checked.unwrap_or_else(|_| {
-            Err(Failure::not_applied(ErrorCode::Unreachable, format!("`{}` does not answer", spec.infrastructure)))
-        });
-        checked.map_err(as_error)
+        self.kinds.preparer(spec.orchestrator, spec.infrastructure)?.validate(spec)?;
+        let (infrastructure, account) = (spec.infrastructure, spec.account.as_ref());
+        let driver = self.driver(infrastructure, account).await?;
+        self.look(infrastructure, account, driver.preflight(spec)).await?.map_err(as_error)
     }
 
     /// What looks at everything that an account needs finds.
     pub async fn check(&self, infrastructure: Infrastructure, account: Option<&Name>) -> Result<Vec<Finding>, Error> {
         let driver = self.driver(infrastructure, account).await?;
-        tokio::time::timeout(PREFLIGHT_LIMIT, driver.check()).await.map_err(|_| {
-            Error::new(ErrorCode::Unreachable, format!("`{infrastructure}` does not answer")).retry_later()
+        self.look(infrastructure, account, driver.check()).await
+    }
+
+    /// Looks at an infrastructure for somebody who waits: beside no more looks than its account may have, and for as
+    /// long as one waits.
+    async fn look<T>(
+        &self,
+        infrastructure: Infrastructure,
+        account: Option<&Name>,
+        look: impl Future<Output = T>,
+    ) -> Result<T, Error> {
+        let gate = self.gate(infrastructure, account);
+        let looked = tokio::time::timeout(PREFLIGHT_LIMIT, gate.look(PREFLIGHT_LIMIT, look)).await.ok().flatten();
+        looked.ok_or_else(|| {
+            Error::new(ErrorCode::Unreachable, format!("`{infrastructure}` does not answer"))
+                .with_remedy("see `muster doctor`; ask again when it answers")
+                .retry_later()
         })
     }
 
@@ -156,7 +168,8 @@ impl Provisioner {
         Ok(Account { info, credentials })
     }
 
-    fn gate(&self, infrastructure: Infrastructure, account: Option<&Name>) -> AccountGate {
+    /// The places of an account's calls.
+    pub fn gate(&self, infrastructure: Infrastructure, account: Option<&Name>) -> AccountGate {
         let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
         let places = self.shared.pace.calls_per_account;
         gates.entry((infrastructure, account.cloned())).or_insert_with(|| AccountGate::new(places)).clone()

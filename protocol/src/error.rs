@@ -131,6 +131,9 @@ impl fmt::Display for ErrorCode {
     }
 }
 
+/// The detail of an error that does not tell whether the change was made.
+const MAYBE_APPLIED: &str = "maybeApplied";
+
 /// Whether the same request may succeed if it is made again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -141,7 +144,8 @@ pub enum Retry {
     Later,
 }
 
-/// The answer to a request that cannot be fulfilled. It changed nothing.
+/// The answer to a request that cannot be fulfilled. It changed nothing, unless `details.maybeApplied` is `true`: then nobody
+/// waited for the change any longer, and it may have been made or may still be.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Error {
@@ -182,6 +186,17 @@ impl Error {
     pub fn with_detail(mut self, name: impl Into<String>, value: impl fmt::Display) -> Self {
         self.details.insert(name.into(), value.to_string());
         self
+    }
+
+    /// Says that the change may have been made, or may still be.
+    #[must_use]
+    pub fn maybe_applied(self) -> Self {
+        self.with_detail(MAYBE_APPLIED, true)
+    }
+
+    /// Whether the change may have been made, or may still be.
+    pub fn is_maybe_applied(&self) -> bool {
+        self.details.get(MAYBE_APPLIED).is_some_and(|value| value == "true")
     }
 
     /// The named field has a value that cannot be.

@@ -45,6 +45,12 @@ pub enum NameError {
     },
 }
 
+impl AsRef<str> for Name {
+    fn as_ref(&self) -> &str {
+        self.as_str()
+    }
+}
+
 impl FromStr for Name {
     type Err = NameError;
 

@@ -16,8 +16,10 @@ use crate::{MachineId, Name, OperationId, SecretString};
 /// remembered for a day.
 pub type IdempotencyKey = String;
 
-/// One request. Those that change something are answered with [`Response::Operation`](crate::Response::Operation) once
-/// the wish is on disk, and carry an optional [`IdempotencyKey`].
+/// One request. Those that change a cluster or its services are answered with
+/// [`Response::Operation`](crate::Response::Operation) once the wish is on disk, and carry an optional [`IdempotencyKey`].
+/// Three changes are done when they are answered, and the same if they are asked for twice, so they have no key:
+/// [`Request::AccountAdd`], [`Request::AccountRemove`] and [`Request::OperationCancel`] (docs/adr/010).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the fields are said by their names and types")]
 pub enum Request {
@@ -48,8 +50,14 @@ pub enum Request {
     ServiceInfo { cluster: Name, service: Name },
     /// getOrchestratorsServiceInfo: the services of one cluster or of all, by cluster and name.
     ServiceList { cluster: Option<Name>, page: PageRequest },
-    /// Replace what is asked for of a service.
-    ServiceUpdate { cluster: Name, spec: Box<ServiceSpec>, idempotency_key: Option<IdempotencyKey> },
+    /// Replace what is asked for of a service. With the generation that the new spec was made of, it is refused with
+    /// `conflict` if somebody else changed the service since.
+    ServiceUpdate {
+        cluster: Name,
+        spec: Box<ServiceSpec>,
+        expected_generation: Option<u64>,
+        idempotency_key: Option<IdempotencyKey>,
+    },
     /// Change the number of copies.
     ServiceScale { cluster: Name, service: Name, replicas: u32, idempotency_key: Option<IdempotencyKey> },
     /// The output of a service: a stream of [`StreamItem::Log`](crate::StreamItem::Log).
@@ -111,6 +119,8 @@ pub enum ServiceSource {
 /// What a caller must be allowed to do for a request.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Access {
+    /// Nothing but to reach the socket: who has no role must be able to learn that.
+    Connect,
     /// Look.
     View,
     /// Create, change and remove clusters and services.
@@ -160,6 +170,7 @@ impl Request {
     /// What the caller must be allowed to do.
     pub const fn access(&self) -> Access {
         match self {
+            Self::Whoami => Access::Connect,
             Self::ClusterInfo { .. }
             | Self::ClusterList { .. }
             | Self::ClusterPlan { .. }
@@ -177,8 +188,7 @@ impl Request {
             | Self::OperationWatch { .. }
             | Self::Events { .. }
             | Self::AccountList
-            | Self::Doctor
-            | Self::Whoami => Access::View,
+            | Self::Doctor => Access::View,
             Self::ClusterCreate { .. }
             | Self::ClusterDelete { .. }
             | Self::ClusterScale { .. }
@@ -228,6 +238,12 @@ impl Request {
             | Self::Doctor
             | Self::Whoami => None,
         }
+    }
+
+    /// Where its expected generation goes, if it can have one: a condition, and no part of what is asked for.
+    pub fn expected_generation_mut(&mut self) -> Option<&mut Option<u64>> {
+        let Self::ServiceUpdate { expected_generation, .. } = self else { return None };
+        Some(expected_generation)
     }
 
     /// Whether it is answered with a stream.

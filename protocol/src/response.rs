@@ -20,7 +20,7 @@ use crate::page::Page;
 pub struct Whoami {
     /// The user's number.
     pub uid: u32,
-    /// The role: `viewer`, `operator` or `admin`.
+    /// The role: `viewer`, `operator`, `admin`, or `none`, with which nothing but this may be asked.
     pub role: String,
     /// The daemon's version.
     pub daemon_version: String,

@@ -178,6 +178,7 @@ fn whatever_fits_into_a_frame_can_be_read_again() {
     let many_short_texts = Request::ServiceUpdate {
         cluster: samples::model::name("demo"),
         spec: Box::new(ServiceSpec { args: vec![String::new(); MAX_FRAME_BYTES - 1000], ..service_spec() }),
+        expected_generation: None,
         idempotency_key: None,
     };
     for request in [one_long_text, many_short_texts] {

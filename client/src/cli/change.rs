@@ -26,10 +26,10 @@ impl Change {
         if self.wait {
             return wait::until_end(context, client, operation).await;
         }
-        context.output.said(&operation, || {
-            let id = operation.id;
-            format!("{} begun as operation {id}\nfollow it with `muster operation watch {id}`", title(&operation))
-        })
+        let id = operation.id;
+        context.output.said(&operation, || format!("{} begun as operation {id}", title(&operation)))?;
+        context.hint(&format!("follow it with `muster operation watch {id}`"));
+        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a command works with: the daemon and standard output.
 
-use std::io;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use muster_client::Client;
 
 use super::args::Globals;
 use super::failure::Result;
-use super::output::Output;
+use super::output::{Format, Output};
 
 /// How long to go on trying when the daemon goes away in the middle: long enough for a restart and an upgrade.
 const RECONNECT_FOR: Duration = Duration::from_secs(60);
@@ -30,6 +30,13 @@ impl Context {
     /// Whether standard error is coloured.
     pub fn styled_errors(&self) -> bool {
         self.globals.styled(&io::stderr())
+    }
+
+    /// Tells people, on standard error, what they may want to do next. Programs have no use for it.
+    pub fn hint(&self, text: &str) {
+        if self.output.format == Format::Table {
+            let _nobody_reads = writeln!(io::stderr(), "{text}");
+        }
     }
 
     /// The daemon's socket.

@@ -98,6 +98,9 @@ fn text(error: &Error, cause: Option<&Cause>, styled: bool) -> String {
     if let Some(remedy) = &error.remedy {
         lines.push(format!("{} {remedy}", label("remedy", anstyle::AnsiColor::Green)));
     }
+    if let Some(key) = error.details.get("idempotencyKey") {
+        lines.push(format!("        idempotency key: {key}"));
+    }
     lines.join("\n") + "\n"
 }
 

@@ -20,7 +20,7 @@ pub enum Format {
     /// For people.
     #[default]
     Table,
-    /// One JSON value; of what streams (events, logs, watches) one value a line.
+    /// One JSON value; of what streams (events, logs) one value a line.
     Json,
     /// YAML; what streams is one document an item.
     Yaml,

@@ -35,7 +35,8 @@ with `code`, `message`, `remedy`, `retry` and `details`. The codes are explained
 command line itself are always told in words. A reader that goes away (`muster events | head`) is no error.
 
 A change is answered as soon as it is on disk. With `--wait` the command watches its operation to the end and ends with
-its result; Ctrl-C leaves the operation running, and `muster operation watch ID` comes back to it.
+its result; Ctrl-C leaves the operation running, and `muster operation watch ID` comes back to it. Both show progress on
+standard error, and with `-o json` or `-o yaml` they print one value: the operation as it ended.
 ";
 
 fn page() -> String {

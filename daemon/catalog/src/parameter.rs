@@ -34,6 +34,9 @@ pub(crate) struct ParameterFile {
     /// May be left out although it has no default; what mentions it is then left out as well.
     #[serde(default)]
     optional: bool,
+    /// For a secret: must be given, instead of being made at random, because somebody needs to know it.
+    #[serde(default)]
+    required: bool,
 }
 
 /// A parameter, checked.
@@ -67,6 +70,9 @@ impl Parameter {
         if is_secret && (file.default.is_some() || !file.one_of.is_empty() || file.optional) {
             return Err("a secret has no `default`, `oneOf` or `optional`: it is given, or made at random".to_owned());
         }
+        if file.required && !is_secret {
+            return Err("`required` is for secret; others are, without a `default` or `optional`".to_owned());
+        }
         if file.optional && file.default.is_some() {
             return Err("with a `default` it needs no `optional`".to_owned());
         }
@@ -80,13 +86,17 @@ impl Parameter {
                 Some(Pattern { text, regex })
             }
         };
-        let required = file.default.is_none() && !file.optional && !is_secret;
+        let required = if is_secret { file.required } else { file.default.is_none() && !file.optional };
         let info = ParameterInfo {
             minimum: bound(file.kind, "minimum", file.minimum.as_deref())?,
             maximum: bound(file.kind, "maximum", file.maximum.as_deref())?,
             name: file.name,
             kind: file.kind,
-            description: file.description,
+            // The form in which parameters are told has no place of its own for it.
+            description: match &pattern {
+                Some(pattern) => format!("{}; of the form `{}`", file.description, pattern.text),
+                None => file.description,
+            },
             default: file.default,
             one_of: file.one_of,
             required,
@@ -151,10 +161,19 @@ impl Parameter {
         }
     }
 
+    /// What to do about a value that was refused.
+    pub(crate) fn remedy(&self) -> String {
+        match &self.pattern {
+            Some(pattern) => format!("give a value that the regular expression `{}` matches as a whole", pattern.text),
+            None => format!("give what is asked for: {}", self.info.description),
+        }
+    }
+
     /// Checks a secret. The message never holds it.
     pub(crate) fn accept_secret(&self, secret: &str) -> Result<(), String> {
         if secret.is_empty() {
-            return Err("it cannot be empty; leave it out to have one made at random".to_owned());
+            let otherwise = if self.info.required { "" } else { "; leave it out to have one made at random" };
+            return Err(format!("it cannot be empty{otherwise}"));
         }
         match &self.pattern {
             Some(pattern) if !pattern.regex.is_match(secret) => {
@@ -213,7 +232,7 @@ impl Parameter {
             ParameterKind::Integer => range(i64::MIN),
             ParameterKind::Bytes | ParameterKind::Cpu => range(0),
             ParameterKind::Boolean => vec!["true".to_owned(), "false".to_owned()],
-            ParameterKind::String if self.pattern.is_none() => vec!["sample".to_owned()],
+            ParameterKind::String | ParameterKind::Secret if self.pattern.is_none() => vec!["sample".to_owned()],
             ParameterKind::String | ParameterKind::Secret => Vec::new(),
         }
     }
@@ -243,50 +262,4 @@ fn quoted<T: std::fmt::Display>(words: impl Iterator<Item = T>) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parameter(yaml: &str) -> Result<Parameter, String> {
-        let yaml = format!("name: p\ndescription: d\n{yaml}");
-        Parameter::from_file(serde_saphyr::from_str(&yaml).map_err(|e| e.to_string())?)
-    }
-
-    #[test]
-    fn values_outside_their_type_or_range_are_refused_with_what_is_allowed() {
-        let cases = [
-            ("kind: integer\nminimum: 1\nmaximum: 9\ndefault: 3", "10", "`10` is more than the maximum, 9"),
-            ("kind: integer", "x", "`x` is not a whole number"),
-            ("kind: boolean", "yes", "`yes` is neither `true` nor `false`"),
-            ("kind: bytes\nminimum: 64Mi", "1Mi", "`1Mi` is less than the minimum, 64Mi"),
-            ("kind: cpu\nmaximum: 2", "2001m", "`2001m` is more than the maximum, 2"),
-            ("kind: string\noneOf: [a, b]", "c", "`c` is not one of `a`, `b`"),
-            ("kind: string\npattern: '[a-z]+'\nexample: a", "ab1", "`ab1` does not have the form `[a-z]+`"),
-        ];
-        for (yaml, value, message) in cases {
-            assert_eq!(parameter(yaml).expect(yaml).accept(value), Err(message.to_owned()), "{yaml}");
-        }
-    }
-
-    #[test]
-    fn a_parameter_that_contradicts_itself_is_broken() {
-        for yaml in [
-            "kind: integer\nminimum: 3\nmaximum: 2",
-            "kind: integer\ndefault: 0\nminimum: 1",
-            "kind: string\nminimum: 1",
-            "kind: integer\npattern: x",
-            "kind: string\npattern: '('",
-            "kind: secret\ndefault: hunter2",
-            "kind: string\ndefault: x\noptional: true",
-            "kind: number",
-        ] {
-            assert!(parameter(yaml).is_err(), "{yaml}");
-        }
-    }
-
-    #[test]
-    fn a_refused_secret_is_not_in_the_message() {
-        let secret = parameter("kind: secret\npattern: '[a-z]{12,}'").expect("well-formed");
-        let message = secret.accept_secret("hunter2").expect_err("too short");
-        assert!(!message.contains("hunter2"), "{message}");
-    }
-}
+mod tests;

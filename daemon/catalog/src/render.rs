@@ -51,7 +51,11 @@ impl Parameter {
     /// Puts the given value, the default or a random secret among the values; nothing for an optional one.
     fn resolve(&self, given: Option<&SecretString>, values: &mut Values) -> Result<(), Error> {
         let name = &self.info.name;
-        let refused = |message: String| Error::invalid(name, format!("parameter `{name}`: {message}"));
+        let refused =
+            |message: String| Error::invalid(name, format!("parameter `{name}`: {message}")).with_remedy(self.remedy());
+        if given.is_none() && self.info.required {
+            return Err(self.missing());
+        }
         if self.info.kind == ParameterKind::Secret {
             let secret = match given {
                 Some(secret) => secret.clone(),
@@ -62,15 +66,17 @@ impl Parameter {
             return Ok(());
         }
         let text = given.map(SecretString::expose).or(self.info.default.as_deref());
-        match text {
-            Some(text) => {
-                values.plain.insert(name.clone(), self.accept(text).map_err(refused)?);
-                Ok(())
-            }
-            None if self.info.required => Err(Error::invalid(name, format!("parameter `{name}` is missing"))
-                .with_remedy(format!("give it with `--set {name}=…`: {}", self.info.description))),
-            None => Ok(()),
+        if let Some(text) = text {
+            values.plain.insert(name.clone(), self.accept(text).map_err(refused)?);
         }
+        Ok(())
+    }
+
+    fn missing(&self) -> Error {
+        let name = &self.info.name;
+        let value = if self.info.kind == ParameterKind::Secret { "@FILE" } else { "…" };
+        Error::invalid(name, format!("parameter `{name}` is missing"))
+            .with_remedy(format!("give it with `--set {name}={value}`: {}", self.info.description))
     }
 }
 

@@ -123,7 +123,7 @@ impl Template {
         for parameter in &self.parameters {
             let info = &parameter.info;
             trials.extend(parameter.extremes().into_iter().map(|value| (&info.name, value)));
-            if info.default.is_some() || info.kind == ParameterKind::Secret {
+            if info.default.is_some() || (info.kind == ParameterKind::Secret && !info.required) {
                 continue;
             }
             let sample = parameter

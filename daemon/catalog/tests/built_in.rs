@@ -6,13 +6,19 @@ use std::collections::BTreeMap;
 
 use muster_catalog::Catalog;
 use muster_protocol::SecretString;
-use muster_protocol::model::catalog::ParameterKind;
+use muster_protocol::model::catalog::{ParameterKind, TemplateInfo};
 use muster_protocol::model::service::{Exposure, ServiceMode, ServiceSpec};
 
 type Values = BTreeMap<String, SecretString>;
 
 fn values(pairs: &[(&str, &str)]) -> Values {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), SecretString::new(*value))).collect()
+}
+
+/// What the template cannot be without: passwords that somebody needs to know.
+fn required(template: &TemplateInfo) -> Values {
+    let required = template.parameters.iter().filter(|parameter| parameter.required);
+    required.map(|parameter| (parameter.name.clone(), SecretString::new("pass word"))).collect()
 }
 
 fn render(template: &str, name: &str, pairs: &[(&str, &str)]) -> Vec<ServiceSpec> {
@@ -26,7 +32,7 @@ fn secret_values(services: &[ServiceSpec]) -> Vec<&str> {
 }
 
 #[test]
-fn every_built_in_is_usable_and_renders_without_any_value() {
+fn every_built_in_is_usable_and_renders_with_what_it_requires() {
     let catalog = Catalog::load(None);
     let listing = catalog.list();
     assert_eq!(listing.broken, []);
@@ -34,7 +40,7 @@ fn every_built_in_is_usable_and_renders_without_any_value() {
     let expected = ["batch-job", "hello", "nats", "nginx", "postgres", "prometheus", "redis", "registry", "wordpress"];
     assert_eq!(names, expected);
     for template in &listing.templates {
-        let services = catalog.render(template.name.as_str(), None, &Values::new()).expect("renders");
+        let services = catalog.render(template.name.as_str(), None, &required(template)).expect("renders");
         assert_eq!(services.len(), template.services.len(), "{}", template.name);
         let main = services.last().expect("a main service");
         assert_eq!(main.name, template.name);
@@ -52,6 +58,7 @@ fn the_image_of_every_service_can_come_from_a_mirror() {
                 let official = parameter.default.as_deref().expect("an official image");
                 (parameter.name.clone(), SecretString::new(format!("mirror.example/{official}")))
             })
+            .chain(required(&template))
             .collect();
         for service in catalog.render(template.name.as_str(), None, &mirrored).expect("renders") {
             assert!(service.image.starts_with("mirror.example/"), "{}: {}", template.name, service.image);
@@ -103,15 +110,22 @@ fn values_arrive_with_their_types() {
 }
 
 #[test]
+fn the_form_of_a_parameter_is_shown_before_a_value_is_refused_for_it() {
+    let postgres = Catalog::load(None).show("postgres").expect("there");
+    let user = postgres.parameters.iter().find(|parameter| parameter.name == "user").expect("there");
+    assert!(user.description.ends_with("; of the form `[a-z_][a-z0-9_]{0,62}`"), "{}", user.description);
+}
+
+#[test]
 fn an_optional_machine_makes_a_constraint_only_if_it_is_given() {
-    assert!(render("postgres", "db", &[])[0].constraints.is_empty());
-    let pinned = &render("postgres", "db", &[("machine", "worker-2")])[0];
+    assert!(render("postgres", "db", &[("password", "pass word")])[0].constraints.is_empty());
+    let pinned = &render("postgres", "db", &[("password", "pass word"), ("machine", "worker-2")])[0];
     assert_eq!(pinned.constraints[0].to_string(), "host==worker-2");
 }
 
 #[test]
 fn data_of_two_services_from_one_template_is_kept_apart() {
-    let volume = |name: &str| render("redis", name, &[])[0].mounts[0].source.clone();
+    let volume = |name: &str| render("redis", name, &[("password", "pass word")])[0].mounts[0].source.clone();
     assert_eq!(volume("a").as_deref(), Some("a-data"));
     assert_eq!(volume("b").as_deref(), Some("b-data"));
 }

@@ -50,9 +50,23 @@ fn a_value_that_makes_an_impossible_service_is_refused_with_the_service() {
 }
 
 #[test]
+fn a_server_whose_password_nobody_would_know_is_refused_with_how_to_give_one() {
+    for template in ["nats", "postgres", "redis"] {
+        let error = refusal(template, "mine", &[]);
+        assert_eq!(error.code, ErrorCode::InvalidArgument);
+        assert_eq!(error.message, "parameter `password` is missing");
+        assert!(error.remedy.is_some_and(|remedy| remedy.starts_with("give it with `--set password=@FILE`: ")));
+    }
+}
+
+#[test]
 fn a_refused_secret_is_in_no_part_of_the_error() {
     let error = refusal("redis", "cache", &[("password", "hunter2\nrequirepass x")]);
     assert_eq!(error.details["field"], "password");
+    assert!(
+        error.remedy.as_ref().is_some_and(|remedy| remedy.contains(r#"`[^"\\\x00-\x1f\x7f]{1,512}`"#)),
+        "{error:?}"
+    );
     let all = format!("{error:?}{error}{}", serde_json::to_string(&error).expect("JSON"));
     assert!(!all.contains("hunter2"), "{all}");
 }

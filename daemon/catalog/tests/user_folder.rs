@@ -98,6 +98,14 @@ fn a_broken_template_is_reported_with_what_is_wrong_and_where() {
             template("mine", secret, "image: x\nfiles: [{path: /p, content: '${password}'}]"),
             "secret parameter `password` may only",
         ),
+        (
+            template(
+                "mine",
+                "- {name: p, kind: secret, required: true, pattern: 'a+', description: d}",
+                "image: x\nsecrets: [{name: s, value: '${p}'}]",
+            ),
+            "needs an `example`",
+        ),
         (template("mine", "", "image: x\nsecrets: [{name: s, value: hunter2}]"), "holds no secret parameter"),
         (
             template("mine", "", "image: x\nmounts: [{kind: volume, target: data}]"),

@@ -5,6 +5,8 @@ use std::time::Duration;
 use muster_protocol::{Cause, ErrorCode, Retry, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::words;
+
 /// Whether a failed call may have had an effect.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Certainty {
@@ -56,6 +58,12 @@ impl Failure {
         Self { certainty: Certainty::MaybeApplied, ..Self::not_applied(code, message) }
     }
 
+    /// The call itself had no effect, but it was part of something that may have had one.
+    #[must_use]
+    pub fn in_doubt(self) -> Self {
+        Self { certainty: Certainty::MaybeApplied, ..self }
+    }
+
     /// Trying again is useless until somebody changes something.
     #[must_use]
     pub fn permanent(mut self) -> Self {
@@ -77,15 +85,17 @@ impl Failure {
         self
     }
 
-    /// The cause that users see.
+    /// The cause that users see, and that is stored: a provider that says very much is quoted in part.
     pub fn into_cause(self, step: String, at: Timestamp) -> Cause {
+        let code = |code| words::at_most(words::MAX_CODE_BYTES, code);
+        let sentence = |sentence| words::at_most(words::MAX_BYTES, sentence);
         Cause {
             code: self.code,
             step,
-            message: self.message,
-            provider_code: self.provider_code,
-            provider_request_id: self.provider_request_id,
-            remedy: self.remedy,
+            message: sentence(self.message),
+            provider_code: self.provider_code.map(code),
+            provider_request_id: self.provider_request_id.map(code),
+            remedy: self.remedy.map(sentence),
             retry: self.retry,
             at,
         }

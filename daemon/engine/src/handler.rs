@@ -28,7 +28,8 @@ pub trait Handler: Send + Sync {
     /// Makes the machine a member with its role. The id is the orchestrator's id of the node.
     async fn join(&self, members: &[Member], machine: &Member) -> Result<Present, Failure>;
 
-    /// The machine's node, if the control plane lists it as a member that is not down for good.
+    /// The machine's node, if the control plane lists it as a member that is not down for good. As long as a control plane
+    /// may become a member by itself it is not absent: that is a failure.
     async fn look_up_node(&self, members: &[Member], machine: &Member) -> Result<Option<Present>, Failure>;
 
     /// Takes a node out: drains it, takes its role from it, lets it leave, forgets it. `machine` is none if the machine itself is lost.
@@ -38,6 +39,7 @@ pub trait Handler: Send + Sync {
     async fn deploy(&self, members: &[Member], order: &ServiceOrder) -> Result<Present, Failure>;
 
     /// The service as submitted, with the generation that it was last submitted for. Only one with our marks counts.
+    /// What was made for one that did not come to be goes before it is said to be absent.
     async fn look_up_service(&self, members: &[Member], service: &Name) -> Result<Option<Present>, Failure>;
 
     /// Removes a service with its secrets and configuration files. Its volumes stay with the machines.

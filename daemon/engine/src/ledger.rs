@@ -175,6 +175,16 @@ impl LedgerEntry {
         }
     }
 
+    /// The provider's or orchestrator's id of it, as far as one is known.
+    pub fn id(&self) -> Option<&String> {
+        match &self.state {
+            ResourceState::Present(known) | ResourceState::Removing(known) | ResourceState::Unknown(Some(known)) => {
+                Some(&known.id)
+            }
+            ResourceState::Unknown(None) | ResourceState::Wanted => None,
+        }
+    }
+
     /// How the machine is reached, if this is a machine that is there or going.
     pub fn access(&self) -> Option<&MachineAccess> {
         let present = match &self.state {

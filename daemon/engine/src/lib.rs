@@ -26,3 +26,4 @@ pub mod sim;
 pub mod state;
 pub mod validate;
 pub mod view;
+pub mod words;

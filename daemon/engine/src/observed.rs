@@ -100,6 +100,16 @@ pub struct ObservedService {
     pub endpoints: Vec<Endpoint>,
     /// Why copies do not run, in the orchestrator's words.
     pub message: Option<String>,
+    /// What copies that are not ready are at, in the orchestrator's words: `2 preparing`. No trouble in itself.
+    pub under_way: Option<String>,
+}
+
+impl ObservedService {
+    /// How far it is: `1 of 3 copies are ready, the others: 2 preparing`.
+    pub fn progress(&self) -> String {
+        let others = self.under_way.as_ref().map_or_else(String::new, |others| format!(", the others: {others}"));
+        format!("{} of {} copies are ready{others}", self.ready, self.wanted)
+    }
 }
 
 /// One container.

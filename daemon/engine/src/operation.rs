@@ -15,6 +15,16 @@ pub struct OperationRecord {
     pub target: Target,
 }
 
+impl OperationRecord {
+    /// Which version of a service was asked for before, and is again if this is cancelled.
+    pub fn before(&self, service: &Name) -> Option<&ServiceVersion> {
+        match &self.target {
+            Target::Cluster { .. } => None,
+            Target::Services(targets) => targets.iter().find(|target| target.name == *service)?.before.as_ref(),
+        }
+    }
+}
+
 /// What an operation changed.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Target {

@@ -1,9 +1,9 @@
 //! Machine preparation: from a plain host reachable by SSH to one on which the orchestrator can be formed or joined.
 
 use async_trait::async_trait;
-use muster_protocol::Name;
 use muster_protocol::model::cluster::ClusterSpec;
 use muster_protocol::model::host::Role;
+use muster_protocol::{Error, Name};
 
 use crate::context::{ClusterContext, Material};
 use crate::failure::Failure;
@@ -12,6 +12,9 @@ use crate::ledger::MachineAccess;
 /// Prepares machines for one orchestrator.
 #[async_trait]
 pub trait Preparer: Send + Sync {
+    /// Refuses a cluster whose machines cannot be prepared as it asks, by the field; pure.
+    fn validate(&self, spec: &ClusterSpec) -> Result<(), Error>;
+
     /// Keys and certificates for a new cluster.
     fn material(&self, spec: &ClusterSpec) -> Result<Material, Failure>;
 

@@ -1,17 +1,26 @@
 //! What can be said about a request without knowing anything else. Pure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use muster_protocol::Error;
+use muster_protocol::model::account::AccountSpec;
 use muster_protocol::model::cluster::ClusterSpec;
 use muster_protocol::model::service::{Exposure, MountKind, Probe, ServiceMode, ServiceSpec};
+use muster_protocol::{Error, SecretString, codec};
+use serde::Serialize;
+
+use crate::state::ServiceChange;
 
 /// Most copies of one service.
 const MAX_REPLICAS: u32 = 10_000;
-/// Files go into the store and through the orchestrator's own store; Swarm's limit is 500 kB, the store's value limit less.
-const MAX_FILE_BYTES: usize = 32 * 1024;
-/// All of a service's own words; the store keeps a service in one value.
-const MAX_SPEC_BYTES: usize = 48 * 1024;
+/// The longest time that a service may ask for: a day. Nothing is waited for without an end.
+const MAX_TIME_MS: u64 = 24 * 60 * 60 * 1000;
+/// A service's specification as it is stored. The store keeps it in one value of 64 KiB, with the last good version of
+/// the same size and a cause beside it.
+pub const MAX_SERVICE_BYTES: usize = 28 * 1024;
+/// All secrets of a service, or all credentials of an account, which are sealed as one value.
+pub const MAX_SECRET_BYTES: usize = 48 * 1024;
+/// A cluster's or an account's specification. Operations have that of a cluster before them in their record too.
+const MAX_SPEC_BYTES: usize = 16 * 1024;
 
 /// Checks the numbers of a cluster.
 pub fn cluster(spec: &ClusterSpec) -> Result<(), Error> {
@@ -24,7 +33,27 @@ pub fn cluster(spec: &ClusterSpec) -> Result<(), Error> {
         let most = ClusterSpec::MAX_WORKERS;
         return Err(Error::invalid("workers", format!("{} workers are too many, at most {most}", spec.workers)));
     }
-    check_labels("labels", spec.labels.keys())
+    check_labels("labels", spec.labels.keys())?;
+    check_size("spec", "the cluster", spec, MAX_SPEC_BYTES, "use fewer or shorter labels")
+}
+
+/// Checks the size of an account; what else must be true of it depends on its infrastructure.
+pub fn account(spec: &AccountSpec) -> Result<(), Error> {
+    secrets("credentials", "the account", &spec.credentials)?;
+    let open = AccountSpec { credentials: BTreeMap::new(), ..spec.clone() };
+    check_size("spec", "the account", &open, MAX_SPEC_BYTES, "use fewer or shorter defaults")
+}
+
+/// Checks the size of secrets that are kept together.
+pub fn secrets<N: AsRef<str>>(field: &str, owner: &str, values: &BTreeMap<N, SecretString>) -> Result<(), Error> {
+    let bytes: usize = values.iter().map(|(name, value)| name.as_ref().len() + value.expose().len()).sum();
+    if bytes > MAX_SECRET_BYTES {
+        let message = format!("the secrets of {owner} have {bytes} bytes, at most {MAX_SECRET_BYTES} are kept");
+        return Err(
+            Error::invalid(field, message).with_remedy("keep large secrets elsewhere, and only the key to them here")
+        );
+    }
+    Ok(())
 }
 
 /// Checks a service, whatever the orchestrator.
@@ -36,7 +65,10 @@ pub fn service(spec: &ServiceSpec) -> Result<(), Error> {
     check_ports(spec)?;
     check_times(spec)?;
     check_labels("labels", spec.labels.keys())?;
-    check_size(spec)
+    let mut open = spec.clone();
+    let values = ServiceChange::take_secrets(&mut open);
+    secrets("secrets.value", "the service", &values)?;
+    check_size("spec", "the service", &open, MAX_SERVICE_BYTES, "put large files into the image")
 }
 
 fn check_image(image: &str) -> Result<(), Error> {
@@ -107,12 +139,7 @@ fn check_paths(spec: &ServiceSpec) -> Result<(), Error> {
             .with_remedy("a volume needs a name, a bind an absolute path, a tmpfs nothing"));
         }
     }
-    let long = spec.files.iter().find(|file| file.content.len() > MAX_FILE_BYTES);
-    match long {
-        Some(file) => Err(Error::invalid("files", format!("`{}` is longer than {MAX_FILE_BYTES} bytes", file.path))
-            .with_remedy("put large files into the image")),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 fn check_ports(spec: &ServiceSpec) -> Result<(), Error> {
@@ -158,7 +185,18 @@ fn check_times(spec: &ServiceSpec) -> Result<(), Error> {
     if spec.update.deadline_ms < 1_000 {
         return Err(Error::invalid("update.deadlineMs", "a change needs at least 1000 ms"));
     }
-    Ok(())
+    let of_health = spec.health.iter().flat_map(|health| {
+        [
+            ("health.intervalMs", health.interval_ms),
+            ("health.timeoutMs", health.timeout_ms),
+            ("health.startPeriodMs", health.start_period_ms),
+        ]
+    });
+    let of_update = [("update.deadlineMs", spec.update.deadline_ms), ("update.delayMs", spec.update.delay_ms)];
+    match of_health.chain(of_update).find(|(_, time)| *time > MAX_TIME_MS) {
+        Some((field, time)) => Err(Error::invalid(field, format!("{time} ms are too long, at most {MAX_TIME_MS}"))),
+        None => Ok(()),
+    }
 }
 
 fn check_labels<'a>(field: &str, labels: impl Iterator<Item = &'a String>) -> Result<(), Error> {
@@ -171,17 +209,15 @@ fn check_labels<'a>(field: &str, labels: impl Iterator<Item = &'a String>) -> Re
     Ok(())
 }
 
-fn check_size(spec: &ServiceSpec) -> Result<(), Error> {
-    let texts = spec.command.iter().chain(&spec.args).chain(spec.env.keys()).chain(spec.env.values());
-    let labels = spec.labels.keys().chain(spec.labels.values());
-    let files = spec.files.iter().map(|file| file.content.len() + file.path.len());
-    let size: usize = texts.chain(labels).map(String::len).chain(files).sum();
-    if size > MAX_SPEC_BYTES {
-        return Err(Error::invalid(
-            "spec",
-            format!("the service's words take {size} bytes, at most {MAX_SPEC_BYTES} are allowed"),
-        )
-        .with_remedy("put large files into the image"));
+/// Whether what is asked for fits into its record, in the form in which it is stored.
+fn check_size(field: &str, owner: &str, spec: &impl Serialize, most: usize, remedy: &str) -> Result<(), Error> {
+    let encoded = codec::encode(spec).map_err(|error| Error::invalid(field, format!("{owner}: {error}")))?;
+    if encoded.len() > most {
+        let message = format!("{owner} as it is asked for has {} bytes, at most {most} are kept", encoded.len());
+        return Err(Error::invalid(field, message).with_remedy(remedy));
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@ use crate::action::Action;
 use crate::desired::{machine_id, role_and_number};
 use crate::ledger::{ResourceKey, ResourceState};
 use crate::plan::{Gate, Plan, Step};
-use crate::state::ClusterState;
+use crate::state::{ClusterState, StepTimes};
 
 /// The cluster's line in the list.
 pub fn summary(state: &ClusterState) -> ClusterSummary {
@@ -42,7 +42,6 @@ pub fn summary(state: &ClusterState) -> ClusterSummary {
 
 /// Everything about the cluster that is not in a list of its own, with the plan that is being performed.
 pub fn cluster(state: &ClusterState, plan: &Plan) -> ClusterInfo {
-    let steps = plan.steps.iter().map(|step| step_view(state, step)).collect();
     let leftovers = if state.desired().absent { leftovers(state) } else { Vec::new() };
     ClusterInfo {
         summary: summary(state),
@@ -51,7 +50,7 @@ pub fn cluster(state: &ClusterState, plan: &Plan) -> ClusterInfo {
         phase_since: state.record.phase_since,
         version: state.observed.orchestrator.version.clone(),
         endpoints: state.observed.orchestrator.endpoints.clone(),
-        steps,
+        steps: steps(state, plan),
         causes: state.causes(),
         operations: state.operations.keys().copied().collect(),
         leftovers,
@@ -61,29 +60,33 @@ pub fn cluster(state: &ClusterState, plan: &Plan) -> ClusterInfo {
 
 fn leftovers(state: &ClusterState) -> Vec<Leftover> {
     let infrastructure = state.ledger.iter().filter(|(key, _)| key.is_infrastructure());
-    infrastructure
-        .map(|(key, entry)| Leftover {
-            key: key.to_string(),
-            provider_id: match &entry.state {
-                ResourceState::Present(present) | ResourceState::Removing(present) => Some(present.id.clone()),
-                ResourceState::Unknown(known) => known.as_ref().map(|present| present.id.clone()),
-                ResourceState::Wanted => None,
-            },
-            cause: entry.cause.clone(),
-        })
-        .collect()
+    let known = infrastructure.map(|(key, entry)| Leftover {
+        key: key.to_string(),
+        provider_id: entry.id().cloned(),
+        cause: entry.cause.clone(),
+    });
+    let sweep_cause = state.sweep_retry.as_ref().and_then(|entry| entry.cause.as_ref());
+    let strays = state.strays.iter().map(|stray| Leftover {
+        key: stray.key.as_ref().map_or_else(|| "unknown".to_owned(), ResourceKey::to_string),
+        provider_id: Some(stray.present.id.clone()),
+        cause: sweep_cause.cloned(),
+    });
+    known.chain(strays).collect()
 }
 
 /// The plan as users see it.
 pub fn plan_view(state: &ClusterState, plan: &Plan) -> PlanView {
-    let steps = plan.steps.iter().map(|step| step_view(state, step)).collect();
-    PlanView { cluster: state.desired().spec.name.clone(), steps }
+    PlanView { cluster: state.desired().spec.name.clone(), steps: steps(state, plan) }
 }
 
-fn step_view(state: &ClusterState, step: &Step) -> StepView {
+fn steps(state: &ClusterState, plan: &Plan) -> Vec<StepView> {
+    let times = state.times_of(plan);
+    plan.steps.iter().zip(times).map(|(step, times)| step_view(state, step, &times)).collect()
+}
+
+fn step_view(state: &ClusterState, step: &Step, times: &StepTimes) -> StepView {
     let key = step.action.key();
     let entry = key.as_ref().and_then(|key| state.ledger.get(key));
-    let call = state.in_flight.get(&key).filter(|call| call.action == step.action);
     let cause = match (&step.gate, &step.action) {
         (Gate::Blocked(cause), _) => Some(cause.clone()),
         (_, Action::Await(ResourceKey::Node(name))) => state.node_cause(name),
@@ -106,16 +109,13 @@ fn step_view(state: &ClusterState, step: &Step) -> StepView {
         Gate::Retrying(at) => (StepStatus::Retrying, Some("its next try".to_owned()), Some(*at)),
         Gate::Blocked(cause) => (StepStatus::Blocked, Some(cause.message.clone()), None),
     };
-    let since = call.map(|call| call.since).or(entry.map(|entry| entry.since));
-    let operations = state.running_operations().map(|operation| operation.info.deadline);
-    let operation_deadline = operations.chain(state.record.removal_deadline).max();
     StepView {
         name: step.action.to_string(),
         after: step.after.iter().map(Action::to_string).collect(),
         status,
         waits_for,
-        since,
-        deadline: call.map(|call| call.deadline).or(operation_deadline),
+        since: Some(times.since),
+        deadline: times.until,
         attempts: entry.map_or(0, |entry| entry.failures),
         next_try,
         cause,

@@ -8,8 +8,13 @@ use std::time::Duration;
 
 use bench::situations::{HOUR, ended, ready, run};
 use bench::{Bench, CLUSTER, INSTANCE};
+use muster_engine::action::{Action, Outcome};
 use muster_engine::desired::machine_name;
-use muster_engine::ledger::ResourceKey;
+use muster_engine::driver::Owned;
+use muster_engine::ledger::{Facts, Present, ResourceKey};
+use muster_engine::sim::{CallKind, Fault, every};
+use muster_engine::view;
+use muster_protocol::ErrorCode;
 use muster_protocol::model::cluster::ClusterPhase;
 use muster_protocol::model::host::Role;
 use muster_protocol::model::operation::OperationPhase;
@@ -87,5 +92,41 @@ fn a_cancelled_create_is_a_delete() {
         assert!(bench.run_until(HOUR, |bench| bench.phase() == ClusterPhase::Deleted).await);
         assert_eq!(bench.ended[&create].phase, OperationPhase::Cancelled);
         assert!(bench.world.audit(INSTANCE, &[]).is_clean());
+    });
+}
+
+#[test]
+fn everything_that_a_sweep_finds_is_listed_as_left_whether_or_not_its_mark_says_what_it_is() {
+    run(async {
+        let mut bench = ready(1, 0).await;
+        let refused = Fault::Refused { code: ErrorCode::Provider, permanent: true };
+        bench.world.inject(every(|call| call.kind == CallKind::Remove, refused));
+        let delete = bench.ask(|state, asked| state.admit_delete(asked)).unwrap();
+        ended(&mut bench, &delete).await;
+        assert_eq!(bench.phase(), ClusterPhase::Released);
+        let mut sweep = |found: &[(Option<&str>, &str)]| {
+            let owned = found.iter().map(|(key, id)| Owned {
+                cluster: CLUSTER,
+                key: key.map(|key| key.parse().unwrap()),
+                present: Present { id: (*id).to_owned(), facts: Facts::None },
+            });
+            let now = bench.now();
+            bench.state.finish(&Action::Sweep, Outcome::Swept(owned.collect()), now);
+            bench.state.settle(now);
+            let left = view::cluster(&bench.state, &bench.plan()).leftovers;
+            let left =
+                left.into_iter().filter(|left| left.provider_id.as_ref().is_some_and(|id| id.starts_with("vm-")));
+            left.map(|left| (left.key, left.provider_id.unwrap(), left.cause.map(|cause| cause.message)))
+                .collect::<Vec<_>>()
+        };
+        let left = sweep(&[(None, "vm-1"), (None, "vm-2"), (Some("node/worker-9"), "vm-3")]);
+        let why = Some("marked as this cluster's, but not as what: vm-1, vm-2, vm-3".to_owned());
+        let stray = |key: &str, id: &str| (key.to_owned(), id.to_owned(), why.clone());
+        assert_eq!(left, [stray("unknown", "vm-1"), stray("unknown", "vm-2"), stray("node/worker-9", "vm-3")]);
+        // Two of one key: the ledger takes one of them at a time.
+        let left = sweep(&[(Some("machine/worker-9"), "vm-4"), (Some("machine/worker-9"), "vm-5")]);
+        let mut ids: Vec<String> = left.into_iter().map(|(_, id, _)| id).collect();
+        ids.sort();
+        assert_eq!(ids, ["vm-4", "vm-5"]);
     });
 }

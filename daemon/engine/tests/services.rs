@@ -4,11 +4,14 @@
 
 mod bench;
 
+use std::time::Duration;
+
 use bench::Bench;
 use bench::situations::{HOUR, ended, ready, run, service};
+use muster_engine::sim::{CallKind, Fault, every};
 use muster_protocol::ErrorCode;
 use muster_protocol::model::operation::{OperationInfo, OperationPhase};
-use muster_protocol::model::service::ServicePhase;
+use muster_protocol::model::service::{ServiceMode, ServicePhase};
 
 async fn with_service(image: &str) -> (Bench, OperationInfo) {
     let mut bench = ready(1, 1).await;
@@ -37,7 +40,8 @@ fn a_service_update_is_submitted_then_awaited() {
     run(async {
         let (mut bench, create) = with_service("good:1").await;
         ended(&mut bench, &create).await;
-        let update = bench.ask(|state, asked| state.admit_service_update(service("web", "good:2", 2), asked)).unwrap();
+        let update =
+            bench.ask(|state, asked| state.admit_service_update(service("web", "good:2", 2), None, asked)).unwrap();
         assert_eq!(bench.steps(), ["update service/web", "await service/web < update service/web"]);
         assert_eq!(ended(&mut bench, &update).await.phase, OperationPhase::Succeeded);
     });
@@ -49,12 +53,82 @@ fn a_service_update_that_does_not_become_well_returns_to_the_last_good_version()
         let (mut bench, create) = with_service("good:1").await;
         ended(&mut bench, &create).await;
         let change = service("web", "sim/broken", 2);
-        let update = bench.ask(|state, asked| state.admit_service_update(change, asked)).unwrap();
+        let update = bench.ask(|state, asked| state.admit_service_update(change, None, asked)).unwrap();
         let end = ended(&mut bench, &update).await;
         assert_eq!((end.phase, end.cause.unwrap().code), (OperationPhase::Failed, ErrorCode::Unhealthy));
         assert!(bench.run_until(HOUR, |bench| web(bench).phase == ServicePhase::Running).await);
         assert_eq!(web(&bench).version.spec.image, "good:1");
         assert_eq!(web(&bench).generation, 3);
         assert!(web(&bench).withdrawn.is_some());
+    });
+}
+
+#[test]
+fn a_service_update_that_takes_longer_than_it_may_says_how_far_it_came() {
+    run(async {
+        let (mut bench, create) = with_service("good:1").await;
+        ended(&mut bench, &create).await;
+        let mut change = service("web", "good:2", 2);
+        change.spec.update.deadline_ms = 250;
+        let update = bench.ask(|state, asked| state.admit_service_update(change, None, asked)).unwrap();
+        let cause = ended(&mut bench, &update).await.cause.unwrap();
+        assert_eq!(cause.code, ErrorCode::DeadlineExceeded);
+        assert_eq!(
+            cause.message,
+            "`await service/web` did not come to an end in time: 0 of 2 copies are ready, the others: 2 pending"
+        );
+    });
+}
+
+#[test]
+fn an_update_that_never_is_heard_of_is_tried_ever_more_seldom_and_its_cause_stays() {
+    run(async {
+        let (mut bench, create) = with_service("good:1").await;
+        ended(&mut bench, &create).await;
+        bench.world.inject(every(|call| call.kind == CallKind::Deploy, Fault::LostRequest));
+        let mut change = service("web", "good:2", 2);
+        change.spec.update.deadline_ms = 300_000;
+        let update = bench.ask(|state, asked| state.admit_service_update(change, None, asked)).unwrap();
+        let tried =
+            |bench: &Bench| bench.finished.iter().filter(|done| done.to_string() == "update service/web").count();
+        assert!(bench.run_until(HOUR, |bench| tried(bench) == 1).await);
+        while bench.end_of(&update).is_none() {
+            let cause = bench.state.service_cause(&"web".parse().unwrap());
+            assert!(cause.is_some_and(|cause| cause.step == "update service/web"), "{}", bench.gates());
+            bench.run_for(Duration::from_secs(1)).await;
+        }
+        // 1, 2, 4, 8, 16, 32, 60, 60, … seconds between them.
+        assert!((8..=12).contains(&tried(&bench)), "{}", tried(&bench));
+    });
+}
+
+#[test]
+fn an_update_that_was_made_of_another_generation_is_refused_and_changes_nothing() {
+    run(async {
+        let (mut bench, create) = with_service("good:1").await;
+        ended(&mut bench, &create).await;
+        let mut update = |image: &str, generation| {
+            bench.ask(|state, asked| state.admit_service_update(service("web", image, 2), Some(generation), asked))
+        };
+        update("good:2", 1).unwrap();
+        let refused = update("good:3", 1).unwrap_err();
+        assert_eq!((refused.code, refused.details["generation"].as_str()), (ErrorCode::Conflict, "2"));
+        assert!(refused.remedy.is_some());
+        assert_eq!((web(&bench).version.spec.image.as_str(), web(&bench).generation), ("good:2", 2));
+        assert_eq!(bench.state.operations.len(), 1, "the update of the other goes on");
+    });
+}
+
+#[test]
+fn the_mode_of_a_service_is_not_supported_to_change() {
+    run(async {
+        let (mut bench, create) = with_service("good:1").await;
+        ended(&mut bench, &create).await;
+        let mut change = service("web", "good:1", 1);
+        change.spec.mode = ServiceMode::Global;
+        let refused = bench.ask(|state, asked| state.admit_service_update(change, None, asked)).unwrap_err();
+        assert_eq!((refused.code, refused.details["field"].as_str()), (ErrorCode::Unsupported, "mode"));
+        assert!(refused.remedy.unwrap().contains("create it"));
+        assert_eq!(web(&bench).generation, 1);
     });
 }

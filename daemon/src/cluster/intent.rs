@@ -11,9 +11,9 @@ use muster_store::Batch;
 
 use super::workshop::Workshop;
 use crate::journal::records::StoredAnswer;
+use crate::permits::Permit;
 
 /// Somebody asks for a change.
-#[derive(Debug)]
 pub struct Intent {
     /// What for.
     pub wish: Wish,
@@ -21,7 +21,13 @@ pub struct Intent {
     pub asked: Asked,
     /// The answer to keep under the caller's idempotency key.
     pub answer: Option<StoredAnswer>,
+    /// The turn of its idempotency key, which ends when the change is on disk or refused: if its caller does not wait so
+    /// long and asks again, the second one finds the answer of the first.
+    pub turn: Option<Turn>,
 }
+
+/// The only one at a time with its user's idempotency key.
+pub type Turn = Permit<(u32, String)>;
 
 /// What is asked for.
 #[derive(Debug)]
@@ -45,7 +51,12 @@ pub enum Wish {
         template: Option<String>,
     },
     /// Another version of a service.
-    UpdateService(Box<ServiceSpec>),
+    UpdateService {
+        /// What to run; a secret without a value keeps the one it has.
+        spec: Box<ServiceSpec>,
+        /// The generation that it was made of, if that must be the present one.
+        expected_generation: Option<u64>,
+    },
     /// Another number of copies.
     ScaleService(Name, u32),
     /// A service less.
@@ -72,9 +83,11 @@ impl Intent {
                 let changes: Vec<(ServiceId, ServiceChange)> = changes.collect::<Result<_, _>>()?;
                 state.admit_service_create(changes, asked)?
             }
-            Wish::UpdateService(spec) => {
+            Wish::UpdateService { spec, expected_generation } => {
+                // First of all: a spec that was made of another generation may be wrong for that reason alone.
+                state.expect_generation(&spec.name, expected_generation)?;
                 let change = changed_service(workshop, state, batch, *spec).await?;
-                state.admit_service_update(change, asked)?
+                state.admit_service_update(change, expected_generation, asked)?
             }
             Wish::ScaleService(name, replicas) => state.admit_service_scale(&name, replicas, asked)?,
             Wish::DeleteService(name) => state.admit_service_delete(&name, asked)?,
@@ -157,6 +170,8 @@ fn store_secrets(
     if version == 0 {
         return Ok(());
     }
+    // Those that an update keeps count as well.
+    validate::secrets("secrets.value", "the service", values)?;
     workshop.shared.vault.put_secrets(batch, service, version, values).map_err(|error| not_stored(&error))
 }
 

@@ -21,6 +21,7 @@ use super::commit::Uncommitted;
 use super::dispatch;
 use super::driver::{DriverActor, DriverMessage};
 use super::handler::{HandlerActor, HandlerMessage};
+use super::intent::Turn;
 use super::message::SupervisorMessage;
 use super::workshop::Workshop;
 
@@ -53,6 +54,7 @@ struct Alarm {
 /// Somebody who waits for the answer to a request.
 struct Asker {
     admitted: OperationInfo,
+    _turn: Option<Turn>,
     reply: RpcReplyPort<Result<OperationInfo, Error>>,
 }
 
@@ -120,9 +122,10 @@ impl Actor for Supervisor {
         let mut batch = Batch::new();
         let mut asker = None;
         match message {
-            SupervisorMessage::Asked(intent, reply) => {
+            SupervisorMessage::Asked(mut intent, reply) => {
+                let turn = intent.turn.take();
                 match intent.admit(&state.workshop, &mut next, &mut batch).await {
-                    Ok(admitted) => asker = Some(Asker { admitted, reply }),
+                    Ok(admitted) => asker = Some(Asker { admitted, _turn: turn, reply }),
                     Err(refusal) => {
                         let _ = reply.send(Err(refusal));
                         return Ok(());
@@ -232,7 +235,7 @@ impl SupervisorState {
         let asker = asker.map(|asker| asker.with_conclusions(&next));
         match (self.commit(next, plan, batch).await, asker) {
             (Ok(()), None) => {}
-            (Ok(()), Some(Asker { admitted, reply })) => {
+            (Ok(()), Some(Asker { admitted, reply, _turn })) => {
                 // A caller that has gone away finds the operation in the list.
                 let _ = reply.send(Ok(admitted));
             }

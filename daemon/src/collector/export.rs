@@ -9,7 +9,7 @@ pub async fn export(context: &Context) {
     let result = match context.store.export().await {
         Ok(summary) => {
             info!(file = %summary.path.display(), records = summary.records, bytes = summary.bytes, "the store is exported");
-            "ok"
+            "done"
         }
         Err(cause) => {
             error!(%cause, "the store could not be exported; is the disk full?");

@@ -32,8 +32,9 @@ pub async fn look(context: &Context, leftovers: &mut Leftovers) {
     };
     for place in &places {
         let Ok(driver) = context.provisioner.driver(place.0, place.1.as_ref()).await else { continue };
-        let listed = timeout(CALL_LIMIT, driver.list_owned(context.provisioner.instance, None)).await;
-        match listed.unwrap_or_else(|_| Err(no_answer())) {
+        let gate = context.provisioner.gate(place.0, place.1.as_ref());
+        let listing = gate.look(CALL_LIMIT, driver.list_owned(context.provisioner.instance, None));
+        match timeout(CALL_LIMIT, listing).await.ok().flatten().unwrap_or_else(|| Err(no_answer())) {
             Ok(owned) => match without_cluster(context, owned).await {
                 Ok(found) => {
                     let decisions = leftovers.note(place, found, context.now());
@@ -125,8 +126,9 @@ async fn remove_from(
         spec: spec_of(place, name.clone()),
         material: Material::default(),
     };
-    let removal = driver.remove(&cluster, key, &leftover.owned.present.id);
-    timeout(CALL_LIMIT, removal).await.unwrap_or_else(|_| Err(no_answer()))
+    let gate = context.provisioner.gate(place.0, place.1.as_ref());
+    let removal = gate.call(CALL_LIMIT, driver.remove(&cluster, key, &leftover.owned.present.id));
+    timeout(CALL_LIMIT, removal).await.ok().flatten().unwrap_or_else(|| Err(no_answer()))
 }
 
 /// A removal goes by marks and ids; what the cluster was otherwise is forgotten and does not matter.

@@ -104,14 +104,37 @@ impl Config {
             ("limits.calls_per_account", limits.calls_per_account),
             ("store.exports_kept", self.store.exports_kept),
         ] {
-            if value == 0 {
-                return Err(format!("`{key}` must be at least 1"));
-            }
+            at_least(key, value as u64, 1)?;
         }
+        let deadlines = &self.deadlines;
+        for (key, value) in [
+            ("history.events_days", self.history.events_days),
+            ("limits.handshake_ms", limits.handshake_ms),
+            ("limits.frame_ms", limits.frame_ms),
+            ("limits.read_ms", limits.read_ms),
+            ("limits.change_ms", limits.change_ms),
+            ("limits.look_when_busy_ms", limits.look_when_busy_ms),
+            ("limits.look_when_idle_ms", limits.look_when_idle_ms),
+            ("deadlines.cluster_minutes", deadlines.cluster_minutes),
+            ("deadlines.removal_minutes", deadlines.removal_minutes),
+            ("deadlines.first_service_minutes", deadlines.first_service_minutes),
+            ("deadlines.infrastructure_call_minutes", deadlines.infrastructure_call_minutes),
+            ("deadlines.preparation_minutes", deadlines.preparation_minutes),
+            ("deadlines.orchestrator_call_minutes", deadlines.orchestrator_call_minutes),
+            ("preparation.boot_limit_ms", self.preparation.boot_limit_ms),
+        ] {
+            at_least(key, value, 1)?;
+        }
+        // The client of the Docker Engine counts whole seconds.
+        at_least("local.request_limit_ms", self.local.request_limit_ms, 1000)?;
         tracing_subscriber::EnvFilter::try_new(&self.log.level)
             .map_err(|error| format!("`log.level`: {error}; use for example `info` or `info,musterd=debug`"))?;
         Ok(())
     }
+}
+
+fn at_least(key: &str, value: u64, least: u64) -> Result<(), String> {
+    if value < least { Err(format!("`{key}` is {value}; it must be at least {least}")) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -153,5 +176,26 @@ mod tests {
     fn numbers_and_filters_that_cannot_work_are_refused_by_name() {
         assert!(refused("[limits]\nsessions = 0\n").contains("limits.sessions"));
         assert!(refused("[log]\nlevel = \"a=b=c\"\n").contains("log.level"));
+    }
+
+    #[test]
+    fn a_time_within_which_nothing_can_be_done_is_refused() {
+        for (section, key) in [
+            ("history", "events_days"),
+            ("limits", "read_ms"),
+            ("limits", "look_when_busy_ms"),
+            ("deadlines", "cluster_minutes"),
+            ("preparation", "boot_limit_ms"),
+        ] {
+            let error = refused(&format!("[{section}]\n{key} = 0\n"));
+            assert!(error.contains(&format!("`{section}.{key}` is 0; it must be at least 1")), "{error}");
+        }
+        assert!(refused("[local]\nrequest_limit_ms = 999\n").contains("at least 1000"));
+    }
+
+    #[test]
+    fn a_time_that_may_be_nothing_is_taken() {
+        let text = "[store]\nexport_interval_minutes = 0\n[limits]\ndrain_ms = 0\n[sim]\nrollout_ms = 0\n";
+        assert!(Config::parse(text, Path::new("muster.toml")).is_ok());
     }
 }

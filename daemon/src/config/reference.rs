@@ -24,7 +24,7 @@ pub const SETTINGS: &[Setting] = &[
     optional(
         "state_dir",
         "`/var/lib/muster`; for a plain user `~/.local/state/muster`",
-        "Where everything lasting lies: the store with its exports, the sealing key, the simulated world. `--state-dir` goes before it.",
+        "Where everything lasting lies: the store with its exports, the sealing key, the simulated world. `--state-dir` goes before it. Under the shipped unit another place also needs `ReadWritePaths=` in a drop-in.",
     ),
     optional(
         "socket.path",
@@ -34,7 +34,7 @@ pub const SETTINGS: &[Setting] = &[
     optional(
         "socket.group",
         "the daemon's own group",
-        "The group whose members may connect. What they may do is said in `access`.",
+        "The group whose members may connect. What they may do is said in `access`. For a socket that systemd passes, `SocketGroup=` in its unit says it instead.",
     ),
     setting("access.viewer.users", "Users, by name or number, who may look at everything but secrets."),
     setting("access.viewer.groups", "Groups whose members may look."),
@@ -62,7 +62,7 @@ pub const SETTINGS: &[Setting] = &[
     optional(
         "store.key_file",
         "the systemd credential `muster-key`, if there is one, else `STATE_DIR/sealing.key`",
-        "The file of 32 bytes that secrets are sealed under. It is made at the first start.",
+        "The file of 32 bytes that secrets are sealed under. It is made at the first start. Under the shipped unit another place also needs `ReadWritePaths=` in a drop-in.",
     ),
     setting("history.events_kept", "How many events are kept; a few dozen more may be, for they go in chunks."),
     setting("history.events_days", "For how many days events are kept at most."),
@@ -123,7 +123,10 @@ pub const SETTINGS: &[Setting] = &[
         "local.plain",
         "Whether Muster's own image is the plain one, on which the orchestrator's packages are installed from the network.",
     ),
-    setting("local.request_limit_ms", "Within how many milliseconds the Docker Engine must answer one request."),
+    setting(
+        "local.request_limit_ms",
+        "Within how many milliseconds the Docker Engine must answer one request: at least 1000, and counted in whole seconds.",
+    ),
     setting(
         "preparation.registry_mirrors",
         "Registries that engines on machines ask before Docker Hub, as URLs. `{gateway}` stands for the machine's default gateway.",

@@ -9,7 +9,7 @@ use ractor::{ActorRef, MessagingErr};
 use tokio::time::{Instant, sleep};
 
 use super::context::{Context, stopping};
-use super::idempotency::{self, Beginning, Keyed};
+use super::idempotency::{self, Beginning, Keyed, New};
 use super::roles::Caller;
 use crate::board::Pinned;
 use crate::cluster::intent::{Intent, Wish};
@@ -27,26 +27,27 @@ pub async fn for_change(
     cluster: &Name,
     wish: Wish,
 ) -> Result<Response, Error> {
-    let new = match idempotency::begin(context, caller, keyed).await? {
+    let New { answer, turn } = match idempotency::begin(context, caller, keyed).await? {
         Beginning::Known(operation) => return Ok(Response::Operation(*operation)),
         Beginning::New(new) => new,
     };
+    let intent = Intent { wish, asked: context.asked(caller), answer, turn };
+    let found = || context.provisioner.shared.board.cluster(cluster);
+    Ok(Response::Operation(hand_over(context, cluster, found, intent).await?))
+}
+
+/// Hands an intent to the supervisor of the cluster of this name, which `found` finds. So many may wait for each.
+pub async fn hand_over(
+    context: &Context,
+    cluster: &Name,
+    found: impl Fn() -> Result<Pinned, Error>,
+    mut intent: Intent,
+) -> Result<OperationInfo, Error> {
     let _permit = context.changes.try_take(cluster).ok_or_else(|| {
         Error::new(ErrorCode::Busy, format!("too many changes of cluster `{cluster}` are waiting"))
             .with_remedy("ask again in a moment")
             .retry_later()
     })?;
-    let intent = Intent { wish, asked: context.asked(caller), answer: new.answer.clone() };
-    let found = || context.provisioner.shared.board.cluster(cluster);
-    Ok(Response::Operation(hand_over(context, found, intent).await?))
-}
-
-/// Hands an intent to the supervisor of the cluster that `found` finds.
-pub async fn hand_over(
-    context: &Context,
-    found: impl Fn() -> Result<Pinned, Error>,
-    mut intent: Intent,
-) -> Result<OperationInfo, Error> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let supervisor = supervisor(context, &found, deadline).await?;
@@ -98,6 +99,6 @@ fn unanswered(message: &str) -> Error {
         .with_remedy(
             "the change may have been made: ask again with the same idempotency key, or see `muster operation list`",
         )
-        .with_detail("maybeApplied", true)
+        .maybe_applied()
         .retry_later()
 }

@@ -12,10 +12,10 @@ use tokio::sync::RwLock;
 use tokio_util::sync::CancellationToken;
 
 use super::catalog::shelf::Shelf;
-use super::permits::Permits;
 use super::recent_keys::RecentKeys;
 use super::roles::{Access, Caller};
 use crate::fleet::FleetMessage;
+use crate::permits::Permits;
 use crate::provisioner::Provisioner;
 
 /// What every operation of the gateway works with.

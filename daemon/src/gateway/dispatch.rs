@@ -69,9 +69,9 @@ pub fn dispatch(context: &Arc<Context>, caller: Caller, mut request: Request) ->
         }
         Request::ServiceInfo { cluster, service } => at_once(service::info::info(context, &cluster, &service)),
         Request::ServiceList { cluster, page } => at_once(service::list::list(context, cluster.as_ref(), &page)),
-        Request::ServiceUpdate { cluster, spec, .. } => {
-            answer(async move { service::update::update(&shared, &caller, keyed, &cluster, spec).await })
-        }
+        Request::ServiceUpdate { cluster, spec, expected_generation, .. } => answer(async move {
+            service::update::update(&shared, &caller, keyed, &cluster, spec, expected_generation).await
+        }),
         Request::ServiceScale { cluster, service, replicas, .. } => {
             answer(async move { service::scale::scale(&shared, &caller, keyed, &cluster, service, replicas).await })
         }

@@ -9,7 +9,9 @@ use muster_protocol::{Cause, Error, ErrorCode, Response, Retry, Timestamp};
 use rustix::fs::statvfs;
 
 use super::context::Context;
-use crate::journal::records::{StoredEvent, StoredInstance};
+use crate::clock::system_time;
+use crate::journal::load::newest_event;
+use crate::journal::records::StoredInstance;
 
 /// Less free space than this is trouble soon: the store's file grows, and an export needs room for a copy.
 const WANTED_FREE_BYTES: u64 = 512 << 20;
@@ -69,19 +71,17 @@ fn free_bytes(dir: &Path) -> Result<u64, String> {
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
-/// Deadlines and events carry the system's time. One that went back makes them wrong.
+/// Deadlines and events carry the system's time. While it is behind what is on record, the daemon goes by its own.
 async fn clock(context: &Context) -> Finding {
-    let now = context.now();
-    let last = *context.store.last_event().borrow();
-    let newest = context.store.read_events(last.saturating_sub(1), 1).await;
-    let newest = newest.ok().and_then(|events| events.first()?.decode::<StoredEvent>().ok());
+    let now = system_time();
+    let newest = newest_event(&context.store).await.ok().flatten();
     let behind = newest.map_or(Timestamp::default(), |event| event.at);
     let remedy = "set the clock, and keep it right with a time service such as systemd-timesyncd or chrony";
     if now < EARLIEST {
         return bad(context, "clock", ErrorCode::Conflict, &format!("it shows {now}, which is long past"), remedy);
     }
     if now < behind {
-        let message = format!("it shows {now}, but an event was written at {behind}");
+        let message = format!("it shows {now}, but an event was written at {behind}; Muster goes on from there");
         return bad(context, "clock", ErrorCode::Conflict, &message, remedy);
     }
     good("clock", format!("shows {now}"))

@@ -6,9 +6,9 @@ use muster_store::{ReadError, Store};
 use zeroize::Zeroizing;
 
 use super::context::{Context, store_error};
-use super::permits::Permit;
 use super::recent_keys::RecentKeys;
 use super::roles::Caller;
+use crate::cluster::intent::Turn;
 use crate::journal::records::StoredAnswer;
 
 /// How long an answer is remembered.
@@ -29,11 +29,12 @@ pub enum Beginning {
     New(New),
 }
 
-/// A new change. While this lives, others with its key wait.
+/// A new change.
 pub struct New {
     /// What is to be written with the change; the operation is filled in by whoever admits it.
     pub answer: Option<StoredAnswer>,
-    _permit: Option<Permit<(u32, String)>>,
+    /// While this lives, others with its key wait. It goes with the change, which may outlast its caller's patience.
+    pub turn: Option<Turn>,
 }
 
 /// Takes the key out of a request that changes something; none if it has none.
@@ -46,7 +47,12 @@ pub fn take_key(request: &mut Request, fingerprint: impl Fn(&[u8]) -> [u8; 32]) 
         return Err(Error::invalid("idempotencyKey", "an idempotency key has 1 to 64 printable ASCII characters")
             .with_remedy("use for example a UUID"));
     }
+    // Asked for again, a change meets the generation that it has made itself: what it expects is not part of it.
+    let expected = request.expected_generation_mut().and_then(Option::take);
     let bytes = codec::encode(request).map_err(|error| Error::new(ErrorCode::Internal, error.to_string()))?;
+    if let Some(place) = request.expected_generation_mut() {
+        *place = expected;
+    }
     let bytes = Zeroizing::new(Vec::from(bytes));
     Ok(Some(Keyed { key, request: fingerprint(&bytes) }))
 }
@@ -63,9 +69,9 @@ pub async fn recent_keys(store: &Store, now: Timestamp) -> Result<RecentKeys, Re
 /// Looks whether a change was asked for before; waits for one with the same key that is under way.
 pub async fn begin(context: &Context, caller: &Caller, keyed: Option<Keyed>) -> Result<Beginning, Error> {
     let Some(Keyed { key, request }) = keyed else {
-        return Ok(Beginning::New(New { answer: None, _permit: None }));
+        return Ok(Beginning::New(New { answer: None, turn: None }));
     };
-    let permit = context.keys.take(&(caller.uid, key.clone())).await;
+    let turn = context.keys.take(&(caller.uid, key.clone())).await;
     let now = context.now();
     let stored = if context.recent_keys.note(caller.uid, &key, now) {
         let stored = context.store.get::<StoredAnswer>(&StoredAnswer::key_of(caller.uid, &key)).await;
@@ -87,7 +93,7 @@ pub async fn begin(context: &Context, caller: &Caller, keyed: Option<Keyed>) -> 
             // Whoever admits the change puts its own operation here.
             let operation = OperationId::from_u128(0);
             let answer = StoredAnswer { uid: caller.uid, idempotency_key: key, request, operation, at: now };
-            Ok(Beginning::New(New { answer: Some(answer), _permit: Some(permit) }))
+            Ok(Beginning::New(New { answer: Some(answer), turn: Some(turn) }))
         }
     }
 }

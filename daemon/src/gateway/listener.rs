@@ -6,6 +6,9 @@ use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
 use std::path::{Path, PathBuf};
 
 use tokio::net::UnixListener;
+use tracing::warn;
+
+use crate::config::Socket;
 
 /// Those of the socket's group may connect; who may do what is decided by roles.
 const MODE: u32 = 0o660;
@@ -49,6 +52,8 @@ pub enum ListenError {
 pub struct Listener {
     /// The socket.
     pub socket: UnixListener,
+    /// Where it is.
+    pub path: PathBuf,
     /// The file to remove in the end: none if systemd made it, for then it stays.
     pub remove: Option<PathBuf>,
 }
@@ -58,7 +63,36 @@ impl Listener {
     pub fn from_systemd() -> io::Result<Option<Self>> {
         let Some(socket) = listenfd::ListenFd::from_env().take_unix_listener(0)? else { return Ok(None) };
         socket.set_nonblocking(true)?;
-        Ok(Some(Self { socket: UnixListener::from_std(socket)?, remove: None }))
+        let path = socket.local_addr()?.as_pathname().map(Path::to_owned).unwrap_or_default();
+        Ok(Some(Self { socket: UnixListener::from_std(socket)?, path, remove: None }))
+    }
+
+    /// The socket that was passed, if one was; else a new one as it is configured, or at its usual place.
+    pub fn of_config(passed: Option<Self>, config: &Socket, usual: &Path) -> Result<Self, ListenError> {
+        let (path, group) = (config.path.as_deref(), config.group.as_deref());
+        let Some(passed) = passed else { return Self::bind(path.unwrap_or(usual), group) };
+        for setting in passed.without_effect(path, group) {
+            warn!("{setting}");
+        }
+        Ok(passed)
+    }
+
+    /// The settings that change nothing about this socket, because it was passed, and what to set instead.
+    fn without_effect(&self, path: Option<&Path>, group: Option<&str>) -> Vec<String> {
+        let here = self.path.display();
+        let mut without_effect = Vec::new();
+        if path.is_some_and(|path| path != self.path) {
+            without_effect.push(format!(
+                "`socket.path` (or `--socket`) has no effect, for systemd passed {here}: set `ListenStream=` in a drop-in of \
+                 the socket unit"
+            ));
+        }
+        if group.is_some() {
+            without_effect.push(format!(
+                "`socket.group` has no effect, for systemd made {here}: set `SocketGroup=` in a drop-in of the socket unit"
+            ));
+        }
+        without_effect
     }
 
     /// A new socket at this path. One that is left there from before and that nobody answers at is removed. Blocks for moments.
@@ -85,7 +119,7 @@ impl Listener {
         if finished.is_err() {
             let _ = std::fs::remove_file(&unfinished);
         }
-        Ok(Self { socket: finished?, remove: Some(path.to_owned()) })
+        Ok(Self { socket: finished?, path: path.to_owned(), remove: Some(path.to_owned()) })
     }
 }
 
@@ -135,6 +169,17 @@ mod tests {
         let second = Listener::bind(&path, None).unwrap();
         assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
         drop(second);
+    }
+
+    #[tokio::test]
+    async fn settings_that_a_passed_socket_makes_void_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("muster.sock");
+        let passed = Listener::bind(&path, None).unwrap();
+        assert_eq!(passed.without_effect(None, None), Vec::<String>::new());
+        assert_eq!(passed.without_effect(Some(&path), None), Vec::<String>::new());
+        let told = passed.without_effect(Some(Path::new("/elsewhere")), Some("wheel"));
+        assert!(told[0].contains("ListenStream=") && told[1].contains("SocketGroup="), "{told:?}");
     }
 
     #[tokio::test]

@@ -21,7 +21,6 @@ pub mod meters;
 pub mod operation;
 pub mod outbox;
 pub mod paging;
-pub mod permits;
 pub mod recent_keys;
 mod request;
 pub mod roles;

@@ -41,7 +41,7 @@ struct Asked {
 
 impl Asked {
     fn is_change(self) -> bool {
-        self.access != Access::View
+        self.access > Access::View
     }
 }
 
@@ -222,7 +222,7 @@ fn too_late(limit: Duration, is_change: bool) -> Error {
             .with_remedy(
                 "the change may still be made: ask again with the same idempotency key, or see `muster operation list`",
             )
-            .with_detail("maybeApplied", true)
+            .maybe_applied()
     } else {
         error.with_remedy("ask again; if it stays so, see `muster doctor`")
     }

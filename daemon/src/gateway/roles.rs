@@ -1,4 +1,8 @@
 //! Who is at the other end of a connection, and what may they do: the socket's peer credentials against the configuration.
+//!
+//! The socket tells the process's user and its own group. All other groups are those that the user database has for the
+//! user, so a new membership counts from the next connection on, and a supplementary group that only the process has does
+//! not count.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -34,7 +38,7 @@ impl fmt::Display for Role {
 pub struct Members {
     /// Users.
     pub users: BTreeSet<String>,
-    /// Groups, primary and supplementary ones alike.
+    /// Groups, a process's own one and those of its user in the user database alike.
     pub groups: BTreeSet<String>,
 }
 
@@ -92,6 +96,7 @@ impl Caller {
     /// Refuses a request that the caller's role does not allow.
     pub fn may(&self, request: &Request) -> Result<(), Error> {
         let needed = match request.access() {
+            Needed::Connect => return Ok(()),
             Needed::View => Role::Viewer,
             Needed::Operate => Role::Operator,
             Needed::Administer => Role::Admin,
@@ -109,7 +114,7 @@ impl Caller {
     }
 }
 
-/// The user at the other end of this connection. The system is asked for names, which may take a while.
+/// The user at the other end of this connection. The user database is asked for names and groups, which may take a while.
 pub async fn identify(stream: &UnixStream) -> io::Result<Identity> {
     let peer = stream.peer_cred()?;
     let (uid, gid) = (peer.uid(), peer.gid());
@@ -179,6 +184,12 @@ mod tests {
         assert_eq!(refused.code, ErrorCode::PermissionDenied);
         assert_eq!(refused.details["needs"], "admin");
         assert!(refused.remedy.is_some());
-        assert!(Caller { uid: 7, role: None }.may(&Request::Whoami).is_err());
+    }
+
+    #[test]
+    fn who_has_no_role_may_ask_who_they_are_and_nothing_else() {
+        let nobody = Caller { uid: 7, role: None };
+        assert!(nobody.may(&Request::Whoami).is_ok());
+        assert!(nobody.may(&Request::CatalogList).is_err());
     }
 }

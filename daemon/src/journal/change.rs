@@ -1,7 +1,9 @@
 //! The changes of one cluster as one batch: all on disk, or none.
 
+use std::collections::BTreeSet;
+
 use muster_engine::state::{Announcement, ClusterState, RecordChange, difference};
-use muster_protocol::{ClusterId, Name};
+use muster_protocol::{ClusterId, Name, ServiceId};
 use muster_store::{Batch, BatchError};
 
 use super::records::{StoredCluster, StoredEntry, StoredEvent, StoredOperation, StoredService};
@@ -11,8 +13,9 @@ use super::vault;
 pub fn write_difference(batch: &mut Batch, before: &ClusterState, after: &ClusterState) -> Result<(), BatchError> {
     let cluster = after.id();
     for change in difference(before, after) {
-        write_change(batch, cluster, before, change)?;
+        write_change(batch, cluster, change)?;
     }
+    forget_secrets(batch, kept_secrets(before).difference(&kept_secrets(after)))?;
     write_announcements(batch, after)
 }
 
@@ -33,66 +36,45 @@ pub fn write_removal(batch: &mut Batch, state: &ClusterState) -> Result<(), Batc
     for key in state.ledger.keys() {
         batch.delete::<StoredEntry>(&StoredEntry::key_of(cluster, key))?;
     }
-    for (name, service) in state.services.iter() {
+    for name in state.services.keys() {
         batch.delete::<StoredService>(&StoredService::key_of(cluster, name))?;
-        forget_secrets(batch, service)?;
     }
-    Ok(())
+    forget_secrets(batch, &kept_secrets(state))
 }
 
-fn write_change(
-    batch: &mut Batch,
-    cluster: ClusterId,
-    before: &ClusterState,
-    change: RecordChange,
-) -> Result<(), BatchError> {
+fn write_change(batch: &mut Batch, cluster: ClusterId, change: RecordChange) -> Result<(), BatchError> {
     match change {
         RecordChange::Cluster(record) => batch.put(&StoredCluster(*record))?,
         RecordChange::Ledger(key, Some(entry)) => batch.put(&StoredEntry { cluster, key, entry: *entry })?,
         RecordChange::Ledger(key, None) => batch.delete::<StoredEntry>(&StoredEntry::key_of(cluster, &key))?,
-        RecordChange::Service(name, Some(service)) => {
-            if let Some(old) = before.services.get(&name) {
-                forget_unused_secrets(batch, old, &service)?;
-            }
-            batch.put(&StoredService { cluster, name, service: *service })?
-        }
-        RecordChange::Service(name, None) => {
-            if let Some(old) = before.services.get(&name) {
-                forget_secrets(batch, old)?;
-            }
-            batch.delete::<StoredService>(&StoredService::key_of(cluster, &name))?
-        }
+        RecordChange::Service(name, Some(service)) => batch.put(&StoredService { cluster, name, service: *service })?,
+        RecordChange::Service(name, None) => batch.delete::<StoredService>(&StoredService::key_of(cluster, &name))?,
         RecordChange::Operation(_, operation) => batch.put(&StoredOperation(*operation))?,
     };
     Ok(())
 }
 
-/// Secrets are kept for the version that is asked for and for the last good one, which may return.
-fn forget_unused_secrets(
+/// Whose secrets in which version may still be asked for: of what is asked for now, of the last good version, to which a
+/// change that fails returns, and of what was asked for before a change that may be cancelled.
+fn kept_secrets(state: &ClusterState) -> BTreeSet<(ServiceId, u64)> {
+    let mut kept = BTreeSet::new();
+    for (name, service) in state.services.iter() {
+        let running = state.operations.values().filter(|operation| !operation.info.phase.is_ended());
+        let versions = [Some(&service.version), service.last_good.as_ref()].into_iter().flatten();
+        let versions = versions.chain(running.filter_map(|operation| operation.before(name)));
+        kept.extend(versions.map(|version| (service.id, version.secrets_version)).filter(|(_, version)| *version > 0));
+    }
+    kept
+}
+
+fn forget_secrets<'a>(
     batch: &mut Batch,
-    old: &muster_engine::desired::ServiceRecord,
-    new: &muster_engine::desired::ServiceRecord,
+    secrets: impl IntoIterator<Item = &'a (ServiceId, u64)>,
 ) -> Result<(), BatchError> {
-    let kept = secret_versions(new);
-    for version in secret_versions(old) {
-        if !kept.contains(&version) {
-            batch.delete_sealed(&vault::secrets_key(old.id, version))?;
-        }
+    for (service, version) in secrets {
+        batch.delete_sealed(&vault::secrets_key(*service, *version))?;
     }
     Ok(())
-}
-
-fn forget_secrets(batch: &mut Batch, service: &muster_engine::desired::ServiceRecord) -> Result<(), BatchError> {
-    for version in secret_versions(service) {
-        batch.delete_sealed(&vault::secrets_key(service.id, version))?;
-    }
-    Ok(())
-}
-
-fn secret_versions(service: &muster_engine::desired::ServiceRecord) -> Vec<u64> {
-    let present = [Some(&service.version), service.last_good.as_ref()];
-    let versions = present.into_iter().flatten().map(|version| version.secrets_version);
-    versions.filter(|version| *version > 0).collect()
 }
 
 fn write_announcements(batch: &mut Batch, state: &ClusterState) -> Result<(), BatchError> {

@@ -8,7 +8,7 @@ use muster_engine::operation::OperationRecord;
 use muster_protocol::{ClusterId, Name, OperationId};
 use muster_store::{ReadError, Store};
 
-use super::records::{StoredCluster, StoredEntry, StoredOperation, StoredService};
+use super::records::{StoredCluster, StoredEntry, StoredEvent, StoredOperation, StoredService};
 
 /// What is stored of one cluster.
 #[derive(Debug)]
@@ -82,4 +82,11 @@ pub async fn load_one(store: &Store, cluster: ClusterId) -> Result<Option<Stored
         services: services.into_iter().map(|stored| (stored.name, stored.service)).collect(),
         operations: running.map(|operation| (operation.info.id, operation)).collect(),
     }))
+}
+
+/// The last event that was written, if there is any.
+pub async fn newest_event(store: &Store) -> Result<Option<StoredEvent>, ReadError> {
+    let last = *store.last_event().borrow();
+    let newest = store.read_events(last.saturating_sub(1), 1).await?;
+    Ok(newest.first().map(|event| event.decode()).transpose()?)
 }

@@ -122,3 +122,33 @@ pub enum Repair {
         generation: u64,
     },
 }
+
+/// In words, for logs and events.
+impl fmt::Display for Repair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Repair::RemovedUnfinishedSnapshot => f.write_str("a half-written snapshot was removed"),
+            Repair::RemovedSettings => {
+                f.write_str("the database's damaged settings were removed; it has made new ones")
+            }
+            Repair::RestoredSnapshot => f.write_str("a damaged snapshot was replaced by its copy"),
+            Repair::RemovedSnapshots => {
+                f.write_str("damaged snapshots were removed, and the log was read from its start")
+            }
+            Repair::RestoredExport { export } => {
+                write!(f, "the database was made anew from {}, which has all that was committed", export.display())
+            }
+            Repair::RestoredOlderExport { export, first_lost, last_lost: Some(last_lost) } => {
+                let export = export.display();
+                write!(f, "the database was made anew from {export}; commits {first_lost} to {last_lost} are lost")
+            }
+            Repair::RestoredOlderExport { export, first_lost, last_lost: None } => {
+                write!(f, "the database was made anew from {}; commits from {first_lost} on are lost", export.display())
+            }
+            Repair::TrustedUnwitnessed => f.write_str("a whole database without its witness was trusted"),
+            Repair::UnacknowledgedGroupLost { generation } => {
+                write!(f, "commit {generation}, of which nobody was told, was lost with the power")
+            }
+        }
+    }
+}

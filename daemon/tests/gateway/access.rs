@@ -26,6 +26,7 @@ fn as_nobody(test: &str, daemon: &TestDaemon, role: &str) -> std::process::Outpu
 
 async fn check_as_caller(socket: &str, role: &str) {
     let client = Client::connect(socket).await.unwrap();
+    assert_eq!(client.whoami().await.unwrap().role, role);
     let code = |result: Result<(), muster_client::ClientError>| result.err().map(|error| error.code());
     let denied = Some(ErrorCode::PermissionDenied);
     let looks = code(client.cluster_info(&name("demo")).await.map(drop));

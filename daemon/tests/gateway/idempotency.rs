@@ -1,9 +1,10 @@
 //! A change that is asked for twice is made once.
 
+use futures::TryStreamExt;
 use muster_protocol::ErrorCode;
 use muster_protocol::page::PageRequest;
 
-use crate::support::{TestDaemon, name, spec, succeed};
+use crate::support::{TestDaemon, name, spec, succeed, until};
 
 #[tokio::test]
 async fn the_same_key_with_the_same_request_is_the_same_operation_also_after_a_restart() {
@@ -57,4 +58,21 @@ async fn of_many_creates_of_one_name_exactly_one_succeeds() {
     assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
     let refused = answers.iter().filter_map(|answer| answer.as_ref().err());
     assert!(refused.into_iter().all(|error| error.code() == ErrorCode::AlreadyExists));
+}
+
+#[tokio::test]
+async fn who_does_not_wait_for_the_answer_and_asks_again_gets_the_answer_of_the_first() {
+    let mut daemon = TestDaemon::start().await;
+    daemon.with_cluster("demo").await;
+    // Less than a write takes: nearly every first answer is missed.
+    daemon.config.limits.change_ms = 1;
+    let daemon = daemon.restart().await;
+    let client = daemon.client().await;
+    let demo = name("demo");
+    for count in 1..=30 {
+        let ask = || client.cluster_scale(&demo, None, Some(count % 3), Some(format!("scale-{count}")));
+        until("it is answered", async || ask().await.is_ok()).await;
+    }
+    let operations: Vec<_> = client.operations(None).try_collect().await.unwrap();
+    assert_eq!(operations.len(), 1 + 30, "one for each key");
 }

@@ -8,6 +8,8 @@ mod hostile;
 mod idempotency;
 mod limits;
 mod operations;
+mod secrets;
 mod shutdown;
 mod streams;
 mod support;
+mod updates;

@@ -7,7 +7,7 @@ use futures::TryStreamExt;
 use muster_client::EventQuery;
 use muster_engine::sim::{CallKind, Fault, every};
 use muster_protocol::model::account::AccountSpec;
-use muster_protocol::model::cluster::{ClusterPhase, Infrastructure};
+use muster_protocol::model::cluster::{ClusterPhase, ClusterSpec, Infrastructure, Orchestrator};
 use muster_protocol::model::event::EventKind;
 use muster_protocol::model::operation::OperationPhase;
 use muster_protocol::model::plan::{PlanChange, StepStatus};
@@ -55,6 +55,24 @@ async fn a_cluster_is_planned_created_scaled_retried_and_deleted() {
 }
 
 #[tokio::test]
+async fn a_plan_refuses_what_a_create_refuses() {
+    let daemon = TestDaemon::start().await;
+    let client = daemon.client().await;
+    let swarm = ClusterSpec {
+        orchestrator: Orchestrator::Swarm,
+        infrastructure: Infrastructure::Local,
+        version: Some("27".to_owned()),
+        ..spec("demo")
+    };
+    let planned = client.cluster_plan(PlanChange::Create(swarm.clone())).await.unwrap_err();
+    let created = client.cluster_create(swarm, None).await.unwrap_err();
+    for error in [planned.to_error(), created.to_error()] {
+        assert_eq!((error.code, error.details["field"].as_str()), (ErrorCode::Unsupported, "version"));
+        assert!(error.remedy.is_some());
+    }
+}
+
+#[tokio::test]
 async fn a_name_is_free_as_soon_as_the_deletion_has_ended() {
     let daemon = TestDaemon::start().await;
     let client = daemon.client().await;
@@ -84,7 +102,7 @@ async fn services_come_from_specs_and_templates_and_are_changed_and_removed() {
 
     let mut changed = service("web");
     changed.image = "nginx:1.29".to_owned();
-    succeed(&client, client.service_update(&demo, changed, None).await.unwrap()).await;
+    succeed(&client, client.service_update(&demo, changed, None, None).await.unwrap()).await;
     succeed(&client, client.service_scale(&demo, &name("web"), 3, None).await.unwrap()).await;
     let web = client.service_info(&demo, &name("web")).await.unwrap();
     assert_eq!((web.ready, web.spec.image.as_str()), (3, "nginx:1.29"));
@@ -239,13 +257,19 @@ async fn an_account_that_is_replaced_reaches_its_clusters_at_once_and_no_others(
     used.account = Some(name("trial"));
     let demo = succeed(&client, client.cluster_create(used, None).await.unwrap()).await.cluster_id;
     let other = succeed(&client, client.cluster_create(spec("other"), None).await.unwrap()).await.cluster_id;
-    // The looks that the last steps are worth; then nothing is due for half a minute.
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    daemon.world.keep_history();
+    let pinned = |cluster| daemon.daemon.board().cluster_by_id(cluster).unwrap();
+    let supervisor_of = |cluster| pinned(cluster).supervisor.map(|actor| actor.get_id());
+    let before = [demo, other].map(supervisor_of);
+    assert!(before.iter().all(Option::is_some));
+    let replaced_at = daemon.daemon.context().now();
     client.account_add(account).await.unwrap();
-    let looks_at = |cluster| daemon.world.history().iter().any(|call| call.cluster == cluster);
-    until("it is looked at by a new supervisor", async || looks_at(demo)).await;
-    assert!(!looks_at(other), "{:?}", daemon.world.history());
+    // What the one before has seen is not handed on.
+    let has_looked = |cluster| pinned(cluster).state.observed.orchestrator_at >= Some(replaced_at);
+    until("it is looked at by a new supervisor", async || {
+        supervisor_of(demo).is_some_and(|new| Some(new) != before[0]) && has_looked(demo)
+    })
+    .await;
+    assert_eq!(supervisor_of(other), before[1], "who does not use the account goes on as before");
     let scaled = client.cluster_scale(&name("demo"), None, Some(3), None).await.unwrap();
     succeed(&client, scaled).await;
 }

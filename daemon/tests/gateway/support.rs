@@ -96,7 +96,7 @@ async fn start(folder: &TempDir, config: &Config, world: &SimWorld, metrics: Opt
         BuiltIn { local: config.local.as_options(), preparation: config.preparation.as_options(), sim: world.clone() };
     let kinds: Arc<dyn Kinds> = Arc::new(kinds);
     let (config, kinds) = (config.clone(), Box::pin(async { Ok(kinds) }));
-    let options = Options { config, places, kinds, clock: Clock::System, listener: None, metrics };
+    let options = Options { config, places, kinds, clock: Clock::system(), listener: None, metrics };
     Daemon::start(options).await.unwrap()
 }
 

@@ -102,10 +102,10 @@ pub struct ClusterSpec {
     /// The orchestrator's version; without one, the newest that Muster knows for the machine image.
     #[serde(default)]
     pub version: Option<String>,
-    /// Machines that run the control plane (Swarm: managers). Odd, at most [`ClusterSpec::MAX_CONTROL_PLANES`].
+    /// Machines that run the control plane (Swarm: managers). Odd, at most 7.
     #[serde(default = "one")]
     pub control_planes: u32,
-    /// Machines that only run services. At most [`ClusterSpec::MAX_WORKERS`].
+    /// Machines that only run services. At most 500.
     #[serde(default)]
     pub workers: u32,
     /// What each machine should be.
@@ -224,7 +224,7 @@ pub struct ClusterSummary {
     pub services: u32,
     /// When it was asked for.
     pub created_at: Timestamp,
-    /// The most recent cause of trouble that still holds.
+    /// The first of the causes of trouble that hold: one that needs somebody goes before those that may pass.
     pub cause: Option<Cause>,
 }
 
@@ -260,7 +260,7 @@ pub struct ClusterInfo {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Leftover {
-    /// Its key, for example `machine/worker-1`.
+    /// Its key, for example `machine/worker-1`; `unknown` if it carries the cluster's mark, but none that says what it is.
     pub key: String,
     /// The provider's id, where it is known.
     pub provider_id: Option<String>,

@@ -24,7 +24,7 @@ pub enum EventKind {
     StepFailed,
     /// A service went to another phase.
     ServicePhase,
-    /// A machine was seen to come, go or change.
+    /// A machine that should be there was lost.
     Host,
     /// An account was added, changed or removed.
     Account,

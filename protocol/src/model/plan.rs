@@ -58,7 +58,9 @@ pub struct Step {
     pub waits_for: Option<String>,
     /// Since when it stands so.
     pub since: Option<Timestamp>,
-    /// Until when it may stand so; then it counts as failed.
+    /// Until when it may stand so: then its call is broken off, or the operation that waits for it has failed. What nobody
+    /// waits for (a cluster mends itself, leftovers are collected) is never given up: it is given the same time anew.
+    /// None if it is, or follows, a blocked step that no operation waits for: that has to wait for somebody.
     pub deadline: Option<Timestamp>,
     /// How often it was tried.
     pub attempts: u32,

@@ -45,7 +45,12 @@ pub fn requests() -> Vec<(String, Request)> {
         ("service-list", Request::ServiceList { cluster: Some(cluster()), page: page() }),
         (
             "service-update",
-            Request::ServiceUpdate { cluster: cluster(), spec: Box::new(service_spec()), idempotency_key: key() },
+            Request::ServiceUpdate {
+                cluster: cluster(),
+                spec: Box::new(service_spec()),
+                expected_generation: Some(300),
+                idempotency_key: key(),
+            },
         ),
         (
             "service-scale",
@@ -112,7 +117,8 @@ fn other_forms() -> Vec<(String, Request)> {
         ));
     }
     for (number, spec) in variations().into_iter().enumerate() {
-        let request = Request::ServiceUpdate { cluster: name("demo"), spec: Box::new(spec), idempotency_key: None };
+        let (cluster, spec) = (name("demo"), Box::new(spec));
+        let request = Request::ServiceUpdate { cluster, spec, expected_generation: None, idempotency_key: None };
         forms.push((format!("service-update-{number}"), request));
     }
     forms

@@ -1,23 +1,44 @@
 //! The client of the story: remembers what it was promised, and asks again for what it had no answer to.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-use muster_protocol::{ErrorCode, OperationId, Request};
+use muster_protocol::{Error, ErrorCode, OperationId, Request, Retry};
 
 use super::process::Process;
 
 /// Survives the crashes of the daemon, as a user does.
 pub struct Client {
     acknowledged: Mutex<Vec<OperationId>>,
-    /// How many refusals of one request it takes for a passing fault.
-    forgives: u32,
+    forgives: Forgives,
+    asked_again: AtomicBool,
+}
+
+/// Which refusals of one request it asks past. Nothing was changed by a request that is refused.
+#[derive(Clone, Copy, Debug)]
+pub enum Forgives {
+    /// None.
+    Nothing,
+    /// One that says itself that asking later may help, as any program would.
+    OnceIfLater,
+    /// So many, whatever they say: somebody has mended their reason.
+    Times(u32),
+}
+
+impl Forgives {
+    fn asks_past(self, error: &Error, refusals: u32) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::OnceIfLater => refusals == 0 && error.retry == Retry::Later,
+            Self::Times(times) => refusals < times,
+        }
+    }
 }
 
 impl Client {
     /// Has asked for nothing yet.
-    pub fn new(forgives: u32) -> Self {
-        Self { acknowledged: Mutex::default(), forgives }
+    pub fn new(forgives: Forgives) -> Self {
+        Self { acknowledged: Mutex::default(), forgives, asked_again: AtomicBool::default() }
     }
 
     /// Asks until there is an answer; the idempotency key makes it one change however often it is asked for.
@@ -36,11 +57,18 @@ impl Client {
                 Err(error) if error.code == ErrorCode::Unavailable => {
                     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
                 }
-                // Refused before anything was changed, by a fault that happens once: somebody mends it and asks again.
-                Err(_) if refusals < self.forgives => refusals += 1,
+                Err(error) if self.forgives.asks_past(&error, refusals) => {
+                    refusals += 1;
+                    self.asked_again.store(true, Ordering::SeqCst);
+                }
                 Err(error) => return Err(format!("{} was refused: {error}", request.operation_id())),
             }
         }
+    }
+
+    /// Whether it ever asked past a refusal.
+    pub fn has_asked_again(&self) -> bool {
+        self.asked_again.load(Ordering::SeqCst)
     }
 
     /// Every operation that was ever acknowledged.

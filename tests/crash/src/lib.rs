@@ -6,9 +6,11 @@
 //! an undisturbed run are counted; then the scenario is run once for each of them. At its point the process state
 //! goes away (the whole runtime is dropped), the daemon starts again from its directory, the client asks again for what
 //! it had no answer to, and the scenario goes on to its end. Then nothing may be missing, double, orphaned or stuck,
-//! and nothing of others touched.
+//! and nothing of others touched. A call that goes wrong once is no reason for help either: only after a refusal for good
+//! may somebody mend its reason and try again, and such runs are counted.
 //!
 //! - `scenario`: what is asked for, and in the middle of what
+//! - `disturbance`: what goes wrong in a run, and how much help it may need for that
 //! - `stop`: where the process is stopped, and which writes are refused
 //! - `client`: asks, and asks again after a crash
 //! - `process`: one life of the daemon, from start to crash or end
@@ -17,6 +19,7 @@
 //! - `proof`: all scenarios with all disturbances
 
 mod client;
+mod disturbance;
 mod process;
 mod proof;
 mod run;

@@ -32,6 +32,7 @@ fn main() -> std::process::ExitCode {
         println!("FAILED: fewer than {LEAST_POINTS} points, so the proof looks past something");
         return std::process::ExitCode::FAILURE;
     }
+    println!("{}", totals.help());
     println!("{totals}");
     if totals.is_clean() { std::process::ExitCode::SUCCESS } else { std::process::ExitCode::FAILURE }
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 use muster_engine::sim::Fault;
 use muster_protocol::ErrorCode;
 
-use super::run::{Disturbance, run};
+use super::disturbance::Disturbance;
+use super::run::run;
 use super::scenario::{self, Scenario};
 use super::verdict::Verdict;
 
@@ -30,6 +31,10 @@ pub struct Options {
 pub struct Totals {
     /// Runs with one disturbance each.
     pub points: u64,
+    /// Those of them in which a request was refused at first, and asked for again.
+    pub asked_again: u64,
+    /// Those of them in which a refusal for good was mended by somebody, who tried again.
+    pub helped: u64,
     /// Things left of what should be gone.
     pub orphans: usize,
     /// Things made twice.
@@ -45,11 +50,23 @@ pub struct Totals {
 impl Totals {
     /// Whether nothing at all went wrong.
     pub fn is_clean(&self) -> bool {
-        *self == Self { points: self.points, ..Self::default() }
+        let Self { points, asked_again, helped, .. } = *self;
+        *self == Self { points, asked_again, helped, ..Self::default() }
+    }
+
+    /// What people and programs had to do in these runs: everything else went by itself.
+    pub fn help(&self) -> String {
+        let Self { asked_again, helped, .. } = self;
+        format!(
+            "help: {asked_again} runs with a request refused at first and asked for again, \
+             {helped} runs with a refusal for good mended and tried again"
+        )
     }
 
     fn add(&mut self, verdict: &Verdict) {
         self.points += 1;
+        self.asked_again += u64::from(verdict.asked_again);
+        self.helped += u64::from(verdict.helped);
         self.orphans += verdict.orphans.len();
         self.duplicates += verdict.duplicates.len();
         self.wrong_deletes += verdict.wrong_deletes.len();
@@ -60,7 +77,7 @@ impl Totals {
 
 impl std::fmt::Display for Totals {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { points, orphans, duplicates, wrong_deletes, lost, stuck } = self;
+        let Self { points, orphans, duplicates, wrong_deletes, lost, stuck, .. } = self;
         write!(
             f,
             "{points} points: {orphans} orphans, {duplicates} duplicates, {wrong_deletes} wrong deletes, {lost} lost, {stuck} stuck"

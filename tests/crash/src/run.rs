@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use muster_engine::desired::machine_name;
 use muster_engine::ledger::ResourceKey;
-use muster_engine::sim::{Fault, SimOptions, SimWorld, nth};
+use muster_engine::sim::{SimOptions, SimWorld, nth};
 use muster_protocol::model::host::Role;
 use muster_protocol::model::operation::OperationPhase;
 use muster_protocol::{InstanceId, OperationId, Request};
@@ -14,54 +14,16 @@ use musterd::clock::Clock;
 use tokio::time::Instant;
 
 use super::client::Client;
+use super::disturbance::{Disturbance, REFUSED_WRITES};
 use super::process::Process;
 use super::scenario::{self, Scenario};
 use super::stop::Stop;
 use super::verdict::{Count, Verdict};
 
-/// What disturbs the part under proof.
-#[derive(Clone, Copy, Debug)]
-pub enum Disturbance {
-    /// Nothing: for counting.
-    None,
-    /// The process stops at this point, counted from 1.
-    Crash(u64),
-    /// It stops at this point, and the next one at that point of its life.
-    CrashTwice(u64, u64),
-    /// This call, counted from 0, goes wrong.
-    Fault(u64, Fault),
-    /// This write, counted from 0, and some after it are refused, as by a full disk. (One whose end nobody knows ends the
-    /// daemon, and is a crash.)
-    FullDisk(u64),
-}
-
-/// How many writes a full disk refuses: enough for a supervisor to be started again several times.
-const REFUSED_WRITES: u64 = 4;
-
 /// Longer than any deadline in the daemon: who is not done by then is stuck.
 const PATIENCE: Duration = Duration::from_secs(4 * 3600);
 
-impl Disturbance {
-    /// How often somebody must look, mend what went wrong, and try again. After a crash, or a full disk, nobody
-    /// need: what was asked for comes to its end by itself.
-    fn tries(self) -> u32 {
-        match self {
-            Self::None | Self::Crash(_) | Self::CrashTwice(..) | Self::FullDisk(_) => 0,
-            Self::Fault(..) => 3,
-        }
-    }
-
-    /// How many refusals of one request the client asks past.
-    fn refusals(self) -> u32 {
-        match self {
-            Self::None | Self::Crash(_) | Self::CrashTwice(..) => 0,
-            Self::Fault(..) => 3,
-            Self::FullDisk(_) => u32::try_from(REFUSED_WRITES).unwrap_or(u32::MAX),
-        }
-    }
-}
-
-/// How long the last look may take, and services after a retry.
+/// How long the last look may take, and services after another try.
 const AFTER_LOOK: Duration = Duration::from_secs(600);
 
 /// What stays the same while daemons come and go.
@@ -102,17 +64,10 @@ impl StoryTime {
 
 /// Runs a scenario. `half` is half the number of the change's calls, for scenarios with a deletion in the middle.
 pub fn run(scenario: &Scenario, disturbance: Disturbance, half: u64, dir: &Path) -> Verdict {
-    let lag = match disturbance {
-        Disturbance::Fault(_, Fault::LateListing(lag)) => lag,
-        Disturbance::Fault(..)
-        | Disturbance::None
-        | Disturbance::Crash(_)
-        | Disturbance::CrashTwice(..)
-        | Disturbance::FullDisk(_) => Duration::ZERO,
-    };
     // The weakest infrastructure there is: whoever asks it twice gets two.
-    let world = SimWorld::new(SimOptions { listing_lag: lag, tokens: false, ..SimOptions::default() });
-    let (stop, client) = (Arc::new(Stop::default()), Client::new(disturbance.refusals()));
+    let world =
+        SimWorld::new(SimOptions { listing_lag: disturbance.listing_lag(), tokens: false, ..SimOptions::default() });
+    let (stop, client) = (Arc::new(Stop::default()), Client::new(disturbance.forgives()));
     let mut story =
         Story { scenario, world, stop, client, dir, answered: 0, half, seeded: false, time: StoryTime::default() };
     let mut verdict = Verdict::default();
@@ -144,6 +99,7 @@ pub fn run(scenario: &Scenario, disturbance: Disturbance, half: u64, dir: &Path)
         assert!(lives < 4, "a process stops twice at most");
     }
     verdict.trace = story.stop.trace();
+    verdict.asked_again = story.client.has_asked_again();
     verdict
 }
 
@@ -171,7 +127,8 @@ impl Story<'_> {
             }
         }
         let calls_before = self.world.calls();
-        self.tell(&process, life, disturbance.tries()).await?;
+        let phase = self.tell(&process, life).await?;
+        verdict.helped |= self.come_to_the_end(&process, phase, disturbance).await?;
         verdict.count =
             Count { points: self.stop.points(), calls: self.world.calls() - calls_before, writes: self.stop.writes() };
         self.stop.disarm();
@@ -210,8 +167,8 @@ impl Story<'_> {
         }
     }
 
-    /// The part under proof: what of it was not answered yet is asked for, and its end is waited for.
-    async fn tell(&mut self, process: &Process, life: u32, tries: u32) -> Result<(), String> {
+    /// The part under proof: what of it was not answered yet is asked for, and how it ends is waited for.
+    async fn tell(&mut self, process: &Process, life: u32) -> Result<OperationPhase, String> {
         let begin = self.world.calls();
         if self.answered == 0 {
             self.ask(process, &self.scenario.change).await?;
@@ -225,30 +182,40 @@ impl Story<'_> {
             self.answered = 2;
         }
         let last = self.client.acknowledged().last().copied().ok_or("nothing was acknowledged")?;
-        let phase = self.until_ended(process, last).await?;
-        if self.scenario.machines.is_none() && phase == OperationPhase::Succeeded {
-            return self.until_gone(process).await;
+        self.until_ended(process, last).await
+    }
+
+    /// Waits until everything is as asked for, which it must become by itself; only after a refusal for good may somebody
+    /// mend its reason and try again, once. Whether that was needed.
+    async fn come_to_the_end(
+        &self,
+        process: &Process,
+        phase: OperationPhase,
+        disturbance: Disturbance,
+    ) -> Result<bool, String> {
+        let succeeded = phase == OperationPhase::Succeeded;
+        if succeeded && self.scenario.machines.is_none() {
+            self.until_gone(process).await?;
+            return Ok(false);
         }
-        if tries == 0 && phase != OperationPhase::Succeeded {
-            return Err(format!("operation {last} ended as {phase}: {}", process.describe()));
-        }
-        // A daemon that was started again has to look first.
-        let _ = tokio::time::timeout(AFTER_LOOK, process.until_as_asked(self.scenario)).await;
-        // A fault that time does not mend ends the operation; somebody looks, mends it and tries again.
-        for number in 1..=tries {
-            if process.is_as_asked(self.scenario) {
-                return Ok(());
-            }
-            let operation = self.client.ask(process, &scenario::retry(number)).await?;
-            self.until_ended(process, operation).await?;
-            // The cluster may be as asked for before its services are.
+        if succeeded {
+            // A daemon that was started again has to look first.
             let _ = tokio::time::timeout(AFTER_LOOK, process.until_as_asked(self.scenario)).await;
         }
-        if process.is_as_asked(self.scenario) {
-            Ok(())
-        } else {
-            Err(format!("is not as asked for: {}", process.describe()))
+        if succeeded && process.is_as_asked(self.scenario) {
+            return Ok(false);
         }
+        if !disturbance.is_permanent() {
+            return Err(format!("the operation {phase}, and nobody may help: {}", process.describe()));
+        }
+        let operation = self.client.ask(process, &scenario::retry()).await?;
+        let phase = self.until_ended(process, operation).await?;
+        // The cluster may be as asked for before its services are.
+        let _ = tokio::time::timeout(AFTER_LOOK, process.until_as_asked(self.scenario)).await;
+        if phase == OperationPhase::Succeeded && process.is_as_asked(self.scenario) {
+            return Ok(true);
+        }
+        Err(format!("tried again, the operation {phase} and all is not as asked for: {}", process.describe()))
     }
 
     async fn until_gone(&self, process: &Process) -> Result<(), String> {

@@ -81,8 +81,8 @@ pub fn delete() -> Request {
 }
 
 /// Another try of everything that failed.
-pub fn retry(number: u32) -> Request {
-    Request::ClusterRetry { cluster: cluster(), idempotency_key: Some(format!("retry-{number}")) }
+pub fn retry() -> Request {
+    Request::ClusterRetry { cluster: cluster(), idempotency_key: Some("retry".to_owned()) }
 }
 
 fn name_of(text: &str) -> Name {
@@ -142,6 +142,7 @@ fn update_service(replicas: u32) -> Request {
     Request::ServiceUpdate {
         cluster: cluster(),
         spec: Box::new(spec),
+        expected_generation: None,
         idempotency_key: Some("service-update".to_owned()),
     }
 }

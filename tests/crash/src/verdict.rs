@@ -11,7 +11,7 @@ pub struct Count {
     pub writes: u64,
 }
 
-/// What was found wrong, in words; all empty if the run is as it should be.
+/// What a run has shown; no list has anything in it if the run is as it should be.
 #[derive(Clone, Debug, Default)]
 pub struct Verdict {
     /// What was counted.
@@ -26,6 +26,10 @@ pub struct Verdict {
     pub lost: Vec<String>,
     /// What did not come to the end that was asked for.
     pub stuck: Vec<String>,
+    /// Whether the client had to ask past a refusal that had changed nothing.
+    pub asked_again: bool,
+    /// Whether somebody had to mend the reason of a refusal for good, and try again.
+    pub helped: bool,
     /// The points of the disturbed life.
     pub trace: Vec<String>,
 }

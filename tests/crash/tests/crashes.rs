@@ -1,4 +1,4 @@
-//! Every crash point of every scenario, as a test. `cargo xtask crash` also lets every call go wrong.
+//! Every crash point of every scenario, and every disturbance of one, as tests. `cargo xtask crash` has all of all.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -12,4 +12,14 @@ fn a_crash_at_any_point_leaves_nothing_behind_double_lost_or_stuck() {
     assert!(totals.is_clean(), "{totals}\n{}", report.lock().unwrap().join("\n"));
     // Fewer would mean that the proof looks past something.
     assert!(totals.points >= 900, "{totals}");
+}
+
+#[test]
+fn a_call_that_goes_wrong_once_needs_nobodys_help_unless_it_is_refused_for_good() {
+    let report = Mutex::new(Vec::new());
+    let note = |line: &str| report.lock().unwrap_or_else(PoisonError::into_inner).push(line.to_owned());
+    let totals = prove(&Options { only: Some("service scale".to_owned()), ..Options::default() }, note);
+    assert!(totals.is_clean(), "{totals}\n{}", report.lock().unwrap().join("\n"));
+    // The one that is given up is the submission; looks, questions and removals are always tried again.
+    assert_eq!(totals.helped, 1, "{}", totals.help());
 }

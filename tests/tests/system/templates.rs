@@ -114,11 +114,9 @@ async fn nginx(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-/// With a password that nobody was told.
 async fn postgres(lab: &Lab) -> Result<()> {
-    deploy(lab, "postgres", &["database=shop", "user=owner"]).await?;
-    let script =
-        "PGPASSWORD=$(cat /run/secrets/postgres-password) psql -XAt -h postgres -U owner shop -c 'SELECT 6 * 7'";
+    deploy(lab, "postgres", &["database=shop", "user=owner", "password=pass word"]).await?;
+    let script = "PGPASSWORD='pass word' psql -XAt -h postgres -U owner shop -c 'SELECT 6 * 7'";
     assert_eq!(lab.in_service(CLUSTER, "postgres", &["sh", "-c", script]).await?, "42");
     let without = "PGPASSWORD=guess psql -XAt -h postgres -U owner shop -c 'SELECT 1'";
     assert!(lab.in_service(CLUSTER, "postgres", &["sh", "-c", without]).await.is_err(), "a guess must not do");

@@ -9,10 +9,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::image::docker;
 use crate::shell;
@@ -79,9 +79,9 @@ fn stop_process(pid_file: &Path) -> Result<bool> {
     if !is_ours(pid) {
         return Ok(false);
     }
-    signal(pid, "TERM");
+    signal(pid, Signal::TERM);
     if shell::poll(STOP_LIMIT, || Ok((!is_ours(pid)).then_some(())))?.is_none() {
-        signal(pid, "KILL");
+        signal(pid, Signal::KILL);
     }
     Ok(true)
 }
@@ -97,9 +97,11 @@ fn is_ours(pid: u32) -> bool {
     })
 }
 
-fn signal(pid: u32, name: &str) {
-    // It may have ended by itself just now.
-    shell::succeeds(Command::new("kill").args(["-s", name, &pid.to_string()]));
+fn signal(pid: u32, signal: Signal) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        // It may have ended by itself just now.
+        let _ended = kill_process(pid, signal);
+    }
 }
 
 fn files_in(folder: &Path) -> Result<Vec<PathBuf>> {
@@ -112,6 +114,8 @@ fn files_in(folder: &Path) -> Result<Vec<PathBuf>> {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
 
     #[test]

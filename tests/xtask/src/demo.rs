@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{clean, host, setup, shell};
+use crate::{clean, host, image, setup, shell};
 use parts::Parts;
 
 /// Options of `cargo xtask demo`.
@@ -39,7 +39,7 @@ pub fn run(options: &Options) -> Result<()> {
     setup::run()?;
     build()?;
     let _lock = lock(&cache)?;
-    clean_up(&folder, "an earlier demo")?;
+    clean_up(&folder, &[], "an earlier demo")?;
 
     let start = Instant::now();
     let interrupted = muster::on_interrupt()?;
@@ -54,7 +54,7 @@ pub fn run(options: &Options) -> Result<()> {
     if interrupted.check().is_ok() {
         parts::show_log(&folder);
     }
-    clean_up(&folder, "the demo")
+    clean_up(&folder, &[], "the demo")
         .context("what the demo had made is not all removed\nrun: cargo xtask demo --clean")?;
     bail!("the demo ended early; what it had made is removed")
 }
@@ -88,8 +88,8 @@ fn lock(cache: &Path) -> Result<File> {
     Ok(lock)
 }
 
-fn clean_up(folder: &Path, whose: &str) -> Result<()> {
-    let removed = clean::clean(folder, &[]).with_context(|| format!("cannot clean up after {whose}"))?;
+fn clean_up(folder: &Path, labels: &[&str], whose: &str) -> Result<()> {
+    let removed = clean::clean(folder, labels).with_context(|| format!("cannot clean up after {whose}"))?;
     if removed > 0 {
         shell::say(format!("removed {removed} things that {whose} had left"));
     }
@@ -97,7 +97,8 @@ fn clean_up(folder: &Path, whose: &str) -> Result<()> {
 }
 
 fn tidy(folder: &Path) -> Result<()> {
-    clean_up(folder, "the demo")?;
+    // Setting up for a demo builds the machine images, and may have been killed while it tried one.
+    clean_up(folder, &[image::TRIAL_LABEL], "the demo")?;
     shell::say("nothing of a demo is left");
     Ok(())
 }

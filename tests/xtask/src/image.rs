@@ -15,6 +15,8 @@ use anyhow::{Context, Result, bail};
 use crate::{host, shell};
 use inputs::Inputs;
 
+pub use verify::LABEL as TRIAL_LABEL;
+
 /// Options of `cargo xtask image`.
 #[derive(clap::Args)]
 pub struct Options {

@@ -14,6 +14,7 @@ use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::thread;
 
 use anyhow::{Context, Result};
+use rustix::process::{Pid, Signal, kill_process_group};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -104,13 +105,13 @@ fn run_tests(options: &Options, test_dir: &Path) -> Result<(ExitStatus, Totals)>
 /// From now on what should end this program ends `cargo test` and the test programs instead, so that what they leave
 /// behind is removed as ever.
 fn pass_signals_on(child: &Child) -> Result<()> {
-    let group = format!("-{}", child.id());
+    let group = Pid::from_child(child);
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM]).context("cannot wait for signals")?;
     thread::spawn(move || {
         for _ in signals.forever() {
             shell::say("interrupted: ending the tests");
             // Tests hold nothing that a polite end would save, and some of them would not hear of it.
-            shell::succeeds(Command::new("kill").args(["-s", "KILL", "--", &group]));
+            let _ended_already = kill_process_group(group, Signal::KILL);
         }
     });
     Ok(())

@@ -44,9 +44,9 @@ impl Add {
     pub async fn run(self, context: &mut Context) -> Result<()> {
         let spec = self.spec()?;
         let account = context.client().await?.account_add(spec).await?;
-        context.output.said(&account, || {
-            format!("account {} kept\ncheck it with `muster account check {}`", account.name, account.name)
-        })
+        context.output.said(&account, || format!("account {} kept", account.name))?;
+        context.hint(&format!("check it with `muster account check {}`", account.name));
+        Ok(())
     }
 
     fn spec(self) -> Result<AccountSpec> {

@@ -1,25 +1,30 @@
 //! How operations look to people.
 
-use muster_protocol::Timestamp;
 use muster_protocol::model::operation::{OperationInfo, OperationPhase};
+use muster_protocol::{Name, Timestamp};
 
 use crate::cli::sheet::{Describe, Sheet};
 use crate::cli::table::{Cell, Row, Tone, age, duration, joined};
 
 impl Row for OperationInfo {
-    const HEADER: &'static [&'static str] = &["ID", "KIND", "CLUSTER", "PHASE", "STEPS", "AGE", "MESSAGE"];
+    const HEADER: &'static [&'static str] = &["ID", "KIND", "CLUSTER", "SERVICES", "PHASE", "STEPS", "AGE", "MESSAGE"];
 
     fn cells(&self, now: Timestamp) -> Vec<Cell> {
         vec![
             self.id.into(),
             self.kind.into(),
             Cell::from(&self.cluster),
+            services(&self.services).into(),
             phase(self.phase),
             format!("{}/{}", self.steps_done, self.steps_total).into(),
             age(self.created_at, now).into(),
             Cell::from(&self.message),
         ]
     }
+}
+
+fn services(services: &[Name]) -> String {
+    if services.is_empty() { "-".to_owned() } else { joined(services) }
 }
 
 fn phase(phase: OperationPhase) -> Cell {
@@ -61,13 +66,17 @@ impl Describe for OperationInfo {
 #[cfg(test)]
 mod tests {
     use muster_protocol::ErrorCode;
+    use muster_protocol::model::operation::OperationKind;
 
     use crate::cli::samples;
 
     #[test]
     fn operations_look_so() {
         let mut operation = samples::operation();
-        insta::assert_snapshot!("list", samples::table(&[operation.clone()]));
+        let mut of_services = operation.clone();
+        of_services.kind = OperationKind::ServiceCreate;
+        of_services.services = vec!["web-db".parse().unwrap(), "web".parse().unwrap()];
+        insta::assert_snapshot!("list", samples::table(&[operation.clone(), of_services]));
         operation.cause = Some(samples::cause(ErrorCode::Preparation));
         insta::assert_snapshot!("info", samples::sheet(&operation));
         insta::assert_json_snapshot!("json", operation);

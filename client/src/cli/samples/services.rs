@@ -3,8 +3,8 @@
 use muster_protocol::model::catalog::{BrokenTemplate, CatalogListing, ParameterInfo, ParameterKind, TemplateInfo};
 use muster_protocol::model::container::{ContainerInfo, ContainerPhase};
 use muster_protocol::model::service::{
-    Endpoint, Exposure, LogLine, LogSource, Mount, MountKind, Port, SecretFile, ServiceInfo, ServiceMode, ServicePhase,
-    ServiceSpec, Transport,
+    Endpoint, Exposure, HealthCheck, LogLine, LogSource, Mount, MountKind, Port, Probe, SecretFile, ServiceInfo,
+    ServiceMode, ServicePhase, ServiceSpec, Transport,
 };
 use muster_protocol::{ClusterId, ServiceId};
 
@@ -40,7 +40,13 @@ pub fn service() -> ServiceInfo {
                 target: "/srv".to_owned(),
                 read_only: true,
             }],
-            health: None,
+            health: Some(HealthCheck {
+                probe: Probe::Command(vec!["curl".to_owned(), "-f".to_owned(), "localhost".to_owned()]),
+                interval_ms: 10_000,
+                timeout_ms: 1_500,
+                retries: 3,
+                start_period_ms: 60_000,
+            }),
             constraints: vec!["role==worker".parse().unwrap()],
             update: Default::default(),
             labels: Default::default(),

@@ -1,10 +1,14 @@
 //! How services look to people.
 
+use std::time::Duration;
+
 use muster_protocol::Timestamp;
-use muster_protocol::model::service::{Endpoint, Exposure, MountKind, Port, ServiceInfo, ServicePhase};
+use muster_protocol::model::service::{
+    Endpoint, Exposure, HealthCheck, MountKind, Port, Probe, ServiceInfo, ServicePhase, UpdateOrder, UpdatePolicy,
+};
 
 use crate::cli::sheet::{Describe, Sheet};
-use crate::cli::table::{Cell, Row, Tone, age, joined};
+use crate::cli::table::{Cell, Row, Tone, age, duration, joined};
 
 impl Row for ServiceInfo {
     const HEADER: &'static [&'static str] = &["CLUSTER", "NAME", "MODE", "PHASE", "READY", "IMAGE", "ENDPOINTS", "AGE"];
@@ -67,6 +71,8 @@ impl Describe for ServiceInfo {
         sheet.maybe("Cpu reservation", spec.resources.cpu_reservation);
         sheet.maybe("Memory reservation", spec.resources.memory_reservation);
         list(sheet, "Constraints", &spec.constraints);
+        sheet.maybe("Health check", spec.health.as_ref().map(health));
+        sheet.field("Update", update(&spec.update));
         sheet.pairs("Labels", &spec.labels);
         sheet.field("Generation", self.generation);
         sheet.moment("Created", self.created_at);
@@ -101,6 +107,42 @@ fn list<T: ToString>(sheet: &mut Sheet, name: &str, words: &[T]) {
     if !words.is_empty() {
         let words: Vec<String> = words.iter().map(|word| word.to_string()).collect();
         sheet.field(name, words.join(" "));
+    }
+}
+
+fn health(check: &HealthCheck) -> String {
+    let probe = match &check.probe {
+        Probe::Command(words) => format!("`{}`", words.join(" ")),
+        Probe::Http { port, path } => format!("HTTP at port {port}, {path}"),
+        Probe::Tcp(port) => format!("TCP at port {port}"),
+    };
+    format!(
+        "{probe} every {}, within {}; unhealthy after {} failures in a row, from {} after the start",
+        time(check.interval_ms),
+        time(check.timeout_ms),
+        check.retries,
+        time(check.start_period_ms)
+    )
+}
+
+fn update(policy: &UpdatePolicy) -> String {
+    let group = match policy.parallelism {
+        0 => "all copies at once".to_owned(),
+        1 => "one copy at a time".to_owned(),
+        copies => format!("{copies} copies at a time"),
+    };
+    let first = match policy.order {
+        UpdateOrder::StopFirst => "the old one stops first",
+        UpdateOrder::StartFirst => "the new one starts first",
+    };
+    format!("{group}, {} apart, {first}, well within {}", time(policy.delay_ms), time(policy.deadline_ms))
+}
+
+fn time(milliseconds: u64) -> String {
+    if milliseconds.is_multiple_of(1000) {
+        duration(Duration::from_millis(milliseconds))
+    } else {
+        format!("{milliseconds}ms")
     }
 }
 

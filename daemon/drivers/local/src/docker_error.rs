@@ -12,7 +12,7 @@ const KNOWN: [(&str, ErrorCode, &str); 7] = [
     (
         "No such image",
         ErrorCode::NotFound,
-        "make the machine image: `cargo xtask image`, or `docker build -t muster/machine:bookworm daemon/drivers/local/image` where a registry is in reach",
+        "make the machine image: `cargo xtask image`, or `docker build -t muster/machine:bookworm daemon/drivers/local/image` where a registry is in reach; an image of your own has to be on this Docker Engine: `docker pull` it",
     ),
     ("no space left on device", ErrorCode::Quota, "free disk space under the Docker Engine's data directory"),
     ("cannot allocate memory", ErrorCode::Quota, "free memory on the host, or give machines less"),

@@ -85,7 +85,8 @@ impl LocalDriver {
             return Ok(docker);
         }
         let socket = self.options.docker_socket.to_string_lossy();
-        let docker = Docker::connect_with_unix(&socket, self.options.request_limit.as_secs(), API_DEFAULT_VERSION)
+        let seconds = whole_seconds(self.options.request_limit);
+        let docker = Docker::connect_with_unix(&socket, seconds, API_DEFAULT_VERSION)
             .map_err(|error| failure("connect to the Docker Engine", error))?;
         Ok(self.docker.get_or_init(|| docker))
     }
@@ -155,6 +156,22 @@ impl Driver for LocalDriver {
     }
 }
 
+/// As the client of the Docker Engine counts: rounded up, since no second at all would end every request at once.
+fn whole_seconds(limit: Duration) -> u64 {
+    limit.as_secs() + u64::from(limit.subsec_nanos() > 0)
+}
+
 fn not_ours(key: &ResourceKey) -> Failure {
     Failure::not_applied(ErrorCode::Internal, format!("`{key}` is no resource of an infrastructure")).permanent()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_a_second_counts_as_a_whole_one() {
+        let seconds = |milliseconds| whole_seconds(Duration::from_millis(milliseconds));
+        assert_eq!([seconds(1), seconds(1_000), seconds(1_500)], [1, 1, 2]);
+    }
 }

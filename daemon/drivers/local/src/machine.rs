@@ -3,6 +3,9 @@
 //! A machine comes to be in three calls: create the container, put the keys into it, start it. A crash between them leaves
 //! a container that never ran. Whoever meets one completes it: looking it up, starting it, or creating it again.
 //! No other container is started by a look: one that was stopped stays so until it is asked for.
+//!
+//! Addresses are chosen by what the engine lists, and it does not list what it is still making for a daemon that is gone.
+//! So two machines may be given one address; the second cannot start, and is removed and made anew with another.
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::Ipv4Addr;
@@ -22,7 +25,7 @@ use muster_protocol::model::cluster::MachineShape;
 use muster_protocol::{ErrorCode, Name};
 use tokio::time::{Instant, sleep};
 
-use crate::docker_error::{failure, status};
+use crate::docker_error::{failure, says, status};
 use crate::power::Stage;
 use crate::{LocalDriver, capabilities, keys, mark, parameters};
 
@@ -59,13 +62,16 @@ impl LocalDriver {
     ) -> Result<Present, Failure> {
         let found = match self.find(cluster, machine).await? {
             Some(found) if found.stage == Stage::Leaving => {
-                self.remove_machine(cluster, &ResourceKey::Machine(machine.clone())).await?;
+                // If this fails, what is left of it is there.
+                let removed = self.remove_machine(cluster, &ResourceKey::Machine(machine.clone())).await;
+                removed.map_err(Failure::in_doubt)?;
                 self.create_container(cluster, machine, shape).await?
             }
             Some(found) => found,
             None => self.create_container(cluster, machine, shape).await?,
         };
-        self.bring_up(cluster, machine, &found).await
+        // The container is there, whatever is refused from here on.
+        self.bring_up(cluster, machine, &found).await.map_err(Failure::in_doubt)
     }
 
     pub(crate) async fn look_up_machine(
@@ -77,8 +83,10 @@ impl LocalDriver {
         if found.stage == Stage::New
             && let Err(failure) = self.bring_up(cluster, machine, &found).await
         {
-            // It is there all the same: it can be started, with this cause if it comes again, or removed.
             tracing::warn!(%machine, %failure, "a machine whose creation broke off could not be completed");
+            // If it is there all the same, it can be started, with this cause if it comes again, or removed.
+            let Some(found) = self.find(cluster, machine).await? else { return Ok(None) };
+            return present(cluster, machine, &found).map(Some);
         }
         present(cluster, machine, &found).map(Some)
     }
@@ -131,8 +139,9 @@ impl LocalDriver {
         let reservation = {
             let _choosing = self.reservations.choosing.lock().await;
             let machines = self.containers_of(cluster, None).await?;
-            let taken: BTreeSet<Ipv4Addr> =
+            let mut taken: BTreeSet<Ipv4Addr> =
                 machines.iter().filter_map(Found::read).filter_map(|found| found.address).collect();
+            taken.extend(self.addresses_in_use(cluster).await?);
             self.reservations.reserve(cluster.cluster, subnet, taken).ok_or_else(|| {
                 Failure::not_applied(ErrorCode::Quota, format!("no address is left in {subnet}")).permanent()
             })?
@@ -162,7 +171,7 @@ impl LocalDriver {
             self.refuse_if_foreign(cluster, &name).await?;
             if Instant::now() > deadline {
                 let message = format!("the container name {name} is taken, but no container shows");
-                return Err(Failure::not_applied(ErrorCode::Conflict, message).with_provider_code("409"));
+                return Err(Failure::maybe_applied(ErrorCode::Conflict, message).with_provider_code("409"));
             }
             // Neither ours nor somebody's: the engine takes the name first and shows the container when it is made.
             sleep(POLL).await;
@@ -208,7 +217,13 @@ impl LocalDriver {
             Ok(()) => Ok(present),
             // Somebody started it since we looked.
             Err(error) if status(&error) == Some(304) => Ok(present),
-            Err(error) => Err(failure("start the machine", error)),
+            Err(error) => {
+                if found.stage == Stage::New && says(&error, "Address already in use") {
+                    // It never can start, and nothing is in it yet.
+                    self.remove_machine(cluster, &ResourceKey::Machine(machine.clone())).await?;
+                }
+                Err(failure("start the machine", error))
+            }
         }
     }
 

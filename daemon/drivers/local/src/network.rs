@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::net::Ipv4Addr;
 
 use bollard::models::{Ipam, IpamConfig, Network, NetworkCreateRequest, NetworkDisconnectRequest};
 use bollard::query_parameters::{
@@ -61,6 +62,20 @@ impl LocalDriver {
             .flat_map(subnets)
             .next()
             .ok_or_else(|| Failure::not_applied(ErrorCode::Conflict, "the cluster's network is not there"))
+    }
+
+    /// The addresses of what runs in the cluster's network, be it a machine or somebody's.
+    pub(crate) async fn addresses_in_use(&self, cluster: &ClusterContext) -> Result<Vec<Ipv4Addr>, Failure> {
+        let mut addresses = Vec::new();
+        for id in self.networks_of(cluster).await?.into_iter().filter_map(|network| network.id) {
+            let inspected = self.docker()?.inspect_network(&id, None::<InspectNetworkOptions>).await;
+            let inspected = inspected.map_err(|error| failure("look at the network", error))?;
+            let endpoints = inspected.containers.unwrap_or_default().into_values();
+            // With the length of the subnet's prefix: `10.213.4.2/22`.
+            let texts = endpoints.filter_map(|endpoint| endpoint.ipv4_address);
+            addresses.extend(texts.filter_map(|text| text.split('/').next()?.parse::<Ipv4Addr>().ok()));
+        }
+        Ok(addresses)
     }
 
     pub(crate) async fn remove_network(&self, cluster: &ClusterContext) -> Result<(), Failure> {

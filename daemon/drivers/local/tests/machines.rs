@@ -23,7 +23,7 @@ use muster_protocol::quantity::{Bytes, CpuMillis};
 use muster_protocol::{ErrorCode, Retry};
 use muster_provision::ssh::Command;
 use support::proxy::{self, Break};
-use support::{Lab, access, key, with_cluster};
+use support::{Lab, access, guest, key, with_cluster};
 
 fn docker() -> Docker {
     Docker::connect_with_unix_defaults().unwrap()
@@ -169,25 +169,47 @@ async fn a_creation_whose_answer_was_lost_is_completed_by_creating_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_machine_whose_container_is_there_but_cannot_start_is_in_doubt() {
+    with_cluster("a_machine_whose_container_is_there_but_cannot_start_is_in_doubt", true, |lab| async move {
+        let directory = tempfile::tempdir().unwrap();
+        lab.create_network().await;
+        let refusing = breaking_driver(&directory, Break::Refused("PUT /containers/"));
+        let failure = refusing.create(&lab.cluster, &lab.order(key("worker-1"))).await.unwrap_err();
+        assert_eq!(failure.provider_code.as_deref(), Some("403"), "{failure}");
+        assert_eq!(failure.certainty, Certainty::MaybeApplied, "{failure}");
+        assert_eq!(lab.powers().await, [("worker-1".to_owned(), Power::Stopped)]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_never_ran_and_whose_address_is_taken_is_made_anew_with_another() {
+    let test = "a_machine_that_never_ran_and_whose_address_is_taken_is_made_anew_with_another";
+    with_cluster(test, true, |lab| async move {
+        let directory = tempfile::tempdir().unwrap();
+        let network = lab.create_network().await;
+        let broken = breaking_driver(&directory, Break::Before("PUT /containers/"));
+        broken.create(&lab.cluster, &lab.order(key("worker-1"))).await.unwrap_err();
+        // The engine keeps no address for a container that never ran, so the guest gets it.
+        let guest = guest::start(&lab.cluster, &network.id).await;
+        let found = lab.driver.look_up(&lab.cluster, &key("worker-1")).await.unwrap();
+        let left = (lab.powers().await, volumes(&lab).await);
+        let made = lab.driver.create(&lab.cluster, &lab.order(key("worker-1"))).await;
+        guest::remove(&guest).await;
+        assert_eq!((found, left), (None, (vec![], vec![])));
+        lab.log_in(&access(&made.unwrap())).await.close().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_foreign_container_in_the_network_is_named_and_not_touched() {
     with_cluster("a_foreign_container_in_the_network_is_named_and_not_touched", true, |lab| async move {
         let network = lab.create_network().await;
-        let body = ContainerCreateBody {
-            image: Some(PLAIN_IMAGE.to_owned()),
-            cmd: Some(vec!["sleep".to_owned(), "300".to_owned()]),
-            host_config: Some(bollard::models::HostConfig {
-                network_mode: Some(network.id.clone()),
-                ..Default::default()
-            }),
-            ..Default::default()
-        };
-        let options = CreateContainerOptionsBuilder::new().name(&format!("guest-{}", lab.cluster.instance)).build();
-        let guest = docker().create_container(Some(options), body).await.unwrap().id;
-        docker().start_container(&guest, None::<bollard::query_parameters::StartContainerOptions>).await.unwrap();
+        let guest = guest::start(&lab.cluster, &network.id).await;
 
         let refused = lab.driver.remove(&lab.cluster, &ResourceKey::Network, &network.id).await;
-        let force = RemoveContainerOptionsBuilder::new().force(true).build();
-        docker().remove_container(&guest, Some(force)).await.unwrap();
+        guest::remove(&guest).await;
 
         let failure = refused.unwrap_err();
         assert_eq!((failure.code, failure.retry), (ErrorCode::Conflict, Retry::Later));

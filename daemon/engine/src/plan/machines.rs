@@ -1,5 +1,7 @@
 //! The network, and the machines that should be there: made, running, prepared.
 
+use std::time::Duration;
+
 use muster_protocol::Name;
 use muster_protocol::model::host::Role;
 
@@ -9,10 +11,16 @@ use crate::desired::machine_name;
 use crate::ledger::{ResourceKey, ResourceState};
 use crate::observed::Power;
 
+/// How long a member that was prepared again may take to be ready before the next one's turn comes all the same: one
+/// that is broken for good must not keep the others from being prepared, for that may be what mends it. A preparation
+/// that fails does keep them, and says why: what broke one member would break the next.
+const COMES_BACK_IN: Duration = Duration::from_secs(300);
+
 impl Planner<'_> {
     pub(super) fn bring_machines(&mut self) {
         let network = self.ensure(&ResourceKey::Network, &[]);
-        // Preparing a member again may interrupt it, so members take turns.
+        // Preparing a member again may interrupt it, so members take turns: the next begins when the one before is back.
+        let not_back = self.waits_for_prepared_members();
         let mut turn: Vec<Action> = Vec::new();
         for (machine, _) in self.machines.clone() {
             let key = ResourceKey::Machine(machine.clone());
@@ -30,11 +38,25 @@ impl Planner<'_> {
                 }
                 Some(recipe) if *recipe != self.state.recipe => {
                     after.extend(turn);
-                    turn = vec![self.step(Action::Prepare(machine), &after)];
+                    turn = vec![self.step_if(Action::Prepare(machine), &after, not_back.clone())];
                 }
                 Some(_) => {}
             }
         }
+    }
+
+    /// Whether a member that was prepared has not been seen ready since.
+    fn waits_for_prepared_members(&self) -> Option<Gate> {
+        let mut machines = self.machines.iter().map(|(machine, _)| machine);
+        let machine = machines.find(|machine| self.is_coming_back(machine))?;
+        Some(Gate::Waiting(Some(format!("{machine} has to be ready again first"))))
+    }
+
+    fn is_coming_back(&self, machine: &Name) -> bool {
+        let prepared = self.entry(&ResourceKey::Machine(machine.clone())).and_then(|entry| entry.prepared.as_ref());
+        let node = self.entry(&ResourceKey::Node(machine.clone())).filter(|node| node.present().is_some());
+        let is_new = node.is_some_and(|node| self.now.since(node.since) < COMES_BACK_IN);
+        is_new && prepared == Some(&self.state.recipe) && !self.is_node_ready(machine)
     }
 
     /// Whether it was seen to be stopped since it was last made or started.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use muster_protocol::model::cluster::ClusterSpec;
 use muster_protocol::model::host::Role;
-use muster_protocol::{ErrorCode, Name, SecretString};
+use muster_protocol::{Error, ErrorCode, Name, SecretString};
 
 use super::faults::CallKind;
 use super::state::{Change, Resource, machine_at};
@@ -29,6 +29,10 @@ impl SimPreparer {
 
 #[async_trait]
 impl Preparer for SimPreparer {
+    fn validate(&self, _spec: &ClusterSpec) -> Result<(), Error> {
+        Ok(())
+    }
+
     fn material(&self, spec: &ClusterSpec) -> Result<Material, Failure> {
         // Not secret, but kept as if: so the way of secrets is walked too.
         let token = SecretString::new(format!("join-token-of-{}", spec.name));

@@ -145,6 +145,7 @@ fn observed_service(bucket: &Bucket, service: &Service, state: &Rollout, places:
         updating: service.replaces && state.ready < state.wanted,
         endpoints: endpoints.collect(),
         message: state.message.clone(),
+        under_way: (state.started < state.wanted).then(|| format!("{} pending", state.wanted - state.started)),
     }
 }
 

@@ -7,14 +7,17 @@ use muster_protocol::{Cause, ErrorCode, Name, Retry, Timestamp};
 use super::ClusterState;
 use crate::action::Action;
 use crate::ledger::ResourceKey;
+use crate::observed::ObservedService;
 use crate::operation::{OperationRecord, Target};
 use crate::plan::{Gate, Part};
+use crate::words;
 
 /// How long a node that has joined may take to be ready before that counts as trouble.
 const SETTLES_IN: Duration = Duration::from_secs(10);
 
 impl ClusterState {
-    /// Every cause of trouble that holds now: resources first, then what cannot be looked at.
+    /// Every cause of trouble that holds now. Those that need somebody go before those that may pass; else resources are first,
+    /// then what cannot be looked at.
     pub fn causes(&self) -> Vec<Cause> {
         let resources = self.ledger.iter().filter_map(|(key, entry)| match key {
             ResourceKey::Node(name) => self.node_cause(name),
@@ -50,7 +53,7 @@ impl ClusterState {
         Some(Cause {
             code: ErrorCode::Unhealthy,
             step: Action::Await(key).to_string(),
-            message: format!("{machine} is not ready: {}", seen.message.as_deref()?),
+            message: words::at_most(words::MAX_BYTES, format!("{machine} is not ready: {}", seen.message.as_deref()?)),
             provider_code: None,
             provider_request_id: None,
             remedy: Some(
@@ -75,7 +78,7 @@ impl ClusterState {
         Some(Cause {
             code: ErrorCode::Unhealthy,
             step: Action::Await(ResourceKey::Service(name.clone())).to_string(),
-            message,
+            message: words::at_most(words::MAX_BYTES, message),
             provider_code: None,
             provider_request_id: None,
             remedy: Some(format!(
@@ -83,8 +86,17 @@ impl ClusterState {
                 self.desired().spec.name
             )),
             retry: Retry::Later,
-            at: self.observed.orchestrator_at.unwrap_or(service.updated_at),
+            // Not the time of the last look, or every look would be news.
+            at: service.updated_at,
         })
+    }
+
+    /// How far the first service is that is not where an operation wants it.
+    fn progress_of(&self, target: &Target) -> Option<String> {
+        let Target::Services(targets) = target else { return None };
+        let seen = |name: &Name| self.observed.orchestrator.services.get(name);
+        let behind = targets.iter().filter_map(|target| seen(&target.name)).find(|seen| seen.ready < seen.wanted);
+        behind.map(ObservedService::progress)
     }
 
     /// Why an operation is not done in time.
@@ -94,9 +106,10 @@ impl ClusterState {
             return cause;
         }
         let step = waits.map_or_else(|| operation.info.kind.to_string(), |step| step.action.to_string());
+        let progress = self.progress_of(&operation.target).map_or_else(String::new, |progress| format!(": {progress}"));
         Cause {
             code: ErrorCode::DeadlineExceeded,
-            message: format!("`{step}` did not come to an end in time"),
+            message: format!("`{step}` did not come to an end in time{progress}"),
             step,
             provider_code: None,
             provider_request_id: None,
@@ -109,9 +122,10 @@ impl ClusterState {
         }
     }
 
-    /// Why a deletion has failed: its name is free again, but something of the cluster may be left.
+    /// Why a deletion has failed: something of the cluster may be left.
     pub(super) fn released_cause(&self, now: Timestamp) -> Cause {
-        let left: Vec<String> = self.ledger.keys().map(ToString::to_string).collect();
+        let strays = self.strays.iter().map(|stray| stray.present.id.clone());
+        let left: Vec<String> = self.ledger.keys().map(ToString::to_string).chain(strays).collect();
         let first = self.causes().into_iter().next();
         let why = first.as_ref().map_or_else(String::new, |cause| format!(": {}", cause.message));
         Cause {

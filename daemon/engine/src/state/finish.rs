@@ -1,7 +1,7 @@
 //! After a call: what came of it.
 
 use muster_protocol::model::event::EventKind;
-use muster_protocol::{ErrorCode, Timestamp};
+use muster_protocol::{ErrorCode, Name, Timestamp};
 
 use super::{ClusterState, retry};
 use crate::action::{Action, Outcome};
@@ -16,7 +16,7 @@ impl ClusterState {
         match &outcome {
             Outcome::Failed(failure) => {
                 let cause = failure.clone().into_cause(action.to_string(), now);
-                self.announce(now, EventKind::StepFailed, format!("{action}: {}", failure.message), Some(cause));
+                self.announce(now, EventKind::StepFailed, format!("{action}: {}", cause.message), Some(cause));
             }
             Outcome::Present(_) | Outcome::Absent | Outcome::Done | Outcome::Swept(_) => {
                 self.announce(now, EventKind::StepDone, action.to_string(), None);
@@ -69,6 +69,11 @@ impl ClusterState {
         let awake_since = self.awake_since.unwrap_or(now);
         let Some(entry) = self.ledger.get_mut(key) else { return };
         match outcome {
+            // What it was before: the call that left it in doubt did nothing, so it failed and stays so.
+            Outcome::Present(present) if entry.state == ResourceState::Unknown(Some(present.clone())) => {
+                entry.state = ResourceState::Present(present);
+                entry.since = now;
+            }
             Outcome::Present(present) => set_present(entry, present, now),
             Outcome::Absent if began < entry.since.max(awake_since) + lag => {
                 // It may be there and not be listed yet.
@@ -99,8 +104,8 @@ impl ClusterState {
         }
     }
 
-    fn finish_machine(&mut self, name: muster_protocol::Name, action: &Action, outcome: Outcome, now: Timestamp) {
-        let key = ResourceKey::Machine(name);
+    fn finish_machine(&mut self, name: Name, action: &Action, outcome: Outcome, now: Timestamp) {
+        let key = ResourceKey::Machine(name.clone());
         let salt = self.salt(&key);
         let recipe = self.recipe.clone();
         let Some(entry) = self.ledger.get_mut(&key) else { return };
@@ -108,10 +113,20 @@ impl ClusterState {
             Outcome::Done => {
                 entry.prepared = Some(recipe);
                 retry::clear_failure(entry);
+                self.note_interruption(&name, now);
             }
             Outcome::Present(present) => set_present(entry, present, now),
             Outcome::Failed(failure) => retry::note_failure(entry, action, failure, &salt, now),
             Outcome::Absent | Outcome::Swept(_) => {}
+        }
+    }
+
+    /// A member that was prepared again may have been interrupted by it: what was seen of it before says nothing.
+    fn note_interruption(&mut self, machine: &Name, now: Timestamp) {
+        let key = ResourceKey::Node(machine.clone());
+        let node = self.ledger.get_mut(&key).filter(|node| node.present().is_some());
+        if let Some(node) = node {
+            node.since = now;
         }
     }
 
@@ -127,24 +142,24 @@ impl ClusterState {
     fn adopt_swept(&mut self, found: Vec<Owned>, now: Timestamp) {
         self.record.swept = found.is_empty();
         let mut adopted_any = false;
-        let mut unreadable = None;
-        for Owned { key, present, .. } in found {
-            let Some(key) = key.filter(ResourceKey::is_infrastructure) else {
-                unreadable = Some(present.id);
+        let mut unreadable = Vec::new();
+        for Owned { key, present, .. } in &found {
+            let Some(key) = key.as_ref().filter(|key| key.is_infrastructure()) else {
+                unreadable.push(present.id.as_str());
                 continue;
             };
-            let entry = self.entry_mut(&key, now);
+            let entry = self.entry_mut(key, now);
             let is_known = match &entry.state {
                 ResourceState::Present(known) | ResourceState::Removing(known) => known.id == present.id,
                 ResourceState::Wanted | ResourceState::Unknown(_) => false,
             };
             if !is_known {
-                entry.state = ResourceState::Present(present);
+                entry.state = ResourceState::Present(present.clone());
                 adopted_any = true;
             }
         }
-        if let Some(id) = unreadable {
-            let message = format!("{id} carries this cluster's mark, but not one that says what it is");
+        if !unreadable.is_empty() {
+            let message = format!("marked as this cluster's, but not as what: {}", unreadable.join(", "));
             let remedy = "see what it is, and remove it at its infrastructure";
             self.note_sweep_failure(Failure::not_applied(ErrorCode::Provider, message).with_remedy(remedy), now);
         } else if self.record.swept || adopted_any {
@@ -154,6 +169,8 @@ impl ClusterState {
             let message = "what is known to be left is still there";
             self.note_sweep_failure(Failure::not_applied(ErrorCode::Provider, message), now);
         }
+        let in_ledger = |owned: &Owned| self.ledger.values().any(|entry| entry.id() == Some(&owned.present.id));
+        self.strays = found.into_iter().filter(|owned| !in_ledger(owned)).collect();
     }
 
     fn note_sweep_failure(&mut self, failure: Failure, now: Timestamp) {

@@ -13,16 +13,18 @@ mod order;
 mod retry;
 mod service;
 mod settle;
+mod tidy;
+mod times;
 
 use std::collections::BTreeMap;
 
 use muster_protocol::model::event::EventKind;
-use muster_protocol::model::host::Role;
 use muster_protocol::{Cause, ClusterId, Name, OperationId, Timestamp};
 
 use crate::action::Action;
-use crate::desired::{ClusterRecord, Desired, ServiceRecord, machine_name};
-use crate::ledger::{Ledger, LedgerEntry, ResourceKey, ResourceState};
+use crate::desired::{ClusterRecord, Desired, ServiceRecord};
+use crate::driver::Owned;
+use crate::ledger::{Ledger, LedgerEntry, ResourceKey};
 use crate::observed::Observed;
 use crate::operation::OperationRecord;
 use crate::shared::Shared;
@@ -31,6 +33,7 @@ pub use admit::{Asked, ServiceChange};
 pub use difference::{RecordChange, difference};
 pub use observe::Observation;
 pub use order::Deadlines;
+pub(crate) use times::StepTimes;
 
 /// Everything known about one cluster.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -51,6 +54,9 @@ pub struct ClusterState {
     pub missing: BTreeMap<Name, u32>,
     /// How the last sweep failed, if it did. Not stored.
     pub sweep_retry: Option<LedgerEntry>,
+    /// What the last sweep found and the ledger has no place for: its mark does not say what it is, or another of the same
+    /// key goes first. Not stored: the next sweep finds it again.
+    pub strays: Vec<Owned>,
     /// What is to be announced with the next write. Not stored by itself.
     pub outbox: Vec<Announcement>,
     /// Recipe that machines should be prepared with; see [`crate::preparer::Preparer::recipe`]. Not stored.
@@ -101,6 +107,7 @@ impl ClusterState {
             in_flight: BTreeMap::new(),
             missing: BTreeMap::new(),
             sweep_retry: None,
+            strays: Vec::new(),
             outbox: Vec::new(),
             recipe,
             deadlines,
@@ -142,91 +149,6 @@ impl ClusterState {
 
     pub(crate) fn announce(&mut self, now: Timestamp, kind: EventKind, message: String, cause: Option<Cause>) {
         self.outbox.push(Announcement { kind, at: now, operation: None, service: None, message, cause });
-    }
-
-    /// Drops what is neither there nor wanted, and memberships whose machine is gone for good.
-    pub(crate) fn tidy(&mut self) {
-        let unwanted: Vec<ResourceKey> = self
-            .ledger
-            .iter()
-            .filter(|(key, entry)| entry.state == ResourceState::Wanted && !self.is_desired(key))
-            .map(|(key, _)| key.clone())
-            .collect();
-        for key in unwanted {
-            self.ledger.remove(&key);
-        }
-        let ledger = &self.ledger;
-        let remains = |name: &Name| ledger.contains_key(&ResourceKey::Service(name.clone()));
-        let is_over = |name: &Name, service: &ServiceRecord| service.absent && !remains(name);
-        if self.services.iter().any(|(name, service)| is_over(name, service)) {
-            self.services.retain(|name, service| !is_over(name, service));
-        }
-        if self.desired().absent {
-            // Nodes and services live on machines and go with them. While there is any machine they stay: should the
-            // deletion be cancelled, it must be known which members are lost.
-            let any_machine = self.ledger.keys().any(|key| matches!(key, ResourceKey::Machine(_)));
-            if !any_machine && self.ledger.keys().any(|key| !key.is_infrastructure()) {
-                self.ledger.retain(|key, _| key.is_infrastructure());
-            }
-        } else {
-            self.detach_lost_nodes();
-            self.forget_stillborn_cluster();
-        }
-    }
-
-    /// The node of a machine that is not there is to go, before its successor joins.
-    fn detach_lost_nodes(&mut self) {
-        let lost = |name: &Name| {
-            let machine = self.ledger.get(&ResourceKey::Machine(name.clone()));
-            machine.is_none_or(|machine| machine.state == ResourceState::Wanted)
-        };
-        let nodes = self.ledger.iter().filter(|(key, node)| match key {
-            // What comes of a call under way is not known yet.
-            ResourceKey::Node(name) => {
-                let may_be_there = match node.state {
-                    ResourceState::Present(_) | ResourceState::Unknown(_) => true,
-                    ResourceState::Removing(_) | ResourceState::Wanted => false,
-                };
-                may_be_there && lost(name) && self.in_flight_for(key).is_none()
-            }
-            ResourceKey::Network | ResourceKey::Machine(_) | ResourceKey::Orchestrator | ResourceKey::Service(_) => {
-                false
-            }
-        });
-        let nodes: Vec<ResourceKey> = nodes.map(|(key, _)| key.clone()).collect();
-        for key in nodes {
-            let Some(node) = self.ledger.get_mut(&key) else { continue };
-            node.state = match std::mem::replace(&mut node.state, ResourceState::Wanted) {
-                ResourceState::Present(present)
-                | ResourceState::Unknown(Some(present))
-                | ResourceState::Removing(present) => ResourceState::Removing(present),
-                ResourceState::Unknown(None) | ResourceState::Wanted => ResourceState::Wanted,
-            };
-        }
-    }
-
-    /// A cluster that was formed on a machine that was lost before anybody else joined and before anything ran on
-    /// it is no loss: another one is formed.
-    fn forget_stillborn_cluster(&mut self) {
-        let first = machine_name(Role::ControlPlane, 1);
-        let first_node = ResourceKey::Node(first.clone());
-        let machine = self.ledger.get(&ResourceKey::Machine(first));
-        let first_is_lost = machine.is_none_or(|machine| machine.state == ResourceState::Wanted);
-        let in_use = self.ledger.iter().any(|(key, entry)| match key {
-            ResourceKey::Node(_) | ResourceKey::Service(_) => {
-                *key != first_node && entry.state != ResourceState::Wanted
-            }
-            ResourceKey::Network | ResourceKey::Machine(_) | ResourceKey::Orchestrator => false,
-        });
-        let under_way = self.in_flight_for(&first_node).is_some();
-        if self.record.was_ready || !first_is_lost || in_use || under_way || !self.is_formed() {
-            return;
-        }
-        for key in [ResourceKey::Orchestrator, first_node] {
-            if let Some(entry) = self.ledger.get_mut(&key) {
-                entry.state = ResourceState::Wanted;
-            }
-        }
     }
 
     pub(crate) fn entry_mut(&mut self, key: &ResourceKey, now: Timestamp) -> &mut LedgerEntry {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use muster_protocol::model::event::EventKind;
 use muster_protocol::{ErrorCode, Name, Timestamp};
 
-use super::ClusterState;
+use super::{ClusterState, retry};
 use crate::failure::Failure;
 use crate::ledger::{Facts, LedgerEntry, Present, ResourceKey, ResourceState};
 use crate::observed::{ObservedMachine, OrchestratorView};
@@ -35,6 +35,7 @@ impl ClusterState {
         match observation.orchestrator {
             Some(Ok(view)) => {
                 self.adopt_dead_nodes(&view, began);
+                self.clear_failures_of_ready_nodes(&view, began);
                 self.observe_orchestrator(view, began);
             }
             Some(Err(failure)) => {
@@ -109,6 +110,21 @@ impl ClusterState {
             {
                 entry.state = ResourceState::Removing(Present { id: node.id.clone(), facts: Facts::None });
             }
+        }
+    }
+
+    /// A member that is seen ready in its role is as it should be, whatever was heard of the last call about it.
+    fn clear_failures_of_ready_nodes(&mut self, view: &OrchestratorView, began: Timestamp) {
+        let is_well = |key: &ResourceKey, entry: &LedgerEntry| {
+            let ResourceKey::Node(name) = key else { return false };
+            let Some(present) = entry.present() else { return false };
+            let seen = view.nodes.get(name).filter(|node| node.id == present.id && node.ready);
+            began >= entry.since && seen.is_some_and(|node| Some(node.role) == entry.role)
+        };
+        let well = self.ledger.iter().filter(|(key, entry)| retry::has_failed(entry) && is_well(key, entry));
+        let well: Vec<ResourceKey> = well.map(|(key, _)| key.clone()).collect();
+        for key in well {
+            self.forget_failure(&key);
         }
     }
 

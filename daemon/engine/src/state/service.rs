@@ -6,6 +6,7 @@ use muster_protocol::{Cause, Name, Timestamp};
 
 use super::{Announcement, ClusterState};
 use crate::ledger::{Facts, ResourceKey};
+use crate::words;
 
 impl ClusterState {
     /// Whether the service was seen to run as asked for, since it was submitted.
@@ -51,7 +52,7 @@ impl ClusterState {
                     kind: EventKind::ServicePhase,
                     at: now,
                     operation: None,
-                    message: format!("service {name} is {phase}{why}"),
+                    message: words::at_most(words::MAX_BYTES, format!("service {name} is {phase}{why}")),
                     service: Some(name),
                     cause: None,
                 });

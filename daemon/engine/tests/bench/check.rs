@@ -1,5 +1,6 @@
 //! What must hold of every state, whatever happened.
 
+use muster_engine::plan::Gate;
 use muster_engine::view;
 use muster_protocol::model::plan::StepStatus;
 
@@ -19,11 +20,21 @@ impl Bench {
         view::hosts(&self.state);
         view::services(&self.state);
         view::containers(&self.state);
-        let is_asked = !self.state.operations.is_empty() || self.state.desired().absent;
+        let now = self.now();
+        // Nothing but calls and looks tells a read how late it is, and no look takes longer than this.
+        let late = self.state.deadlines.orchestrator_call;
         for step in seen.steps {
-            let timed = step.deadline.is_some() || step.next_try.is_some();
-            let is_call = !step.name.starts_with("await");
-            assert!(timed || !(is_asked || step.status == StepStatus::Running && is_call), "{step:?}");
+            assert!(step.since.is_some_and(|since| since <= now), "{step:?} at {now}");
+            match step.deadline {
+                Some(deadline) => assert!(deadline + late > now, "{step:?} at {now}"),
+                // It waits for somebody, and nobody waits for it.
+                None => assert!(
+                    matches!(step.status, StepStatus::Blocked | StepStatus::Waiting)
+                        && plan.steps.iter().any(|step| matches!(step.gate, Gate::Blocked(_)))
+                        && !self.state.desired().absent,
+                    "{step:?}"
+                ),
+            }
         }
     }
 }

@@ -25,6 +25,8 @@ pub enum Event {
     ScaleService(u8, u32),
     DeleteService(u8),
     Crash,
+    /// A new version of the daemon starts.
+    NewRecipe(u8),
     LoseWorker(u32),
     StopWorker(u32),
     StrikeOffWorker(u32),
@@ -65,6 +67,7 @@ pub fn event() -> impl Strategy<Value = Event> {
         2 => (0_u8..2, 0_u32..4).prop_map(|(name, replicas)| Event::ScaleService(name, replicas)),
         2 => (0_u8..2).prop_map(Event::DeleteService),
         4 => Just(Event::Crash),
+        1 => (0_u8..3).prop_map(Event::NewRecipe),
         2 => (1_u32..3).prop_map(Event::LoseWorker),
         1 => (1_u32..3).prop_map(Event::StopWorker),
         1 => (1_u32..3).prop_map(Event::StrikeOffWorker),
@@ -165,7 +168,7 @@ pub fn happen(bench: &mut Bench, event: &Event) {
         }
         Event::UpdateService(number, image) => {
             let change = service(name_of(number).as_str(), &image.text(), 2);
-            let _ = bench.ask(|state, asked| state.admit_service_update(change, asked));
+            let _ = bench.ask(|state, asked| state.admit_service_update(change, None, asked));
         }
         Event::ScaleService(number, replicas) => {
             let _ = bench.ask(|state, asked| state.admit_service_scale(&name_of(number), replicas, asked));
@@ -174,6 +177,10 @@ pub fn happen(bench: &mut Bench, event: &Event) {
             let _ = bench.ask(|state, asked| state.admit_service_delete(&name_of(number), asked));
         }
         Event::Crash => bench.crash(),
+        Event::NewRecipe(number) => {
+            bench.state.recipe = format!("sim-{number}");
+            bench.crash();
+        }
         Event::LoseWorker(number) => {
             if let Some(id) = machine(bench, Role::Worker, number) {
                 bench.world.lose(CLUSTER, &id);

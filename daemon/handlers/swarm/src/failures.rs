@@ -55,11 +55,10 @@ pub(crate) fn is_out_of_sequence(error: &EngineError) -> bool {
     refusal(error).is_some_and(|(_, message)| message.contains("out of sequence"))
 }
 
-/// Whether this manager sees no leader: an election, or a lost quorum.
+/// Whether this manager sees no leader, or is one no more: an election, or a lost quorum.
 pub(crate) fn lacks_leader(error: &EngineError) -> bool {
-    refusal(error).is_some_and(|(_, message)| {
-        message.contains("does not have a leader") || message.contains("too few managers are online")
-    })
+    const WORDS: [&str; 3] = ["does not have a leader", "too few managers are online", "lost leader status"];
+    refusal(error).is_some_and(|(_, message)| WORDS.iter().any(|words| message.contains(words)))
 }
 
 /// Whether this engine is a node of a swarm, but only as a worker.
@@ -187,8 +186,13 @@ mod tests {
 
     #[test]
     fn a_swarm_without_leader_is_a_lost_quorum() {
-        let words = "rpc error: code = Unknown desc = The swarm does not have a leader. It's possible that too few managers are online.";
-        assert_eq!(answer(500, words).reading("list").unwrap_err().code, ErrorCode::QuorumLost);
+        for words in [
+            "rpc error: code = Unknown desc = The swarm does not have a leader. It's possible that too few managers are online.",
+            "rpc error: code = Unknown desc = raft: failed to process the request: node lost leader status",
+        ] {
+            let failure = answer(500, words).writing("change").unwrap_err();
+            assert_eq!((failure.code, failure.certainty), (ErrorCode::QuorumLost, Certainty::MaybeApplied));
+        }
     }
 
     #[test]

@@ -10,6 +10,8 @@ mod managers;
 pub mod marks;
 mod membership;
 mod observe;
+#[cfg(test)]
+mod scripted;
 mod services;
 mod tls_end;
 

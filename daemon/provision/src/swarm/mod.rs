@@ -14,7 +14,7 @@ use muster_engine::ledger::MachineAccess;
 use muster_engine::preparer::Preparer;
 use muster_protocol::model::cluster::ClusterSpec;
 use muster_protocol::model::host::Role;
-use muster_protocol::{ErrorCode, Name, SecretString};
+use muster_protocol::{Error, ErrorCode, Name, SecretString};
 use zeroize::Zeroizing;
 
 use crate::docker_engine;
@@ -174,13 +174,15 @@ impl SwarmPreparer {
 
 #[async_trait]
 impl Preparer for SwarmPreparer {
-    fn material(&self, spec: &ClusterSpec) -> Result<Material, Failure> {
-        if let Some(version) = &spec.version {
-            let message = format!("swarm does not support `version`: `{version}` cannot be chosen");
-            return Err(Failure::not_applied(ErrorCode::Unsupported, message)
-                .permanent()
-                .with_remedy("leave `version` out; machines get their distribution's Docker Engine"));
+    fn validate(&self, spec: &ClusterSpec) -> Result<(), Error> {
+        if spec.version.is_none() {
+            return Ok(());
         }
+        Err(Error::unsupported("version", "swarm")
+            .with_remedy("leave `version` out; machines get their distribution's Docker Engine"))
+    }
+
+    fn material(&self, spec: &ClusterSpec) -> Result<Material, Failure> {
         material::create(&spec.name).map_err(broken_material)
     }
 

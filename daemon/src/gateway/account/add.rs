@@ -1,5 +1,6 @@
 //! addAccount: adds an account, or replaces one of the same name. Its credentials are sealed.
 
+use muster_engine::validate;
 use muster_protocol::model::account::{AccountInfo, AccountSpec};
 use muster_protocol::model::cluster::Infrastructure;
 use muster_protocol::{Error, ErrorCode, Response};
@@ -13,6 +14,7 @@ use crate::kinds::Account;
 
 /// Adds or replaces an account. Clusters that use it go on with the new one at once.
 pub async fn add(context: &Context, spec: AccountSpec) -> Result<Response, Error> {
+    validate::account(&spec)?;
     check_form(&spec)?;
     let _accounts = context.accounts.write().await;
     let present = stored(context, &spec.name).await?;

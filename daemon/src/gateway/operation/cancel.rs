@@ -15,8 +15,8 @@ pub async fn cancel(context: &Context, caller: &Caller, id: OperationId) -> Resu
         return Ok(Response::Operation(operation));
     }
     let found = || board.cluster_by_id(operation.cluster_id).ok_or_else(|| Error::not_found("operation", id));
-    let intent = Intent { wish: Wish::Cancel(id), asked: context.asked(caller), answer: None };
-    match ask::hand_over(context, found, intent).await {
+    let intent = Intent { wish: Wish::Cancel(id), asked: context.asked(caller), answer: None, turn: None };
+    match ask::hand_over(context, &operation.cluster, found, intent).await {
         Ok(cancelled) => Ok(Response::Operation(cancelled)),
         // It may have ended by itself just now.
         Err(error) => match board.operation(id) {

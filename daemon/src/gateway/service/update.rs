@@ -9,13 +9,14 @@ use crate::gateway::context::Context;
 use crate::gateway::idempotency::Keyed;
 use crate::gateway::roles::Caller;
 
-/// Replaces what is asked for of a service.
+/// Replaces what is asked for of a service, if it is of the expected generation or none is expected.
 pub async fn update(
     context: &Context,
     caller: &Caller,
     keyed: Option<Keyed>,
     cluster: &Name,
     spec: Box<ServiceSpec>,
+    expected_generation: Option<u64>,
 ) -> Result<Response, Error> {
-    ask::for_change(context, caller, keyed, cluster, Wish::UpdateService(spec)).await
+    ask::for_change(context, caller, keyed, cluster, Wish::UpdateService { spec, expected_generation }).await
 }

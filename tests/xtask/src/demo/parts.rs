@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{host, shell};
 
@@ -57,7 +58,7 @@ impl Parts {
     pub fn stop(&mut self) -> Result<()> {
         shell::say("stopping musterd and the registry");
         for (name, process) in [("musterd", &mut self.daemon), ("the registry", &mut self.registry)] {
-            shell::run(Command::new("kill").arg(process.id().to_string()))?;
+            kill_process(Pid::from_child(process), Signal::TERM).with_context(|| format!("cannot stop {name}"))?;
             let ended = shell::poll(STOP_LIMIT, || process.try_wait().context("cannot wait for a process"))?;
             let status = ended.with_context(|| format!("{name} did not end in {} s", STOP_LIMIT.as_secs()))?;
             ensure!(status.success(), "{name} ended with {status}");

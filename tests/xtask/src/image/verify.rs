@@ -10,9 +10,13 @@ use crate::{host, shell};
 
 const BOOT_LIMIT: Duration = Duration::from_secs(60);
 
+/// What is made here to try an image carries it, for whoever cleans up after a run that was killed.
+pub const LABEL: &str = "io.muster.test=image";
+
 /// What the parameters are for is in daemon/drivers/local/image/README.md.
-const PARAMETERS: [&str; 21] = [
-    "--label=io.muster.test=image",
+const PARAMETERS: [&str; 22] = [
+    "--label",
+    LABEL,
     "--cgroupns=private",
     "--stop-signal=SIGRTMIN+3",
     "--tmpfs=/run",
@@ -37,7 +41,7 @@ const PARAMETERS: [&str; 21] = [
 
 /// Starts a machine, waits till systemd is up, and removes it.
 pub fn boots(image: &str) -> Result<()> {
-    let mut arguments = vec!["run", "--detach"];
+    let mut arguments = vec!["create"];
     arguments.extend(PARAMETERS);
     let capabilities = host::grantable_capabilities()?;
     for capability in &capabilities {
@@ -45,9 +49,10 @@ pub fn boots(image: &str) -> Result<()> {
     }
     arguments.push(image);
     let id = docker(&arguments)?;
-    let result = wait_for_boot(image, &id);
-    docker(&["rm", "--force", "--volumes", &id])?;
-    result
+    // One that does not even start is there all the same.
+    let result = docker(&["start", &id]).and_then(|_| wait_for_boot(image, &id));
+    let removed = docker(&["rm", "--force", "--volumes", &id]);
+    result.and(removed.map(drop))
 }
 
 fn wait_for_boot(image: &str, id: &str) -> Result<()> {

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "not every test file uses everything")]
 
+pub mod guest;
 pub mod proxy;
 #[path = "../../../../../tests/src/skip.rs"]
 mod skip;

@@ -12,6 +12,8 @@ pub enum Break {
     Before(&'static str),
     /// The engine does it, and the answer is lost.
     AnswerOf(&'static str),
+    /// The engine never hears of it, and the answer is a refusal.
+    Refused(&'static str),
 }
 
 /// Listens at a socket in this directory and passes everything on but the one call.
@@ -43,7 +45,13 @@ async fn serve(mut client: UnixStream, breaking: Break) {
                         let _answer = engine.read(&mut answer).await.unwrap();
                         return;
                     }
-                    Break::Before(_) | Break::AnswerOf(_) => engine.write_all(request).await.unwrap(),
+                    Break::Refused(start) if request.starts_with(start.as_bytes()) => {
+                        let refusal = "HTTP/1.1 403 Forbidden\r\ncontent-type: application/json\r\n\
+                            connection: close\r\ncontent-length: 21\r\n\r\n{\"message\":\"refused\"}";
+                        client.write_all(refusal.as_bytes()).await.unwrap();
+                        return;
+                    }
+                    Break::Before(_) | Break::AnswerOf(_) | Break::Refused(_) => engine.write_all(request).await.unwrap(),
                 }
             }
             read = engine.read(&mut answer) => {

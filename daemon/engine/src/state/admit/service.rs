@@ -77,9 +77,31 @@ impl ClusterState {
         Ok(self.admitted(OperationKind::ServiceCreate, Target::Services(targets), names, wait, asked))
     }
 
-    /// Replaces what is asked for of a service. The same again changes nothing and succeeds.
-    pub fn admit_service_update(&mut self, change: ServiceChange, asked: Asked) -> Result<OperationInfo, Error> {
+    /// Replaces what is asked for of a service, if it is of the expected generation or none is expected.
+    /// The same again changes nothing and succeeds.
+    pub fn admit_service_update(
+        &mut self,
+        change: ServiceChange,
+        expected_generation: Option<u64>,
+        asked: Asked,
+    ) -> Result<OperationInfo, Error> {
+        self.expect_generation(&change.spec.name, expected_generation)?;
         self.change_service(OperationKind::ServiceUpdate, change, asked)
+    }
+
+    /// Refuses a change that was made of another generation of the service than the present one: it would undo, unseen,
+    /// what somebody else changed since.
+    pub fn expect_generation(&self, name: &Name, expected: Option<u64>) -> Result<(), Error> {
+        let Some(expected) = expected else { return Ok(()) };
+        self.refuse_if_leaving()?;
+        let present = self.living_service(name)?.generation;
+        if present == expected {
+            return Ok(());
+        }
+        let message = format!("service `{name}` is of generation {present} by now, not {expected}: it was changed");
+        Err(Error::new(ErrorCode::Conflict, message)
+            .with_remedy("read the service again, and make your change of what it is now")
+            .with_detail("generation", present))
     }
 
     /// Changes the number of copies of a service.
@@ -139,7 +161,7 @@ impl ClusterState {
         let name = change.spec.name.clone();
         let before = self.living_service(&name)?.version.clone();
         if change.spec.mode != before.spec.mode {
-            return Err(Error::invalid("mode", "the mode of a service cannot be changed")
+            return Err(Error::unsupported("mode", "an update of a service")
                 .with_remedy("delete the service and create it with the other mode"));
         }
         self.supersede_service_operations(&name, asked);

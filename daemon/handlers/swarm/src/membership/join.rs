@@ -30,8 +30,9 @@ pub(crate) async fn join(
 ) -> Result<Present, Failure> {
     let manager = managers.find(members).await?;
     let engine = managers.engine(machine)?;
-    let listed = nodes::list(&manager.engine).await?;
+    // The machine first: one that is a node by its own word is on every list that is made after that.
     let report = nodes::self_report(&engine, &machine.machine).await?;
+    let listed = nodes::list(&manager.engine).await?;
     match standing(&report, &listed) {
         Standing::Member | Standing::Joining => {}
         Standing::Outside => ask_to_join(&manager, &engine, &listed, machine).await?,
@@ -43,31 +44,58 @@ pub(crate) async fn join(
         Standing::Elsewhere => return Err(foreign_swarm(&machine.machine)),
         Standing::Unusable => return Err(unusable(&machine.machine, &report)),
     }
-    let node = listed_node(managers, members, &engine, machine).await?;
+    // It is a node or becomes one by itself: whatever fails from here on does not change that.
+    come_in(cluster, managers, members, &engine, machine).await.map_err(Failure::in_doubt)
+}
+
+async fn come_in(
+    cluster: &ClusterContext,
+    managers: &Managers,
+    members: &[Member],
+    engine: &Engine,
+    machine: &Member,
+) -> Result<Present, Failure> {
+    let node = listed_node(managers, members, engine, machine).await?;
     settle(cluster, managers, members, machine, &node).await?;
     Ok(Present { id: nodes::id(&node).to_owned(), facts: Facts::None })
 }
 
 /// The machine's node, if it is listed and the machine does not deny being it.
+///
+/// Nobody can say whether a manager that is on its way in will be a member in the next moment, and one whose machine is
+/// then taken away may cost the majority: so that is a failure, and it is looked up again. A worker costs nothing.
 pub(crate) async fn look_up_node(
     cluster: &ClusterContext,
     managers: &Managers,
     members: &[Member],
     machine: &Member,
 ) -> Result<Option<Present>, Failure> {
+    let engine = managers.engine(machine)?;
+    // The machine first, as for joining.
+    let report = nodes::self_report(&engine, &machine.machine).await;
     let manager = managers.find(members).await?;
     let listed = nodes::list(&manager.engine).await?;
-    let engine = managers.engine(machine)?;
-    let node = match nodes::self_report(&engine, &machine.machine).await {
+    let node = match report {
+        Ok(report) if is_on_its_way(&report) && machine.role == Role::ControlPlane => {
+            return Err(unusable(&machine.machine, &report).with_remedy(reach_the_managers(machine)));
+        }
         Ok(report) => match active_id(&report) {
             Some(id) => listed.iter().find(|node| nodes::id(node) == id),
             // It has left, or is on its way in: only a node that is up can be meant.
             None => marked(cluster, &listed, machine).find(|node| !nodes::is_down(node)),
         },
         // It cannot be asked, so its mark must do; the node it was is still a member, be it up or down.
-        Err(_) => marked(cluster, &listed, machine).min_by_key(|node| nodes::is_down(node)),
+        // A manager counts before it has said its name, so its address must do too.
+        Err(_) => {
+            let named = marked(cluster, &listed, machine).min_by_key(|node| nodes::is_down(node));
+            named.or_else(|| listed.iter().find(|node| nodes::is_manager_at(node, &machine.access.address)))
+        }
     };
     Ok(node.map(|node| Present { id: nodes::id(node).to_owned(), facts: Facts::None }))
+}
+
+fn is_on_its_way(report: &SwarmInfo) -> bool {
+    report.local_node_state == Some(LocalNodeState::PENDING)
 }
 
 fn marked<'a>(cluster: &ClusterContext, listed: &'a [Node], machine: &Member) -> impl Iterator<Item = &'a Node> {
@@ -163,10 +191,14 @@ async fn listed_node(
     let why =
         report.error.filter(|error| !error.is_empty()).unwrap_or_else(|| "the engine does not say why".to_owned());
     let message = format!("{} did not become a node in {} s: {why}", machine.machine, JOIN_LIMIT.as_secs());
-    Err(Failure::maybe_applied(ErrorCode::Orchestrator, message).with_remedy(format!(
+    Err(Failure::maybe_applied(ErrorCode::Orchestrator, message).with_remedy(reach_the_managers(machine)))
+}
+
+fn reach_the_managers(machine: &Member) -> String {
+    format!(
         "check that {} reaches the managers on TCP 2377 and TCP and UDP 7946, and all nodes on UDP 4789",
         machine.machine
-    )))
+    )
 }
 
 /// Marks the node, gives it its role, and forgets nodes that the same machine was before.
@@ -194,41 +226,4 @@ async fn settle(
 }
 
 #[cfg(test)]
-mod tests {
-    use bollard::models::PeerNode;
-
-    use super::*;
-
-    fn node(id: &str) -> Node {
-        Node { id: Some(id.to_owned()), ..Default::default() }
-    }
-
-    fn report(state: LocalNodeState, id: &str, peer: Option<&str>) -> SwarmInfo {
-        SwarmInfo {
-            local_node_state: Some(state),
-            node_id: Some(id.to_owned()),
-            remote_managers: peer.map(|id| vec![PeerNode { node_id: Some(id.to_owned()), ..Default::default() }]),
-            ..Default::default()
-        }
-    }
-
-    #[test]
-    fn a_listed_node_is_a_member() {
-        assert_eq!(standing(&report(LocalNodeState::ACTIVE, "a", None), &[node("a")]), Standing::Member);
-    }
-
-    #[test]
-    fn a_node_that_knows_only_strangers_is_elsewhere() {
-        assert_eq!(standing(&report(LocalNodeState::ACTIVE, "x", Some("y")), &[node("a")]), Standing::Elsewhere);
-    }
-
-    #[test]
-    fn a_node_that_was_forgotten_while_it_lived_may_come_back() {
-        assert_eq!(standing(&report(LocalNodeState::ACTIVE, "old", Some("a")), &[node("a")]), Standing::Forgotten);
-    }
-
-    #[test]
-    fn a_broken_node_of_another_swarm_is_left_alone() {
-        assert_eq!(standing(&report(LocalNodeState::ERROR, "", Some("y")), &[node("a")]), Standing::Elsewhere);
-    }
-}
+mod tests;

@@ -117,6 +117,11 @@ pub(crate) fn machine_of(cluster: &ClusterContext, node: &Node) -> Option<Name> 
     hostname.strip_prefix(cluster.name().as_str())?.strip_prefix('-')?.parse().ok()
 }
 
+/// Whether the leader hears the node. A new leader takes nobody for up that it has not heard itself.
+pub(crate) fn is_up(node: &Node) -> bool {
+    node.status.as_ref().and_then(|status| status.state) == Some(NodeState::READY)
+}
+
 /// Whether the control plane gave the node up.
 pub(crate) fn is_down(node: &Node) -> bool {
     match node.status.as_ref().and_then(|status| status.state) {
@@ -135,4 +140,10 @@ pub(crate) fn is_manager(node: &Node) -> bool {
 pub(crate) fn is_reachable_manager(node: &Node) -> bool {
     let reachability = node.manager_status.as_ref().and_then(|status| status.reachability);
     reachability == Some(Reachability::REACHABLE)
+}
+
+/// Whether the node is a manager that the others know at this address.
+pub(crate) fn is_manager_at(node: &Node, address: &str) -> bool {
+    let known = node.manager_status.as_ref().and_then(|status| status.addr.as_deref());
+    known.and_then(|known| known.rsplit_once(':')).is_some_and(|(host, _)| host.trim_matches(['[', ']']) == address)
 }

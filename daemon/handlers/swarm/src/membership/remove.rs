@@ -55,6 +55,11 @@ pub(crate) async fn remove_node(
             quorum::can_spare(&listed, node_id)?;
         }
         drain(managers, &others, node).await?;
+        if nodes::is_manager(node) {
+            // Draining takes its time, and managers may have failed meanwhile.
+            let manager = managers.find(&others).await?;
+            quorum::can_spare(&nodes::list(&manager.engine).await?, node_id)?;
+        }
         demote(managers, &others, node_id).await?;
     }
     if let Some((machine, engine)) = machine.zip(engine.as_ref()) {

@@ -11,7 +11,7 @@ use muster_protocol::model::host::Role;
 use muster_protocol::quantity::{Bytes, CpuMillis};
 
 use crate::connect::{ENGINE_PORT, authority};
-use crate::membership::nodes::{id, is_down, is_manager, is_reachable_manager, machine_of};
+use crate::membership::nodes::{id, is_down, is_manager, is_reachable_manager, is_up, machine_of};
 
 /// A machine's node.
 pub(super) struct Machine<'a> {
@@ -107,10 +107,6 @@ fn why_not_ready(node: &Node) -> Option<String> {
         return Some("the other managers do not reach it".to_owned());
     }
     None
-}
-
-fn is_up(node: &Node) -> bool {
-    node.status.as_ref().and_then(|status| status.state) == Some(NodeState::READY)
 }
 
 fn availability(node: &Node) -> NodeSpecAvailabilityEnum {

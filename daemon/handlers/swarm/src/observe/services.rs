@@ -40,6 +40,7 @@ pub(super) fn observed(
         updating,
         endpoints: endpoints(service, &current, machines),
         message: if ready < wanted { newest_error(service, &current) } else { None },
+        under_way: if ready < wanted { under_way(&current) } else { None },
     }
 }
 
@@ -101,6 +102,16 @@ fn newest_error(service: &Service, current: &[&SeenTask]) -> Option<String> {
     let with_errors = current.iter().filter(|task| task.error().is_some());
     let newest = with_errors.max_by_key(|task| task.since()).and_then(|task| task.error());
     newest.map(str::to_owned).or_else(|| why_stopped(service)).filter(|words| !words.is_empty())
+}
+
+/// What the copies are at that do not run yet: `1 pending, 2 preparing`.
+fn under_way(current: &[&SeenTask]) -> Option<String> {
+    let mut states: BTreeMap<String, u32> = BTreeMap::new();
+    for task in current.iter().filter(|task| task.is_wanted() && task.is_on_its_way()) {
+        *states.entry(task.state().to_string()).or_default() += 1;
+    }
+    let states: Vec<String> = states.into_iter().map(|(state, copies)| format!("{copies} {state}")).collect();
+    (!states.is_empty()).then(|| states.join(", "))
 }
 
 /// Why an update is not under way any more. Swarm has words for one that goes well too, but those are no cause.

@@ -110,6 +110,11 @@ impl SeenTask {
         }
     }
 
+    /// Whether it neither runs yet nor has ended.
+    pub(crate) fn is_on_its_way(&self) -> bool {
+        self.state() != TaskState::RUNNING && !self.has_ended()
+    }
+
     /// Since when it is in its state.
     pub(crate) fn since(&self) -> Option<Timestamp> {
         self.task.status.as_ref()?.timestamp.as_ref()?.parse().ok()

@@ -85,6 +85,23 @@ fn copies_that_start_or_have_ended_are_not_ready() {
 }
 
 #[test]
+fn what_copies_are_at_is_said_until_all_are_ready() {
+    let mut tasks = vec![
+        task(1, "new", "running", "running"),
+        task(2, "new", "running", "preparing"),
+        task(3, "new", "running", "preparing"),
+        task(3, "new", "shutdown", "rejected"),
+        task(3, "old", "shutdown", "starting"),
+        task(4, "new", "running", "pending"),
+    ];
+    let up = [node("n1", "worker-1", "ready", None)];
+    let seen = observed(&replicated(4), tasks.clone(), &up);
+    assert_eq!(seen.progress(), "1 of 4 copies are ready, the others: 1 pending, 2 preparing");
+    tasks.truncate(1);
+    assert_eq!(observed(&replicated(1), tasks, &up).under_way, None);
+}
+
+#[test]
 fn the_newest_error_of_a_present_copy_is_the_message_until_all_are_ready() {
     let with_error = |at: &str, error: &str| {
         let mut task = task(1, "new", "shutdown", "rejected");

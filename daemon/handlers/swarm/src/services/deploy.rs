@@ -3,7 +3,7 @@
 use bollard::models::Service;
 use bollard::query_parameters::{ListServicesOptions, UpdateServiceOptions};
 use muster_engine::context::{ClusterContext, mark};
-use muster_engine::failure::{Certainty, Failure};
+use muster_engine::failure::Failure;
 use muster_engine::handler::ServiceOrder;
 use muster_engine::ledger::{Facts, Present};
 use muster_protocol::model::service::ServiceMode;
@@ -25,23 +25,28 @@ pub(crate) async fn deploy(
     manager: &Engine,
     order: &ServiceOrder,
 ) -> Result<Present, Failure> {
+    // What is refused for what is there, is refused before anything is made.
+    changeable(cluster, manager, order).await?;
+    let network = network::ensure(cluster, manager).await?;
+    // Whatever fails from here on, secrets and files may have been made: looking the service up takes care of them.
+    submit(cluster, manager, order, network).await.map_err(Failure::in_doubt)
+}
+
+async fn submit(
+    cluster: &ClusterContext,
+    manager: &Engine,
+    order: &ServiceOrder,
+    network: String,
+) -> Result<Present, Failure> {
     let name = &order.spec.name;
     for _ in 0..ATTEMPTS {
-        let existing = find(manager, name).await?;
-        if let Some(service) = &existing {
-            if !is_ours(cluster, service) {
-                return Err(foreign(name));
-            }
-            if !has_mode(service, order.spec.mode) {
-                return Err(other_mode(name));
-            }
-            // Submitting a job again would run it again.
-            if is_submitted(service, order) {
-                return Ok(present(service));
-            }
+        let existing = changeable(cluster, manager, order).await?;
+        // Submitting a job again would run it again.
+        if let Some(service) = existing.as_ref().filter(|service| is_submitted(service, order)) {
+            return Ok(present(service));
         }
         let references = References {
-            network: network::ensure(cluster, manager).await?,
+            network: network.clone(),
             secrets: objects::ensure_secrets(cluster, manager, order).await?,
             files: objects::ensure_configs(cluster, manager, order).await?,
         };
@@ -64,18 +69,27 @@ pub(crate) async fn deploy(
                 tidy(manager, name, objects::read_specs(manager, &id).await, cluster).await;
                 return Ok(Present { id, facts: Facts::Service { generation: order.generation } });
             }
-            refused => {
-                let answer = refused.writing("submit the service");
-                let is_refused = answer.as_ref().is_err_and(|failure| failure.certainty == Certainty::NotApplied);
-                if is_refused && existing.is_none() {
-                    // "Not applied" has to be true of the secrets and files too.
-                    tidy(manager, name, Ok(Specs::default()), cluster).await;
-                }
-                answer?;
-            }
+            refused => refused.writing("submit the service")?,
         }
     }
     Err(Failure::not_applied(ErrorCode::Conflict, format!("somebody else keeps changing the service `{name}`")))
+}
+
+/// The service that the order would change; none if it would make a new one. Refuses what cannot be changed to it.
+async fn changeable(
+    cluster: &ClusterContext,
+    manager: &Engine,
+    order: &ServiceOrder,
+) -> Result<Option<Service>, Failure> {
+    let name = &order.spec.name;
+    let Some(service) = find(manager, name).await? else { return Ok(None) };
+    if !is_ours(cluster, &service) {
+        return Err(foreign(name));
+    }
+    if !has_mode(&service, order.spec.mode) {
+        return Err(other_mode(name));
+    }
+    Ok(Some(service))
 }
 
 /// The service, if it is there and ours.
@@ -87,13 +101,18 @@ pub(crate) async fn find_ours(
     Ok(find(manager, name).await?.filter(|service| is_ours(cluster, service)))
 }
 
-/// The service as it was last submitted.
+/// The service as it was last submitted. "Not there" has to be true of its secrets and files too, so what was made for
+/// one that did not come to be is removed first.
 pub(crate) async fn look_up_service(
     cluster: &ClusterContext,
     manager: &Engine,
     name: &Name,
 ) -> Result<Option<Present>, Failure> {
-    Ok(find_ours(cluster, manager, name).await?.as_ref().map(present))
+    let found = find_ours(cluster, manager, name).await?;
+    if found.is_none() {
+        objects::remove_unused(cluster, manager, name, &Specs::default()).await?;
+    }
+    Ok(found.as_ref().map(present))
 }
 
 /// Removes the service, then its secrets and configuration files. Somebody else's service of that name stays.
@@ -183,3 +202,6 @@ fn foreign(name: &Name) -> Failure {
         .permanent()
         .with_remedy(format!("choose another name, or remove it with `docker service rm {name}`"))
 }
+
+#[cfg(test)]
+mod tests;

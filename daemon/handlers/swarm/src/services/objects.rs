@@ -20,7 +20,8 @@ use crate::connect::Engine;
 use crate::failures::{Answer as _, is_missing, is_taken};
 use crate::marks::{self, Labels, SECRET, SECRETS_VERSION};
 
-/// The service's secrets in this version, made where they are not there.
+/// The service's secrets in this version, made where they are not there. No other version stands in for one whose values
+/// are lost: copies would run with a secret that nobody asked for.
 pub(crate) async fn ensure_secrets(
     cluster: &ClusterContext,
     manager: &Engine,
@@ -30,22 +31,15 @@ pub(crate) async fn ensure_secrets(
     if order.spec.secrets.is_empty() {
         return Ok(references);
     }
-    let mut known = list_secrets(cluster, manager, &order.spec.name).await?;
+    let known = list_secrets(cluster, manager, &order.spec.name).await?;
     for secret in &order.spec.secrets {
         // Twelve digits of the service's id, the name, the version: within the 64 characters that swarm allows.
         let name = format!("{}.{}.{}", order.id.short(), secret.name, order.secrets_version);
-        if let Some(found) = known.iter().find(|one| one.reference.name == name) {
-            references.insert(secret.name.clone(), found.reference.clone());
+        if let Some(found) = known.iter().find(|reference| reference.name == name) {
+            references.insert(secret.name.clone(), found.clone());
             continue;
         }
-        let Some(value) = &secret.value else {
-            // Left out: it stays as it was.
-            known.sort_by_key(|one| one.version);
-            let newest = known.iter().rfind(|one| one.secret.as_ref() == Some(&secret.name));
-            let newest = newest.ok_or_else(|| missing_value(&secret.name))?;
-            references.insert(secret.name.clone(), newest.reference.clone());
-            continue;
-        };
+        let value = secret.value.as_ref().ok_or_else(|| missing_value(&secret.name))?;
         let mut labels = marks::of(cluster, &key(&order.spec.name));
         labels.insert(SECRET.to_owned(), secret.name.to_string());
         labels.insert(SECRETS_VERSION.to_owned(), order.secrets_version.to_string());
@@ -117,11 +111,10 @@ pub(crate) async fn remove_unused(
 ) -> Result<(), Failure> {
     let used = used_ids(specs);
     for secret in list_secrets(cluster, manager, service).await? {
-        let id = &secret.reference.id;
-        if used.contains(id.as_str()) {
+        if used.contains(secret.id.as_str()) {
             continue;
         }
-        match manager.api().delete_secret(id).await {
+        match manager.api().delete_secret(&secret.id).await {
             Err(error) if is_missing(&error) => {}
             answer => answer.writing("remove a secret")?,
         }
@@ -150,24 +143,12 @@ fn ids_in(container: &TaskSpecContainerSpec) -> impl Iterator<Item = &str> {
     secrets.chain(configs)
 }
 
-struct KnownSecret {
-    reference: Reference,
-    secret: Option<Name>,
-    version: u64,
-}
-
-async fn list_secrets(cluster: &ClusterContext, manager: &Engine, service: &Name) -> Result<Vec<KnownSecret>, Failure> {
+async fn list_secrets(cluster: &ClusterContext, manager: &Engine, service: &Name) -> Result<Vec<Reference>, Failure> {
     let filters = Some(marks::filter(cluster, Some(&key(service))));
     let listed = manager.api().list_secrets(Some(ListSecretsOptions { filters })).await.reading("list the secrets")?;
     let ours = listed.into_iter().filter_map(|secret| {
-        let spec = secret.spec?;
-        let labels = spec.labels.filter(|labels| marks::are_ours(cluster, Some(labels)))?;
-        let parse = |label: &str| labels.get(label);
-        Some(KnownSecret {
-            reference: Reference { id: secret.id?, name: spec.name? },
-            secret: parse(SECRET).and_then(|name| name.parse().ok()),
-            version: parse(SECRETS_VERSION).and_then(|version| version.parse().ok()).unwrap_or(0),
-        })
+        let spec = secret.spec.filter(|spec| marks::are_ours(cluster, spec.labels.as_ref()))?;
+        Some(Reference { id: secret.id?, name: spec.name? })
     });
     Ok(ours.collect())
 }
@@ -194,9 +175,9 @@ fn digest(content: &str) -> String {
 }
 
 fn missing_value(secret: &Name) -> Failure {
-    Failure::not_applied(ErrorCode::InvalidArgument, format!("the secret `{secret}` has no value yet"))
+    Failure::not_applied(ErrorCode::InvalidArgument, format!("the value of the secret `{secret}` is lost"))
         .permanent()
-        .with_remedy("give its value with the service")
+        .with_remedy("give it a value again with `muster service update`")
 }
 
 /// Not ours, or made a moment ago by a call whose answer was lost: the next try sees which.

@@ -48,9 +48,13 @@ pub const FIELDS: &[Field] = &[
     field("command", Full, ""),
     field("args", Full, ""),
     field("env", Full, ""),
-    field("secrets", Partial, "swarm secrets, one object a version; less than 500 KiB; an empty value is refused"),
+    field("secrets", Partial, "swarm secrets, one object a version; 48 KiB in all; an empty value is refused"),
     field("secrets[].path", Full, "owner root, mode 0444"),
-    field("files", Partial, "swarm configs, named by their content; an empty file is refused; owner root, mode 0444"),
+    field(
+        "files",
+        Partial,
+        "swarm configs, named by their content; an empty file is refused; the whole service as it is asked for, with its files, has at most 28 KiB; owner root, mode 0444",
+    ),
     field("mode: replicated", Full, ""),
     field("mode: global", Full, "one copy on each node that is up and not drained"),
     field(

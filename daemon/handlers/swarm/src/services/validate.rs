@@ -1,13 +1,10 @@
 //! Refuses what a swarm cannot honour, by the name of the field, before anything is changed. What no orchestrator
-//! could honour is refused by [`muster_engine::validate`] already.
+//! could honour, or is too large to be kept, is refused by [`muster_engine::validate`] already.
 
 use muster_protocol::Error;
 use muster_protocol::model::service::{
     ConfigFile, Constraint, Mount, MountKind, Probe, SecretFile, ServiceMode, ServiceSpec,
 };
-
-/// What the engine accepts as the data of one secret: less than 500 KiB.
-const MAX_SECRET_BYTES: usize = 500 * 1024 - 1;
 
 const SWARM: &str = "Docker Swarm";
 
@@ -63,14 +60,10 @@ fn constraint(field: &str, constraint: &Constraint) -> Result<(), Error> {
 }
 
 fn secret(field: &str, secret: &SecretFile) -> Result<(), Error> {
-    let field = format!("{field}.value");
-    match secret.value.as_ref().map(|value| value.expose().len()) {
-        Some(0) => Err(Error::unsupported(&field, format_args!("{SWARM} with an empty secret"))),
-        Some(length) if length > MAX_SECRET_BYTES => {
-            Err(Error::invalid(&field, format!("{SWARM} keeps at most {MAX_SECRET_BYTES} bytes in one secret")))
-        }
-        Some(_) | None => Ok(()),
+    if secret.value.as_ref().is_some_and(|value| value.expose().is_empty()) {
+        return Err(Error::unsupported(&format!("{field}.value"), format_args!("{SWARM} with an empty secret")));
     }
+    Ok(())
 }
 
 fn file(field: &str, file: &ConfigFile) -> Result<(), Error> {
@@ -143,11 +136,7 @@ mod tests {
 
     #[test]
     fn a_secret_that_swarm_cannot_keep_is_refused() {
-        let with = |value: String| {
-            let value = Some(SecretString::new(value));
-            ServiceSpec { secrets: vec![SecretFile { name: "a".parse().unwrap(), value, path: None }], ..plain() }
-        };
-        assert_refused(with(String::new()), ErrorCode::Unsupported, "secrets[0].value");
-        assert_refused(with("x".repeat(MAX_SECRET_BYTES + 1)), ErrorCode::InvalidArgument, "secrets[0].value");
+        let empty = SecretFile { name: "a".parse().unwrap(), value: Some(SecretString::new("")), path: None };
+        assert_refused(ServiceSpec { secrets: vec![empty], ..plain() }, ErrorCode::Unsupported, "secrets[0].value");
     }
 }

@@ -127,7 +127,7 @@ async fn what_others_made_is_left_alone_and_what_cannot_run_says_why() {
     assert_eq!(scene.machines.run("manager-1", "docker service ls --format '{{.Name}}'; docker secret ls -q"), "web");
     assert!(handler.observe(members).await.unwrap().services.is_empty());
 
-    let lost = order(ServiceSpec { image: "no-such-image:1".into(), ..service("lost", "true") });
+    let lost = order(ServiceSpec { image: "127.0.0.1:9/no-such-image:1".into(), ..service("lost", "true") });
     handler.deploy(members, &lost).await.unwrap();
     let view = scene
         .observe_until("why the copy does not run", |view| {

@@ -38,7 +38,7 @@ impl Machines {
             all.add(name, *role);
         }
         for member in &all.members {
-            all.wait_for_engine(&member.machine.to_string()).await;
+            all.wait_for_engine(member.machine.as_str()).await;
         }
         all
     }

@@ -15,12 +15,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use muster_engine::context::ClusterContext;
+use muster_engine::failure::Failure;
 use muster_engine::handler::{Handler as _, Member};
 use muster_engine::observed::OrchestratorView;
 use muster_handler_swarm::SwarmHandler;
 use muster_protocol::model::cluster::{ClusterSpec, Infrastructure, MachineShape, Orchestrator};
 use muster_protocol::model::host::Role;
-use muster_protocol::{ClusterId, InstanceId};
+use muster_protocol::{ClusterId, InstanceId, Retry};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::certificates::Authority;
@@ -55,9 +56,9 @@ impl Scene {
     async fn formed(cluster: &str, machines: &[(&str, Role)]) -> Self {
         let scene = Self::new(cluster, machines).await;
         let members = scene.machines.all();
-        scene.handler.form(&members[0]).await.unwrap();
+        insist(async || scene.handler.form(&members[0]).await).await;
         for machine in members {
-            scene.handler.join(members, machine).await.unwrap();
+            insist(async || scene.handler.join(members, machine).await).await;
         }
         scene
     }
@@ -77,6 +78,21 @@ impl Scene {
             }
             tokio::time::sleep(Duration::from_millis(300)).await;
         }
+    }
+}
+
+/// Asks again while the answer is to try again later, as the daemon does: several managers on a slow host may elect a
+/// new leader at any time.
+async fn insist<T>(mut call: impl AsyncFnMut() -> Result<T, Failure>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        match call().await {
+            Ok(answer) => return answer,
+            Err(failure) => {
+                assert!(failure.retry == Retry::Later && Instant::now() < deadline, "{failure}");
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
     }
 }
 

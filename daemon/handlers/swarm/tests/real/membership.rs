@@ -12,7 +12,7 @@ use muster_protocol::{ErrorCode, Retry};
 
 use crate::certificates::Authority;
 use crate::skip::docker_is_wanted;
-use crate::{Scene, handler_of_another_cluster};
+use crate::{Scene, handler_of_another_cluster, insist};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_swarm_is_formed_once_and_found_again() {
@@ -131,19 +131,19 @@ async fn managers_are_removed_only_while_the_others_keep_their_quorum() {
         .await;
     assert!(view.nodes.contains_key(&members[1].machine), "a refusal changes nothing");
 
-    handler.remove_node(members, &id(0), None).await.unwrap();
-    handler.remove_node(members, &id(0), None).await.unwrap();
+    insist(async || handler.remove_node(members, &id(0), None).await).await;
+    insist(async || handler.remove_node(members, &id(0), None).await).await;
     scene.observe_until("two nodes", |view| view.nodes.len() == 2).await;
 
-    handler.remove_node(members, &id(1), Some(&members[1])).await.unwrap();
-    handler.remove_node(members, &id(1), Some(&members[1])).await.unwrap();
+    insist(async || handler.remove_node(members, &id(1), Some(&members[1])).await).await;
+    insist(async || handler.remove_node(members, &id(1), Some(&members[1])).await).await;
     let view = scene.observe_until("one node", |view| view.nodes.len() == 1).await;
     assert!(view.nodes[&members[2].machine].ready);
 
     let others = [members[2].clone()];
-    handler.join(&others, &members[1]).await.unwrap();
+    insist(async || handler.join(&others, &members[1]).await).await;
     let worker = muster_engine::handler::Member { role: Worker, ..members[1].clone() };
-    handler.join(&others, &worker).await.unwrap();
+    insist(async || handler.join(&others, &worker).await).await;
     let refused = handler.remove_node(&others, &id(2), Some(&members[2])).await.unwrap_err();
     assert_eq!(refused.code, ErrorCode::QuorumLost, "the last manager does not leave its worker: {refused}");
 }
@@ -165,12 +165,12 @@ async fn joining_again_gives_a_node_its_role_back_and_without_any_manager_it_is_
 
     scene.machines.run("manager-1", &format!("docker node demote {}", id(1)));
     scene.observe_until("a demoted manager", ready_as(1, Worker)).await;
-    assert_eq!(handler.join(members, &members[1]).await.unwrap().id, id(1), "it is the same node");
+    assert_eq!(insist(async || handler.join(members, &members[1]).await).await.id, id(1), "it is the same node");
     scene.observe_until("the manager promoted again", ready_as(1, ControlPlane)).await;
 
     scene.machines.run("manager-1", &format!("docker node promote {}", id(2)));
     scene.observe_until("a promoted worker", ready_as(2, ControlPlane)).await;
-    assert_eq!(handler.join(members, &members[2]).await.unwrap().id, id(2), "it is the same node");
+    assert_eq!(insist(async || handler.join(members, &members[2]).await).await.id, id(2), "it is the same node");
     scene.observe_until("the worker demoted again", ready_as(2, Worker)).await;
 
     scene.machines.run("manager-1", &format!("docker node demote {}", id(1)));

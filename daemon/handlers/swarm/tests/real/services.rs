@@ -78,9 +78,15 @@ async fn a_service_is_created_changed_scaled_and_removed_with_its_secrets_and_fi
     // A third: the first is needed by neither the present nor the previous spec.
     order.generation = 4;
     order.secrets_version = 3;
+    order.spec.secrets = vec![secret("third")];
+    handler.deploy(members, &order).await.unwrap();
+    assert_eq!(scene.machines.run("manager-1", "docker secret ls -q | wc -l"), "2");
+
+    // Its value is not given again, and need not be: the swarm has it.
+    order.generation = 5;
     order.spec.secrets = vec![SecretFile { value: None, ..secret("") }];
     handler.deploy(members, &order).await.unwrap();
-    assert_eq!(scene.machines.run("manager-1", "docker secret ls -q | wc -l"), "1", "a value left out stays as it was");
+    assert_eq!(scene.machines.run("manager-1", "docker secret ls -q | wc -l"), "1");
 
     handler.remove_service(members, &name).await.unwrap();
     handler.remove_service(members, &name).await.unwrap();

@@ -1,0 +1,123 @@
+//! `muster service update` against a scripted server: what it reads, what it asks for, what it does if it is too late.
+
+#![cfg(feature = "cli")]
+#![allow(clippy::unwrap_used, reason = "test code, though not always in a test function")]
+
+mod command;
+mod support;
+
+use command::{at, err, run};
+use muster_client::protocol::model::operation::OperationPhase;
+use muster_client::protocol::model::service::{SecretFile, ServiceInfo, ServicePhase};
+use muster_client::protocol::{ClusterId, Error, ErrorCode, Request, Response, ServerFrame, ServiceId, Timestamp};
+use support::{Server, name};
+
+fn service() -> ServiceInfo {
+    let spec = r#"{"name": "web", "image": "nginx:1", "env": {"A": "1"}, "secrets": [{"name": "token"}]}"#;
+    ServiceInfo {
+        id: ServiceId::from_u128(3),
+        cluster_id: ClusterId::from_u128(1),
+        cluster: name("demo"),
+        spec: serde_json::from_str(spec).unwrap(),
+        template: None,
+        generation: 1,
+        phase: ServicePhase::Running,
+        ready: 1,
+        wanted: 1,
+        endpoints: Vec::new(),
+        created_at: Timestamp::from_millis(1),
+        updated_at: Timestamp::from_millis(1),
+        cause: None,
+    }
+}
+
+#[tokio::test]
+async fn an_update_by_name_changes_only_what_is_given() {
+    let server = Server::new();
+    let line = "service update web --cluster demo --image nginx:2";
+    let output = run(&server, line, |mut peer| async move {
+        let (id, request) = peer.request().await;
+        assert_eq!(request, Request::ServiceInfo { cluster: name("demo"), service: name("web") });
+        let before = service();
+        let mut expected = before.spec.clone();
+        peer.answer(id, Response::Service(Box::new(before))).await;
+        let (id, request) = peer.request().await;
+        let Request::ServiceUpdate { cluster, spec, expected_generation, .. } = request else { panic!("{request:?}") };
+        expected.image = "nginx:2".to_owned();
+        assert_eq!((cluster, *spec, expected_generation), (name("demo"), expected, Some(service().generation)));
+        peer.answer(id, Response::Operation(at(OperationPhase::Running, 0))).await;
+    })
+    .await;
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+}
+
+fn of_another_generation() -> Error {
+    Error::new(ErrorCode::Conflict, "it was changed").with_remedy("read it again").with_detail("generation", 2)
+}
+
+#[tokio::test]
+async fn an_update_by_name_is_made_anew_of_what_somebody_else_has_changed_in_between() {
+    let server = Server::new();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("token");
+    std::fs::write(&path, "s3cret").unwrap();
+    let line = format!("service update web --cluster demo --image nginx:2 --secret-file token={}", path.display());
+    let output = run(&server, &line, |mut peer| async move {
+        for (generation, replicas) in [(1, 2), (2, 7)] {
+            let (id, request) = peer.request().await;
+            assert_eq!(request, Request::ServiceInfo { cluster: name("demo"), service: name("web") });
+            let mut read = service();
+            (read.generation, read.spec.replicas) = (generation, replicas);
+            read.spec.secrets = vec![SecretFile { name: name("token"), value: None, path: None }];
+            peer.answer(id, Response::Service(Box::new(read))).await;
+            let (id, request) = peer.request().await;
+            let Request::ServiceUpdate { spec, expected_generation, .. } = request else { panic!("{request:?}") };
+            assert_eq!(
+                (spec.image.as_str(), spec.replicas, expected_generation),
+                ("nginx:2", replicas, Some(generation))
+            );
+            assert_eq!(spec.secrets[0].value.as_ref().unwrap().expose(), "s3cret");
+            if generation == 1 {
+                peer.send(ServerFrame::answer(id, Err(of_another_generation()))).await;
+            } else {
+                peer.answer(id, Response::Operation(at(OperationPhase::Running, 0))).await;
+            }
+        }
+    })
+    .await;
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+}
+
+#[tokio::test]
+async fn an_update_by_name_gives_up_after_a_few_conflicts_and_says_so() {
+    let server = Server::new();
+    let line = "service update web --cluster demo --image nginx:2";
+    let output = run(&server, line, |mut peer| async move {
+        for _ in 0..5 {
+            let (id, _) = peer.request().await;
+            peer.answer(id, Response::Service(Box::new(service()))).await;
+            let (id, _) = peer.request().await;
+            peer.send(ServerFrame::answer(id, Err(of_another_generation()))).await;
+        }
+    })
+    .await;
+    assert_eq!(output.status.code(), Some(4), "{}", err(&output));
+    assert!(err(&output).contains("read it again"), "{}", err(&output));
+}
+
+#[tokio::test]
+async fn an_update_from_a_file_says_all_of_the_service_and_expects_nothing() {
+    let server = Server::new();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("web.yaml");
+    std::fs::write(&path, "name: web\nimage: nginx:2\n").unwrap();
+    let line = format!("service update --cluster demo -f {}", path.display());
+    let output = run(&server, &line, |mut peer| async move {
+        let (id, request) = peer.request().await;
+        let Request::ServiceUpdate { expected_generation, .. } = request else { panic!("{request:?}") };
+        assert_eq!(expected_generation, None);
+        peer.answer(id, Response::Operation(at(OperationPhase::Running, 0))).await;
+    })
+    .await;
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+}
