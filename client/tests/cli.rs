@@ -140,7 +140,6 @@ async fn a_reader_that_leaves_ends_a_stream_quietly() {
     soon("a line", reader.read_line(&mut line)).await.unwrap();
     assert!(line.starts_with("1 "), "{line}");
     drop(reader);
-    peer.item(id, event_item(2)).await;
     let output = soon("the end", child.wait_with_output()).await.unwrap();
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(err(&output), "");

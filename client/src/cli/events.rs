@@ -1,7 +1,6 @@
 //! `muster events`: the durable, numbered log of what happened.
 
 use clap::Args;
-use futures::TryStreamExt;
 use muster_client::EventQuery;
 use muster_protocol::Name;
 use muster_protocol::model::event::Event;
@@ -28,11 +27,8 @@ impl Events {
     pub async fn run(self, context: &mut Context) -> Result<()> {
         let Self { since, follow, cluster } = self;
         let client = context.client().await?;
-        let mut events = client.events(EventQuery { since, cluster, follow });
-        while let Some(event) = events.try_next().await? {
-            context.output.item(&event, || line(&event))?;
-        }
-        Ok(())
+        let events = client.events(EventQuery { since, cluster, follow });
+        context.output.items(events, line).await
     }
 }
 

@@ -24,6 +24,7 @@ mod kinds;
 mod operation;
 mod output;
 mod progress;
+mod reader;
 mod reference;
 #[cfg(test)]
 mod samples;

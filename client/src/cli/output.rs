@@ -5,12 +5,13 @@ use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::ValueEnum;
-use futures::{Stream, StreamExt, pin_mut};
+use futures::{Stream, StreamExt, TryStreamExt, pin_mut};
 use muster_client::ClientError;
 use muster_protocol::{Error, ErrorCode, Timestamp};
 use serde::Serialize;
 
 use super::failure::Result;
+use super::reader;
 use super::sheet::{Describe, Sheet};
 use super::table::{self, Row};
 
@@ -86,8 +87,26 @@ impl Output {
         self.text(&text)
     }
 
-    /// Prints one item of what may never end.
-    pub fn item<T: Serialize>(&mut self, item: &T, line: impl FnOnce() -> String) -> Result<()> {
+    /// Prints each item as it comes, until there are no more or nobody reads them.
+    pub async fn items<T: Serialize>(
+        &mut self,
+        items: impl Stream<Item = Result<T, ClientError>>,
+        line: impl Fn(&T) -> String,
+    ) -> Result<()> {
+        pin_mut!(items);
+        let left = reader::has_left();
+        pin_mut!(left);
+        loop {
+            let next = tokio::select! {
+                next = items.try_next() => next?,
+                () = &mut left => None,
+            };
+            let Some(item) = next else { return Ok(()) };
+            self.item(&item, || line(&item))?;
+        }
+    }
+
+    fn item<T: Serialize>(&mut self, item: &T, line: impl FnOnce() -> String) -> Result<()> {
         let text = match self.format {
             Format::Table => line() + "\n",
             Format::Json => serde_json::to_string(item).map_err(unprintable)? + "\n",

@@ -1,7 +1,6 @@
 //! `muster service logs NAME --cluster C`: the output of all copies of a service.
 
 use clap::Args;
-use futures::TryStreamExt;
 use muster_protocol::Name;
 use muster_protocol::model::service::LogLine;
 
@@ -33,11 +32,8 @@ impl Logs {
     pub async fn run(self, context: &mut Context) -> Result<()> {
         let Self { name, cluster, follow, tail, timestamps } = self;
         let client = context.client().await?;
-        let mut lines = client.service_logs(&cluster, &name, follow, tail);
-        while let Some(line) = lines.try_next().await? {
-            context.output.item(&line, || text(&line, timestamps))?;
-        }
-        Ok(())
+        let lines = client.service_logs(&cluster, &name, follow, tail);
+        context.output.items(lines, |line| text(line, timestamps)).await
     }
 }
 
