@@ -56,7 +56,7 @@ async fn a_login_key_that_stays_refused_is_named_when_patience_ends() {
     let server = Server::start().await;
     let stranger = ssh_key::private_text(&ssh_key::generate("").unwrap()).unwrap();
     // All of it passes; less, and a busy host may not have answered once by then.
-    let error = refusal(&server.access(), stranger.expose(), Duration::from_secs(5)).await;
+    let error = refusal(&server.access(), stranger.expose(), Duration::from_secs(10)).await;
     assert!(matches!(&error, SshError::Login { user, .. } if user == "root"), "{error}");
 }
 

@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::str::FromStr;
-use std::sync::{Mutex, PoisonError};
 
 use muster_protocol::ClusterId;
 
@@ -92,45 +91,6 @@ pub(crate) fn routed(table: &str) -> Vec<Subnet> {
     table.lines().skip(1).filter_map(parse).collect()
 }
 
-/// Addresses of machines that are just being made: no container shows them yet.
-#[derive(Default)]
-pub(crate) struct Reservations {
-    /// Held from listing the machines to reserving an address, so that two creations cannot choose the same.
-    pub(crate) choosing: tokio::sync::Mutex<()>,
-    reserved: Mutex<BTreeSet<(ClusterId, Ipv4Addr)>>,
-}
-
-impl Reservations {
-    /// Reserves an address that is free in this subnet until the reservation is dropped.
-    pub(crate) fn reserve(
-        &self,
-        cluster: ClusterId,
-        subnet: Subnet,
-        mut taken: BTreeSet<Ipv4Addr>,
-    ) -> Option<Reservation<'_>> {
-        let mut reserved = self.reserved.lock().unwrap_or_else(PoisonError::into_inner);
-        taken.extend(reserved.iter().filter(|(owner, _)| *owner == cluster).map(|(_, address)| *address));
-        let address = subnet.free_address(&taken)?;
-        reserved.insert((cluster, address));
-        Some(Reservation { reservations: self, cluster, address })
-    }
-}
-
-/// An address that no other creation gets.
-pub(crate) struct Reservation<'a> {
-    reservations: &'a Reservations,
-    cluster: ClusterId,
-    /// The address.
-    pub(crate) address: Ipv4Addr,
-}
-
-impl Drop for Reservation<'_> {
-    fn drop(&mut self) {
-        let mut reserved = self.reservations.reserved.lock().unwrap_or_else(PoisonError::into_inner);
-        reserved.remove(&(self.cluster, self.address));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,19 +136,6 @@ mod tests {
             taken.insert(address);
         }
         assert_eq!(small.free_address(&taken), None);
-    }
-
-    #[test]
-    fn an_address_is_reserved_until_its_reservation_is_dropped() {
-        let reservations = Reservations::default();
-        let (cluster, net) = (ClusterId::generate(), subnet("10.213.4.0/22"));
-        let reserve = |cluster| reservations.reserve(cluster, net, BTreeSet::new()).unwrap();
-        let first = reserve(cluster);
-        assert_ne!(reserve(cluster).address, first.address);
-        assert_eq!(reserve(ClusterId::generate()).address, first.address);
-        let address = first.address;
-        drop(first);
-        assert_eq!(reserve(cluster).address, address);
     }
 
     #[cfg(target_endian = "little")]

@@ -15,6 +15,7 @@ mod network;
 mod owned;
 mod parameters;
 mod power;
+mod reservations;
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -31,8 +32,8 @@ use muster_protocol::model::account::Finding;
 use muster_protocol::model::cluster::ClusterSpec;
 use muster_protocol::{ClusterId, ErrorCode, InstanceId};
 
-use crate::address::Reservations;
 use crate::docker_error::failure;
+use crate::reservations::Reservations;
 
 /// The image of a machine that has its Docker Engine installed already.
 pub const MACHINE_IMAGE: &str = "muster/machine:bookworm";

@@ -137,12 +137,12 @@ impl LocalDriver {
     ) -> Result<Found, Failure> {
         let subnet = self.subnet_of(cluster).await?;
         let reservation = {
-            let _choosing = self.reservations.choosing.lock().await;
+            let choice = self.reservations.choose(cluster.cluster).await;
             let machines = self.containers_of(cluster, None).await?;
-            let mut taken: BTreeSet<Ipv4Addr> =
+            let mut listed: BTreeSet<Ipv4Addr> =
                 machines.iter().filter_map(Found::read).filter_map(|found| found.address).collect();
-            taken.extend(self.addresses_in_use(cluster).await?);
-            self.reservations.reserve(cluster.cluster, subnet, taken).ok_or_else(|| {
+            listed.extend(self.addresses_in_use(cluster).await?);
+            choice.reserve(subnet, &listed).ok_or_else(|| {
                 Failure::not_applied(ErrorCode::Quota, format!("no address is left in {subnet}")).permanent()
             })?
         };

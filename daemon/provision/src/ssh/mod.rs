@@ -41,17 +41,26 @@ impl Session {
         let address = format!("{}:{}", access.address, access.ssh_port);
         let deadline = Instant::now() + patience;
         let mut pause = FIRST_PAUSE;
+        let mut heard = None;
         loop {
             let limit = deadline.min(Instant::now() + TRY_LIMIT);
             let error = match timeout_at(limit, Self::log_in(access, &address, login_key)).await {
                 Ok(Ok(session)) => return Ok(session),
                 Ok(Err(error)) => error,
+                // The last try may have had no time to be answered: what the one before it was told says more.
+                Err(_)
+                    if limit == deadline
+                        && let Some(heard) = heard =>
+                {
+                    return Err(heard);
+                }
                 Err(_) => SshError::Silent { address: address.clone() },
             };
             if !error.may_pass() || Instant::now() + pause >= deadline {
                 return Err(error);
             }
             tracing::trace!(%address, %error, "sshd does not let us in yet");
+            heard = Some(error);
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
