@@ -16,6 +16,14 @@ pub struct OperationRecord {
 }
 
 impl OperationRecord {
+    /// The services that it changed.
+    pub(crate) fn services_mut(&mut self) -> &mut [ServiceTarget] {
+        match &mut self.target {
+            Target::Cluster { .. } => &mut [],
+            Target::Services(targets) => targets,
+        }
+    }
+
     /// Which version of a service was asked for before, and is again if this is cancelled.
     pub fn before(&self, service: &Name) -> Option<&ServiceVersion> {
         match &self.target {

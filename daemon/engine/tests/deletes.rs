@@ -11,13 +11,14 @@ use bench::{Bench, CLUSTER, INSTANCE};
 use muster_engine::action::{Action, Outcome};
 use muster_engine::desired::machine_name;
 use muster_engine::driver::Owned;
-use muster_engine::ledger::{Facts, Present, ResourceKey};
+use muster_engine::ledger::{Facts, LedgerEntry, Present, ResourceKey, ResourceState};
 use muster_engine::sim::{CallKind, Fault, every};
-use muster_engine::view;
-use muster_protocol::ErrorCode;
+use muster_engine::state::Asked;
+use muster_engine::{view, words};
 use muster_protocol::model::cluster::ClusterPhase;
 use muster_protocol::model::host::Role;
 use muster_protocol::model::operation::OperationPhase;
+use muster_protocol::{ErrorCode, OperationId};
 
 #[test]
 fn a_deleted_cluster_is_taken_away_from_below_and_swept() {
@@ -66,6 +67,38 @@ fn a_cancelled_delete_brings_back_what_was_taken_away() {
             assert!(bench.run_until(HOUR, rests).await, "after {millis} ms:\n{}", bench.gates());
             assert!(bench.world.audit(INSTANCE, &[CLUSTER]).is_clean());
         }
+    });
+}
+
+#[test]
+fn a_sweep_that_ends_after_its_delete_was_cancelled_says_nothing_of_the_cluster() {
+    run(async {
+        let mut bench = ready(1, 0).await;
+        let swept = |bench: &Bench| bench.state.in_flight.values().any(|call| call.action == Action::Sweep);
+        let delete = bench.ask(|state, asked| state.admit_delete(asked)).unwrap();
+        assert!(bench.run_until(HOUR, swept).await, "{}", bench.gates());
+        bench.ask(|state, asked| state.admit_cancel(delete.id, asked)).unwrap();
+        assert!(bench.run_until(HOUR, |bench| bench.phase() == ClusterPhase::Ready).await, "{}", bench.gates());
+        assert_eq!(bench.state.causes(), []);
+    });
+}
+
+#[test]
+fn what_is_left_of_a_huge_cluster_is_told_at_no_greater_length_than_a_record_takes() {
+    run(async {
+        let mut bench = ready(1, 0).await;
+        let now = bench.now();
+        for number in 1..=3_000 {
+            let name = format!("a-service-with-a-rather-long-name-{number}").parse().unwrap();
+            let state = ResourceState::Present(Present { id: number.to_string(), facts: Facts::None });
+            bench.state.ledger.insert(ResourceKey::Service(name), LedgerEntry { state, ..LedgerEntry::wanted(now) });
+        }
+        bench.state.admit_delete(Asked { operation: OperationId::from_u128(99), by: 0, at: now }).unwrap();
+        let late = now + HOUR + HOUR;
+        bench.state.settle(late);
+        let ended = bench.state.operations.values().find(|operation| operation.info.phase == OperationPhase::Failed);
+        let message = ended.unwrap().info.cause.clone().unwrap().message;
+        assert!(message.contains("may be left") && message.len() <= 2 * words::MAX_BYTES + 64, "{}", message.len());
     });
 }
 

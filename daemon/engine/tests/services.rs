@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bench::Bench;
 use bench::situations::{HOUR, ended, ready, run, service};
-use muster_engine::sim::{CallKind, Fault, every};
+use muster_engine::sim::{CallKind, Fault, every, nth};
 use muster_protocol::ErrorCode;
 use muster_protocol::model::operation::{OperationInfo, OperationPhase};
 use muster_protocol::model::service::{ServiceMode, ServicePhase};
@@ -99,6 +99,62 @@ fn an_update_that_never_is_heard_of_is_tried_ever_more_seldom_and_its_cause_stay
         }
         // 1, 2, 4, 8, 16, 32, 60, 60, … seconds between them.
         assert!((8..=12).contains(&tried(&bench)), "{}", tried(&bench));
+    });
+}
+
+/// A bench in which the call for an update is under way that will be refused for good.
+async fn with_an_update_that_will_be_refused() -> (Bench, OperationInfo) {
+    let (mut bench, create) = with_service("good:1").await;
+    ended(&mut bench, &create).await;
+    let refused = Fault::Refused { code: ErrorCode::InvalidArgument, permanent: true };
+    bench.world.inject(nth(|call| call.kind == CallKind::Deploy, 0, refused));
+    let wrong =
+        bench.ask(|state, asked| state.admit_service_update(service("web", "wrong:1", 2), None, asked)).unwrap();
+    assert!(bench.state.in_flight.values().any(|call| call.action.to_string() == "update service/web"));
+    (bench, wrong)
+}
+
+#[test]
+fn the_refusal_of_an_update_is_not_held_against_the_one_that_corrects_it() {
+    run(async {
+        let (mut bench, wrong) = with_an_update_that_will_be_refused().await;
+        let right = bench.ask(|state, asked| state.admit_service_update(service("web", "good:2", 2), None, asked));
+        assert_eq!(ended(&mut bench, &right.unwrap()).await.phase, OperationPhase::Succeeded);
+        assert_eq!(bench.end_of(&wrong).unwrap().phase, OperationPhase::Superseded);
+        assert_eq!((web(&bench).phase, web(&bench).version.spec.image.as_str()), (ServicePhase::Running, "good:2"));
+    });
+}
+
+#[test]
+fn the_refusal_of_an_update_that_was_cancelled_does_not_keep_the_service_from_what_it_was() {
+    run(async {
+        let (mut bench, wrong) = with_an_update_that_will_be_refused().await;
+        bench.ask(|state, asked| state.admit_cancel(wrong.id, asked)).unwrap();
+        assert!(bench.run_until(HOUR, |bench| web(bench).phase == ServicePhase::Running).await, "{}", bench.gates());
+        assert_eq!(web(&bench).version.spec.image, "good:1");
+        assert_eq!(bench.state.causes(), []);
+    });
+}
+
+#[test]
+fn a_store_that_was_set_back_behind_an_update_asks_for_what_it_knows_with_a_number_that_is_new() {
+    run(async {
+        let (mut bench, create) = with_service("good:1").await;
+        ended(&mut bench, &create).await;
+        let export = bench.disk.clone();
+        let lost = bench.ask(|state, asked| state.admit_service_update(service("web", "good:2", 2), None, asked));
+        ended(&mut bench, &lost.unwrap()).await;
+        bench.disk = export;
+        bench.crash();
+        assert_eq!(web(&bench).generation, 1);
+        assert!(bench.run_until(HOUR, |bench| web(bench).generation > 1).await, "{}", bench.gates());
+        assert_eq!(bench.steps(), ["update service/web", "await service/web < update service/web"]);
+        assert!(bench.run_until(HOUR, |bench| web(bench).phase == ServicePhase::Running).await, "{}", bench.gates());
+        let seen = &bench.state.observed.orchestrator.services[&"web".parse().unwrap()];
+        assert_eq!(
+            (web(&bench).version.spec.image.as_str(), web(&bench).generation, seen.generation),
+            ("good:1", 3, 3)
+        );
     });
 }
 

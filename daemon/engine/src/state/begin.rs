@@ -47,7 +47,8 @@ impl ClusterState {
             return;
         }
         let deadline = self.deadlines.of_call(action, now);
-        self.in_flight.insert(key, InFlight { action: action.clone(), since: now, deadline });
+        let generation = key.as_ref().and_then(|key| self.generation_wanted(key));
+        self.in_flight.insert(key, InFlight { action: action.clone(), since: now, deadline, generation });
         self.announce(now, EventKind::StepStarted, action.to_string(), None);
     }
 }

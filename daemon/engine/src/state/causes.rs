@@ -126,6 +126,8 @@ impl ClusterState {
     pub(super) fn released_cause(&self, now: Timestamp) -> Cause {
         let strays = self.strays.iter().map(|stray| stray.present.id.clone());
         let left: Vec<String> = self.ledger.keys().map(ToString::to_string).chain(strays).collect();
+        // Of hundreds of things the first must do: `info` lists them all, and a record has a limit.
+        let left = words::at_most(words::MAX_BYTES, left.join(", "));
         let first = self.causes().into_iter().next();
         let why = first.as_ref().map_or_else(String::new, |cause| format!(": {}", cause.message));
         Cause {
@@ -134,7 +136,7 @@ impl ClusterState {
             message: if left.is_empty() {
                 format!("could not make sure that nothing is left{why}")
             } else {
-                format!("{} may be left{why}", left.join(", "))
+                format!("{left} may be left{why}")
             },
             provider_code: first.as_ref().and_then(|cause| cause.provider_code.clone()),
             provider_request_id: first.as_ref().and_then(|cause| cause.provider_request_id.clone()),

@@ -3,7 +3,7 @@
 use muster_protocol::model::event::EventKind;
 use muster_protocol::{ErrorCode, Name, Timestamp};
 
-use super::{ClusterState, retry};
+use super::{ClusterState, InFlight, retry};
 use crate::action::{Action, Outcome};
 use crate::driver::Owned;
 use crate::failure::{Certainty, Failure};
@@ -12,7 +12,9 @@ use crate::ledger::{LedgerEntry, Present, ResourceKey, ResourceState};
 impl ClusterState {
     /// Notes what came of an action that was begun. Conclusions are drawn by [`ClusterState::settle`].
     pub fn finish(&mut self, action: &Action, outcome: Outcome, now: Timestamp) {
-        let began = self.in_flight.remove(&action.key()).map_or(now, |call| call.since);
+        let call = self.in_flight.remove(&action.key());
+        let began = call.as_ref().map_or(now, |call| call.since);
+        let overtaken = call.is_some_and(|call| self.is_overtaken(&call));
         match &outcome {
             Outcome::Failed(failure) => {
                 let cause = failure.clone().into_cause(action.to_string(), now);
@@ -26,15 +28,23 @@ impl ClusterState {
             Action::Sweep => self.finish_sweep(outcome, now),
             Action::Remove(key) => self.finish_remove(key, action, outcome, now),
             Action::LookUp(key) => self.finish_look_up(key, action, outcome, began, now),
-            Action::Create(key) => self.finish_change(key, action, outcome, now),
-            Action::Update(name) => self.finish_change(&ResourceKey::Service(name.clone()), action, outcome, now),
+            Action::Create(key) => self.finish_change(key, action, outcome, overtaken, now),
+            Action::Update(name) => {
+                self.finish_change(&ResourceKey::Service(name.clone()), action, outcome, overtaken, now);
+            }
             Action::Start(name) | Action::Prepare(name) => self.finish_machine(name.clone(), action, outcome, now),
             Action::Await(_) => {}
         }
         self.tidy();
     }
 
-    fn finish_change(&mut self, key: &ResourceKey, action: &Action, outcome: Outcome, now: Timestamp) {
+    /// Whether another generation of the service is asked for since the call was made.
+    fn is_overtaken(&self, call: &InFlight) -> bool {
+        let key = call.action.key();
+        call.generation.is_some() && call.generation != key.and_then(|key| self.generation_wanted(&key))
+    }
+
+    fn finish_change(&mut self, key: &ResourceKey, action: &Action, outcome: Outcome, overtaken: bool, now: Timestamp) {
         let salt = self.salt(key);
         let Some(entry) = self.ledger.get_mut(key) else { return };
         match outcome {
@@ -50,7 +60,10 @@ impl ClusterState {
                     };
                     entry.attempt = entry.attempt.wrapping_add(1);
                 }
-                retry::note_failure(entry, action, failure, &salt, now);
+                // What was wrong with it says nothing of the generation that took its place.
+                if !overtaken {
+                    retry::note_failure(entry, action, failure, &salt, now);
+                }
             }
             Outcome::Absent | Outcome::Done | Outcome::Swept(_) => {}
         }
@@ -131,6 +144,10 @@ impl ClusterState {
     }
 
     fn finish_sweep(&mut self, outcome: Outcome, now: Timestamp) {
+        // Its deletion was cancelled: nothing is swept any more, and what it found is where it belongs.
+        if !self.desired().absent {
+            return;
+        }
         match outcome {
             Outcome::Swept(found) => self.adopt_swept(found, now),
             Outcome::Failed(failure) => self.note_sweep_failure(failure, now),

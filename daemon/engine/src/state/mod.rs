@@ -76,6 +76,8 @@ pub struct InFlight {
     pub since: Timestamp,
     /// Until when; then it is broken off and counts as maybe applied.
     pub deadline: Timestamp,
+    /// The generation that was asked for when it was made, if it is about a service.
+    pub generation: Option<u64>,
 }
 
 /// Something to write to the event log.

@@ -36,6 +36,7 @@ impl ClusterState {
             Some(Ok(view)) => {
                 self.adopt_dead_nodes(&view, began);
                 self.clear_failures_of_ready_nodes(&view, began);
+                self.pass_generations_seen(&view, began);
                 self.observe_orchestrator(view, began);
             }
             Some(Err(failure)) => {

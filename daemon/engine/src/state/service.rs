@@ -5,7 +5,9 @@ use muster_protocol::model::service::{ServiceMode, ServicePhase};
 use muster_protocol::{Cause, Name, Timestamp};
 
 use super::{Announcement, ClusterState};
+use crate::desired::ServiceRecord;
 use crate::ledger::{Facts, ResourceKey};
+use crate::observed::OrchestratorView;
 use crate::words;
 
 impl ClusterState {
@@ -24,6 +26,12 @@ impl ClusterState {
             && seen_since
             && seen.ready >= seen.wanted
             && !seen.updating
+    }
+
+    /// The generation that is asked for, if this is a service.
+    pub(super) fn generation_wanted(&self, key: &ResourceKey) -> Option<u64> {
+        let ResourceKey::Service(name) = key else { return None };
+        self.services.get(name).map(|service| service.generation)
     }
 
     pub(super) fn settle_services(&mut self, now: Timestamp) {
@@ -81,6 +89,27 @@ impl ClusterState {
 
     fn has_operation_on(&self, name: &Name) -> bool {
         self.running_operations().any(|operation| operation.info.services.contains(name))
+    }
+
+    /// Asks anew for services that are seen in a generation that nobody asked for: the store was restored from an export,
+    /// and went back behind what it had submitted. A number means one version only, so they get one that is above it.
+    pub(super) fn pass_generations_seen(&mut self, view: &OrchestratorView, began: Timestamp) {
+        let is_ahead = |name: &Name, service: &ServiceRecord| {
+            let entry = self.ledger.get(&ResourceKey::Service(name.clone()));
+            // A look that is older may have seen an earlier service of this name.
+            let is_this = entry.is_some_and(|entry| entry.present().is_some() && began >= entry.since);
+            let seen = view.services.get(name).map(|seen| seen.generation);
+            seen.filter(|seen| is_this && !service.absent && *seen > service.generation)
+        };
+        let ahead = self.services.iter().filter_map(|(name, service)| Some((name.clone(), is_ahead(name, service)?)));
+        for (name, seen) in ahead.collect::<Vec<_>>() {
+            let Some(service) = self.services.get_mut(&name) else { continue };
+            let before = std::mem::replace(&mut service.generation, seen + 1);
+            let targets = self.operations.values_mut().flat_map(|operation| operation.services_mut());
+            for target in targets.filter(|target| target.name == name && target.generation == before) {
+                target.generation = seen + 1;
+            }
+        }
     }
 
     /// Puts the last good version back: the change did not become well in its time.

@@ -9,6 +9,7 @@ use muster_engine::state::{ClusterState, Deadlines, RecordChange};
 use muster_protocol::{Name, OperationId};
 
 /// See the module.
+#[derive(Clone)]
 pub struct Disk {
     record: ClusterRecord,
     ledger: Ledger,
