@@ -137,6 +137,9 @@ impl Client {
                     Ok(Ok(response)) => return Ok(response),
                     Ok(Err(error)) => {
                         maybe_applied |= error.is_maybe_applied();
+                        if maybe_applied && is_before_key(&error) {
+                            return Err(with_key(perhaps_applied(error.into()), key));
+                        }
                         if !is_passing(&error) || (repeat == Repeat::Never && maybe_applied) {
                             return Err(with_key(error.into(), key));
                         }
@@ -205,6 +208,11 @@ impl Client {
 /// has changed nothing, so anything may be asked again.
 pub(crate) fn is_passing(error: &Error) -> bool {
     error.code == ErrorCode::Unavailable && error.retry == Retry::Later
+}
+
+/// Whether the daemon may have refused before it looked whether it has made the change already.
+fn is_before_key(error: &Error) -> bool {
+    matches!(error.code, ErrorCode::Busy | ErrorCode::Store)
 }
 
 /// Whether somebody accepted the connection and went away before the handshake was done.

@@ -111,6 +111,25 @@ async fn a_daemon_that_does_not_know_whether_it_made_a_change_is_asked_again_onl
 }
 
 #[tokio::test]
+async fn a_refusal_that_comes_before_the_key_is_looked_at_says_nothing_of_an_earlier_try() {
+    let (server, demo) = (Server::new(), name("demo"));
+    let (client, mut peer) = server.connect(server.builder()).await;
+    let serve = async {
+        let _unanswered = peer.request().await;
+        drop(peer);
+        let mut next = server.accept().await;
+        let (id, request) = next.request().await;
+        next.send(ServerFrame::answer(id, Err(Error::new(ErrorCode::Busy, "too many requests")))).await;
+        request
+    };
+    let (error, asked) = soon("both", async { tokio::join!(client.cluster_delete(&demo, None), serve) }).await;
+    let Request::ClusterDelete { idempotency_key: Some(key), .. } = asked else { panic!("{asked:?}") };
+    let error = error.unwrap_err().to_error();
+    assert!(error.is_maybe_applied(), "{error:?}");
+    assert_eq!(error.details["idempotencyKey"], key);
+}
+
+#[tokio::test]
 async fn a_read_that_finds_no_daemon_again_says_where_it_looked() {
     let server = Server::new();
     let (client, peer) = server.connect(server.builder().reconnect_for(Duration::from_millis(200))).await;

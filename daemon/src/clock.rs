@@ -1,7 +1,7 @@
 //! The time, as a value that never goes back and can be paused.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use muster_protocol::Timestamp;
 use tokio::time;
@@ -9,7 +9,7 @@ use tokio::time;
 /// Where the time comes from. Clones show the same time.
 #[derive(Clone, Debug)]
 pub enum Clock {
-    /// The system's clock, which goes on steadily where that is set back.
+    /// The system's clock, which goes on more slowly where that is set back.
     System(Arc<Mutex<Steady>>),
     /// tokio's clock, counted from a fixed date: it can be paused and then jumps over waiting. For tests.
     Tokio {
@@ -37,6 +37,14 @@ impl Clock {
         self.not_before(Timestamp::default())
     }
 
+    /// How far this is ahead of the system's clock, which was set back.
+    pub fn ahead(&self) -> Duration {
+        match self {
+            Self::System(_) => self.now().since(system_time()),
+            Self::Tokio { .. } => Duration::ZERO,
+        }
+    }
+
     /// The time now and from now on is not before `moment`, which is on record: what was written then would lie in the
     /// future, and would not count as done until then.
     pub fn not_before(&self, moment: Timestamp) -> Timestamp {
@@ -56,8 +64,8 @@ pub fn system_time() -> Timestamp {
     Timestamp::from_millis(u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// A time that goes on at its pace when its source goes back, until that has caught up. Looks, retries and deadlines lie
-/// at moments of this time, so they come when they are due.
+/// A time that goes on when its source goes back, but at half the pace, so that the source catches up. Looks, retries and
+/// deadlines lie at moments of this time: they come later than they are due then, but they come.
 #[derive(Debug)]
 pub struct Steady {
     /// The last time that the source itself showed.
@@ -68,7 +76,7 @@ pub struct Steady {
 
 impl Steady {
     fn read(&mut self, source: Timestamp, now: Instant) -> Timestamp {
-        let steady = self.shown + now.saturating_duration_since(self.since);
+        let steady = self.shown + now.saturating_duration_since(self.since) / 2;
         if source < steady {
             return steady;
         }
@@ -79,8 +87,6 @@ impl Steady {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -91,11 +97,26 @@ mod tests {
         let mut steady = Steady { shown: at(10_000), since: start };
         assert_eq!(steady.read(at(10_500), after(500)), at(10_500));
         // Set back by eight seconds.
-        assert_eq!(steady.read(at(2_501), after(501)), at(10_501));
-        assert_eq!(steady.read(at(3_500), after(1_500)), at(11_500));
+        assert_eq!(steady.read(at(2_502), after(502)), at(10_501));
+        assert_eq!(steady.read(at(3_500), after(1_500)), at(11_000));
         // Set right again, and beyond.
         assert_eq!(steady.read(at(12_000), after(1_600)), at(12_000));
         assert_eq!(steady.read(at(99_000), after(1_700)), at(99_000));
+    }
+
+    #[test]
+    fn a_source_that_went_back_and_stays_right_is_shown_again_after_twice_the_distance() {
+        let start = Instant::now();
+        let mut steady = Steady { shown: Timestamp::from_millis(10_000), since: start };
+        let mut last = Timestamp::default();
+        // Set back by eight seconds at once.
+        for passed in (0..20_000).step_by(10) {
+            let source = Timestamp::from_millis(2_000 + passed);
+            let shown = steady.read(source, start + Duration::from_millis(passed));
+            assert!(shown >= last, "after {passed} ms");
+            assert_eq!(shown == source, passed >= 16_000, "after {passed} ms");
+            last = shown;
+        }
     }
 
     #[test]
@@ -104,6 +125,7 @@ mod tests {
         let record = system_time() + Duration::from_secs(3600);
         assert!(clock.not_before(record) >= record);
         assert!(clock.clone().now() >= record);
+        assert!(clock.ahead() > Duration::from_secs(3000) && Clock::system().ahead() < Duration::from_secs(1));
         assert!(system_time() < record);
     }
 }

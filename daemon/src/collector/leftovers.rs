@@ -83,6 +83,11 @@ impl Leftovers {
         decisions
     }
 
+    /// Forgets what was seen at other places: their accounts are gone, and nobody looks there any more.
+    pub fn retain_places(&mut self, places: &[Place]) {
+        self.seen.retain(|(place, _, _), _| places.contains(place));
+    }
+
     /// It is gone.
     pub fn removed(&mut self, place: &Place, leftover: &Leftover) {
         self.seen.remove(&key_of(place, leftover));
@@ -209,6 +214,16 @@ mod tests {
         let mut leftovers = Leftovers::default();
         leftovers.note(&PLACE, vec![leftover(Some(machine()), Some("old"))], at(0));
         leftovers.note(&(Infrastructure::Local, None), Vec::new(), at(1));
+        assert_eq!(leftovers.findings(at(1)).len(), 1);
+    }
+
+    #[test]
+    fn a_place_whose_account_was_removed_is_forgotten() {
+        let mut leftovers = Leftovers::default();
+        let removed = (Infrastructure::Sim, Some("removed".parse().unwrap()));
+        leftovers.note(&removed, vec![leftover(Some(machine()), Some("old"))], at(0));
+        leftovers.note(&PLACE, vec![leftover(Some(machine()), Some("old"))], at(0));
+        leftovers.retain_places(&[PLACE]);
         assert_eq!(leftovers.findings(at(1)).len(), 1);
     }
 }

@@ -30,6 +30,7 @@ pub async fn look(context: &Context, leftovers: &mut Leftovers) {
             return;
         }
     };
+    leftovers.retain_places(&places);
     for place in &places {
         let Ok(driver) = context.provisioner.driver(place.0, place.1.as_ref()).await else { continue };
         let gate = context.provisioner.gate(place.0, place.1.as_ref());

@@ -8,7 +8,7 @@ use ractor::rpc::CallResult;
 use ractor::{ActorRef, MessagingErr};
 use tokio::time::{Instant, sleep};
 
-use super::context::{Context, stopping};
+use super::context::{Context, stopping, unanswered};
 use super::idempotency::{self, Beginning, Keyed, New};
 use super::roles::Caller;
 use crate::board::Pinned;
@@ -91,14 +91,4 @@ pub async fn supervisor(
 /// Until when a supervisor is waited for.
 pub fn patience() -> Instant {
     Instant::now() + PATIENCE
-}
-
-/// With the same idempotency key it can be asked for again, whether it was done or not.
-fn unanswered(message: &str) -> Error {
-    Error::new(ErrorCode::Unavailable, message)
-        .with_remedy(
-            "the change may have been made: ask again with the same idempotency key, or see `muster operation list`",
-        )
-        .maybe_applied()
-        .retry_later()
 }

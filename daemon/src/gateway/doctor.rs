@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use muster_protocol::model::account::Finding;
 use muster_protocol::model::cluster::Infrastructure;
@@ -10,7 +11,6 @@ use rustix::fs::statvfs;
 
 use super::context::Context;
 use crate::clock::system_time;
-use crate::journal::load::newest_event;
 use crate::journal::records::StoredInstance;
 
 /// Less free space than this is trouble soon: the store's file grows, and an export needs room for a copy.
@@ -21,7 +21,7 @@ const EARLIEST: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 
 /// Everything that was looked at.
 pub async fn doctor(context: &Arc<Context>) -> Result<Response, Error> {
-    let mut findings = vec![store(context).await, disk(context).await, clock(context).await];
+    let mut findings = vec![store(context).await, disk(context).await, clock(context)];
     findings.extend(infrastructures(context).await);
     findings.push(catalog(context).await);
     findings.extend(context.findings());
@@ -71,18 +71,21 @@ fn free_bytes(dir: &Path) -> Result<u64, String> {
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
-/// Deadlines and events carry the system's time. While it is behind what is on record, the daemon goes by its own.
-async fn clock(context: &Context) -> Finding {
+/// Deadlines and events carry the system's time. While that is behind what is on record, the daemon goes by its own.
+fn clock(context: &Context) -> Finding {
     let now = system_time();
-    let newest = newest_event(&context.store).await.ok().flatten();
-    let behind = newest.map_or(Timestamp::default(), |event| event.at);
+    let ahead = Duration::from_secs(context.provisioner.shared.clock.ahead().as_secs());
     let remedy = "set the clock, and keep it right with a time service such as systemd-timesyncd or chrony";
     if now < EARLIEST {
         return bad(context, "clock", ErrorCode::Conflict, &format!("it shows {now}, which is long past"), remedy);
     }
-    if now < behind {
-        let message = format!("it shows {now}, but an event was written at {behind}; Muster goes on from there");
-        return bad(context, "clock", ErrorCode::Conflict, &message, remedy);
+    if !ahead.is_zero() {
+        let message = format!(
+            "it shows {now}, {ahead:?} less than it did: Muster's own time goes on at half the pace until the clock has \
+             caught up"
+        );
+        let remedy = format!("if the clock is right now, it has caught up in {:?}; if not, {remedy}", ahead * 2);
+        return bad(context, "clock", ErrorCode::Conflict, &message, &remedy);
     }
     good("clock", format!("shows {now}"))
 }

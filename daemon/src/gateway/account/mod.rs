@@ -11,7 +11,7 @@ use muster_protocol::model::event::EventKind;
 use muster_protocol::{ClusterId, Error, Name};
 use muster_store::Batch;
 
-use super::context::{Context, store_error};
+use super::context::{Context, commit_error, store_error};
 use crate::journal::records::{StoredAccount, StoredEvent};
 
 /// The names of the clusters that use an account.
@@ -54,6 +54,14 @@ async fn write(context: &Context, mut batch: Batch, message: String) -> Result<(
         cause: None,
     };
     batch.append_event(&event).map_err(store_error)?;
-    context.provisioner.shared.journal.write(batch).await.map_err(store_error)?;
+    context.provisioner.shared.journal.write(batch).await.map_err(|error| {
+        let error = commit_error(error);
+        // Changes of accounts have no idempotency key.
+        if error.is_maybe_applied() {
+            error.with_remedy("see with `muster account list` whether it was made")
+        } else {
+            error
+        }
+    })?;
     Ok(())
 }

@@ -11,7 +11,7 @@ use muster_store::{Batch, BatchError};
 use tracing::error;
 
 use crate::fleet::FleetMessage;
-use crate::gateway::context::{Context, store_error};
+use crate::gateway::context::{Context, commit_error, store_error};
 use crate::gateway::idempotency::{self, Beginning, Keyed};
 use crate::gateway::roles::Caller;
 use crate::journal::change;
@@ -41,7 +41,7 @@ pub async fn create(
         return Err(Error::new(ErrorCode::Internal, "a new cluster has no operation"));
     };
     let batch = batch(context, &state, new.answer.clone(), operation.id).await?;
-    shared.journal.write(batch).await.map_err(store_error)?;
+    shared.journal.write(batch).await.map_err(commit_error)?;
     // What was announced with the write is not announced by the supervisor again.
     state.outbox.clear();
 
