@@ -134,9 +134,11 @@ fn handshake_error(error: HandshakeError, address: &Address, own: &Hello) -> Cli
         HandshakeError::Refused { refusal: Refusal::NoSharedVersion, text: _, peer } => {
             ClientError::VersionMismatch { client: own.versions, daemon: peer.versions, daemon_build: peer.build }
         }
-        HandshakeError::Refused { refusal: Refusal::Busy | Refusal::Stopping | Refusal::Other(_), text, peer: _ } => {
-            ClientError::Refused { socket, message: text }
-        }
+        HandshakeError::Refused {
+            refusal: refusal @ (Refusal::Busy | Refusal::Stopping | Refusal::Other(_)),
+            text,
+            ..
+        } => ClientError::Refused { socket, refusal, message: text },
     }
 }
 

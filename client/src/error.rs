@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use muster_protocol::hello::VersionRange;
+use muster_protocol::hello::{Refusal, VersionRange};
 use muster_protocol::request::IdempotencyKey;
 use muster_protocol::{Error, ErrorCode, Retry};
 
@@ -34,6 +34,8 @@ pub enum ClientError {
     Refused {
         /// The socket that was tried.
         socket: PathBuf,
+        /// Why.
+        refusal: Refusal,
         /// The daemon's words.
         message: String,
     },
@@ -92,6 +94,7 @@ impl ClientError {
     /// The stable word for it, the same that the daemon would use.
     pub const fn code(&self) -> ErrorCode {
         match self {
+            Self::Refused { refusal: Refusal::Busy, .. } => ErrorCode::Busy,
             Self::Connect { .. } | Self::Refused { .. } | Self::Lost { .. } => ErrorCode::Unavailable,
             Self::Handshake { .. } | Self::Protocol { .. } => ErrorCode::Protocol,
             Self::VersionMismatch { .. } => ErrorCode::VersionMismatch,

@@ -80,6 +80,7 @@ async fn a_busy_daemon_is_told_from_a_broken_one() {
     let (client, ()) = tokio::join!(server.builder().connect(), serve);
     let error = client.err().unwrap();
     assert!(matches!(&error, ClientError::Refused { message, .. } if message == "too many connections"), "{error:?}");
+    assert_eq!(error.code(), ErrorCode::Busy);
 }
 
 #[tokio::test]

@@ -148,7 +148,7 @@ impl Board {
         wanted.take(limit).cloned().collect()
     }
 
-    /// Ended operations that ended before `before`, oldest first: what the collector forgets.
+    /// Takes operations out that the collector has forgotten.
     pub fn forget_operations(&self, forgotten: &[OperationId]) {
         let mut operations = self.operations.write().unwrap_or_else(PoisonError::into_inner);
         for id in forgotten {

@@ -24,7 +24,7 @@ use crate::{Error, Request, Response, StreamItem};
 /// Which request a frame belongs to; chosen by the client, unique on its connection.
 pub type RequestId = u64;
 
-/// A frame from a client. Append-only, as all enums on the wire.
+/// A frame from a client.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ClientFrame {
     /// The request it belongs to.

@@ -1,6 +1,6 @@
 //! What Muster's daemon and its clients say to each other.
 //!
-//! Nothing here does anything: this crate is the words both sides share, and how
+//! Nothing here decides anything: this crate is the words both sides share, and how
 //! they cross the socket: [`handshake`] agrees on a version, [`stream`] carries
 //! [`frame`]s, [`shared_writer`] lets many tasks send them, [`codec`] turns them into bytes, [`credit`] holds streams back.
 //!

@@ -64,7 +64,7 @@ pub enum Request {
     ServiceLogs { cluster: Name, service: Name, follow: bool, tail: Option<u32> },
     /// getHostInfoById: one machine.
     HostInfo { id: MachineId },
-    /// The machines of one cluster or of all, by cluster and name.
+    /// The machines of one cluster or of all, by cluster; control planes first, then by number.
     HostList { cluster: Option<Name>, page: PageRequest },
     /// getContainerInfo: one container.
     ContainerInfo { id: String },

@@ -105,7 +105,10 @@ pub const SETTINGS: &[Setting] = &[
         "deadlines.removal_minutes",
         "Minutes that a removal may take. Then the cluster counts as released, and what may be left is listed and worked off further.",
     ),
-    setting("deadlines.first_service_minutes", "Minutes that a service may take on a cluster that is not ready yet."),
+    setting(
+        "deadlines.first_service_minutes",
+        "Minutes that a service may take on a cluster that is not ready yet, and to be removed.",
+    ),
     setting(
         "deadlines.infrastructure_call_minutes",
         "Minutes for one call that makes, starts or removes a network or machine.",

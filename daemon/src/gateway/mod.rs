@@ -1,7 +1,7 @@
 //! The Common Gateway API: the socket, its sessions, who may do what, and one file an operation.
 //!
-//! Nothing here talks to a handler or a driver: operations read snapshots from the board, and hand what is asked for to the
-//! cluster's supervisor.
+//! Operations read snapshots from the board, and hand what is asked for to the cluster's supervisor. Only the checks before a
+//! change (preflight, accounts, doctor) ask a driver, and they change nothing.
 
 pub mod accept;
 pub mod account;

@@ -11,6 +11,7 @@
 //! <dir>/witness         the last committed generation, outside sled, so that an older database is recognised
 //! <dir>/snapshot-copy/  our copy of sled's snapshot
 //! <dir>/exports/        verified plain-file copies
+//! <dir>/as-found/       a damaged database while its repair is tried
 //! <dir>/damaged-*/      what was found before a repair touched it
 //! <dir>/replaced-*/     what was there before a restore
 //! ```

@@ -99,7 +99,7 @@ pub struct ClusterSpec {
     /// The account at the infrastructure; without one, the infrastructure's default account.
     #[serde(default)]
     pub account: Option<Name>,
-    /// The orchestrator's version; without one, the newest that Muster knows for the machine image.
+    /// The orchestrator's version; without one, what its machines are prepared with. Swarm takes none.
     #[serde(default)]
     pub version: Option<String>,
     /// Machines that run the control plane (Swarm: managers). Odd, at most 7.
@@ -161,7 +161,7 @@ pub enum ClusterPhase {
     Deleting,
     /// Nothing of it is left.
     Deleted,
-    /// Deletion ended, but the listed leftovers may still exist; the collector goes on with them.
+    /// Deletion ended, but the listed leftovers may still exist; Muster goes on with them.
     Released,
 }
 

@@ -39,7 +39,7 @@ pub struct Create {
     /// Machines that only run services [default: 0]
     #[arg(long, value_name = "N")]
     pub workers: Option<u32>,
-    /// The orchestrator's version [default: the newest that Muster knows]
+    /// The orchestrator's version [default: what its machines are prepared with]
     #[arg(long, value_name = "VERSION")]
     pub version: Option<String>,
     /// The account at the infrastructure [default: the infrastructure's default account]

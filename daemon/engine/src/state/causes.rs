@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use muster_protocol::model::operation::OperationKind;
 use muster_protocol::{Cause, ErrorCode, Name, Retry, Timestamp};
 
 use super::ClusterState;
@@ -113,10 +114,7 @@ impl ClusterState {
             step,
             provider_code: None,
             provider_request_id: None,
-            remedy: Some(
-                "see what it waits for with `muster cluster info`, then try again with `muster cluster retry`"
-                    .to_owned(),
-            ),
+            remedy: Some(overdue_remedy(operation.info.kind).to_owned()),
             retry: Retry::Never,
             at: now,
         }
@@ -143,6 +141,24 @@ impl ClusterState {
             remedy: Some("Muster goes on trying; `muster cluster info` lists what may be left".to_owned()),
             retry: Retry::Later,
             at: now,
+        }
+    }
+}
+
+/// What is asked for stays so after the time is up, but for a change of a service, which is withdrawn.
+fn overdue_remedy(kind: OperationKind) -> &'static str {
+    match kind {
+        OperationKind::ServiceUpdate | OperationKind::ServiceScale => {
+            "the version that was well is asked for again; see with `muster service info` how far this one came, and if it \
+             was only slow, ask for it anew with a longer `update.deadlineMs`"
+        }
+        OperationKind::ClusterCreate
+        | OperationKind::ClusterScale
+        | OperationKind::ClusterDelete
+        | OperationKind::ClusterRetry
+        | OperationKind::ServiceCreate
+        | OperationKind::ServiceDelete => {
+            "see what it waits for with `muster cluster info`, then try again with `muster cluster retry`"
         }
     }
 }
