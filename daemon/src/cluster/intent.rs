@@ -10,7 +10,7 @@ use muster_protocol::{Error, ErrorCode, Name, OperationId, SecretString, Service
 use muster_store::Batch;
 
 use super::workshop::Workshop;
-use crate::journal::records::StoredAnswer;
+use crate::journal::records::PendingAnswer;
 use crate::permits::Permit;
 
 /// Somebody asks for a change.
@@ -20,7 +20,7 @@ pub struct Intent {
     /// Who and when.
     pub asked: Asked,
     /// The answer to keep under the caller's idempotency key.
-    pub answer: Option<StoredAnswer>,
+    pub answer: Option<PendingAnswer>,
     /// The turn of its idempotency key, which ends when the change is on disk or refused: if its caller does not wait so
     /// long and asks again, the second one finds the answer of the first.
     pub turn: Option<Turn>,
@@ -93,9 +93,8 @@ impl Intent {
             Wish::DeleteService(name) => state.admit_service_delete(&name, asked)?,
             Wish::Cancel(operation) => state.admit_cancel(operation, asked)?,
         };
-        if let Some(mut answer) = self.answer {
-            answer.operation = info.id;
-            batch.put(&answer).map_err(|error| not_stored(&error))?;
+        if let Some(answer) = self.answer {
+            batch.put(&answer.with(info.id)).map_err(|error| not_stored(&error))?;
         }
         Ok(info)
     }

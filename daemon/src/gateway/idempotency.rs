@@ -1,7 +1,7 @@
 //! Idempotency keys: a change that is asked for twice with the same key is made once.
 
 use muster_protocol::model::operation::OperationInfo;
-use muster_protocol::{Error, ErrorCode, OperationId, Request, Timestamp, codec};
+use muster_protocol::{Error, ErrorCode, Request, Timestamp, codec};
 use muster_store::{ReadError, Store};
 use zeroize::Zeroizing;
 
@@ -9,7 +9,7 @@ use super::context::{Context, store_error};
 use super::recent_keys::RecentKeys;
 use super::roles::Caller;
 use crate::cluster::intent::Turn;
-use crate::journal::records::StoredAnswer;
+use crate::journal::records::{PendingAnswer, StoredAnswer};
 
 /// How long an answer is remembered.
 pub const REMEMBERED: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
@@ -31,8 +31,8 @@ pub enum Beginning {
 
 /// A new change.
 pub struct New {
-    /// What is to be written with the change; the operation is filled in by whoever admits it.
-    pub answer: Option<StoredAnswer>,
+    /// What is to be written with the change.
+    pub answer: Option<PendingAnswer>,
     /// While this lives, others with its key wait. It goes with the change, which may outlast its caller's patience.
     pub turn: Option<Turn>,
 }
@@ -90,9 +90,7 @@ pub async fn begin(context: &Context, caller: &Caller, keyed: Option<Keyed>) -> 
                 .with_detail("operation", stored.operation))
         }
         None => {
-            // Whoever admits the change puts its own operation here.
-            let operation = OperationId::from_u128(0);
-            let answer = StoredAnswer { uid: caller.uid, idempotency_key: key, request, operation, at: now };
+            let answer = PendingAnswer { uid: caller.uid, idempotency_key: key, request, at: now };
             Ok(Beginning::New(New { answer: Some(answer), turn: Some(turn) }))
         }
     }

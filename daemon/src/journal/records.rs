@@ -190,6 +190,27 @@ pub struct StoredAnswer {
     pub at: Timestamp,
 }
 
+/// An answer that is to be stored with a change, before whoever admits the change has made its operation.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PendingAnswer {
+    /// The caller.
+    pub uid: u32,
+    /// The key.
+    pub idempotency_key: String,
+    /// The request's fingerprint under the sealing key.
+    pub request: [u8; 32],
+    /// When it was asked for.
+    pub at: Timestamp,
+}
+
+impl PendingAnswer {
+    /// The answer, which is this operation.
+    pub fn with(self, operation: OperationId) -> StoredAnswer {
+        let Self { uid, idempotency_key, request, at } = self;
+        StoredAnswer { uid, idempotency_key, request, operation, at }
+    }
+}
+
 impl StoredAnswer {
     /// The key of an answer.
     pub fn key_of(uid: u32, idempotency_key: &str) -> Vec<u8> {

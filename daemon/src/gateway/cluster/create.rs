@@ -15,7 +15,7 @@ use crate::gateway::context::{Context, commit_error, store_error};
 use crate::gateway::idempotency::{self, Beginning, Keyed};
 use crate::gateway::roles::Caller;
 use crate::journal::change;
-use crate::journal::records::StoredAnswer;
+use crate::journal::records::PendingAnswer;
 
 /// Creates a cluster.
 pub async fn create(
@@ -69,7 +69,7 @@ pub(super) async fn new_state(
 async fn batch(
     context: &Context,
     state: &ClusterState,
-    answer: Option<StoredAnswer>,
+    answer: Option<PendingAnswer>,
     operation: muster_protocol::OperationId,
 ) -> Result<Batch, Error> {
     // Keys are made here, which is too much work for a thread that others wait for.
@@ -80,9 +80,8 @@ async fn batch(
     let fill = |batch: &mut Batch| -> Result<(), BatchError> {
         change::write_new(batch, state)?;
         context.provisioner.shared.vault.put_material(batch, state.id(), &material)?;
-        if let Some(mut answer) = answer {
-            answer.operation = operation;
-            batch.put(&answer)?;
+        if let Some(answer) = answer {
+            batch.put(&answer.with(operation))?;
         }
         Ok(())
     };
