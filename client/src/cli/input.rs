@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use muster_protocol::{Error, SecretString};
+use muster_protocol::{Error, SecretString, nearest};
 use serde::de::DeserializeOwned;
 use serde_saphyr::{Error as Yaml, MessageFormatter, UserMessageFormatter};
 
@@ -93,10 +93,8 @@ fn kind_of_value(ty: &str) -> &str {
 
 /// What may have been meant, and everything that could be.
 fn suggestion(given: &str, known: &[&'static str]) -> String {
-    let similar = |word: &&&str| strsim::damerau_levenshtein(&given.to_lowercase(), &word.to_lowercase());
-    let nearest = known.iter().min_by_key(similar).filter(|word| similar(word) <= 1 + given.len() / 3);
     let all = known.join(", ");
-    match nearest {
+    match nearest(given, known.iter().copied()) {
         Some(word) => format!("did you mean `{word}`? known here: {all}"),
         None => format!("known here: {all}"),
     }

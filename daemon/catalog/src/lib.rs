@@ -8,7 +8,6 @@
 mod body;
 mod builtin;
 mod load;
-mod nearest;
 mod parameter;
 mod render;
 mod template;
@@ -19,9 +18,8 @@ use std::collections::BTreeMap;
 
 use muster_protocol::model::catalog::{BrokenTemplate, CatalogListing, TemplateInfo};
 use muster_protocol::model::service::ServiceSpec;
-use muster_protocol::{Error, Name, SecretString};
+use muster_protocol::{Error, Name, SecretString, nearest};
 
-use crate::nearest::nearest;
 use crate::template::Template;
 
 /// All templates, and what was wrong with those that could not be used.

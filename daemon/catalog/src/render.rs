@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use muster_protocol::model::catalog::ParameterKind;
 use muster_protocol::model::service::{SecretFile, ServiceSpec};
-use muster_protocol::{Error, Name, SecretString};
+use muster_protocol::{Error, Name, SecretString, nearest};
 use rand::distr::{Alphanumeric, SampleString};
 use serde_json::Value as Json;
 
-use crate::nearest::nearest;
 use crate::parameter::{Parameter, SERVICE_NAME};
 use crate::template::{ServiceTemplate, Template};
 use crate::value::{Value, Values};

@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use muster_protocol::model::catalog::{ParameterKind, TemplateInfo};
-use muster_protocol::{Name, SecretString};
+use muster_protocol::{Name, SecretString, nearest};
 use serde::Deserialize;
 use serde_json::Value as Json;
 
 use crate::body::Node;
-use crate::nearest::nearest;
 use crate::parameter::{Parameter, ParameterFile, SERVICE_NAME};
 use crate::text::Text;
 

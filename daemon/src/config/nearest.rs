@@ -1,9 +1,8 @@
 //! What was meant, perhaps: the nearest known key or word.
 
-use super::reference;
+use muster_protocol::nearest;
 
-/// Words that differ more than this are not the same word mistyped.
-const LEAST_SIMILARITY: f64 = 0.7;
+use super::reference;
 
 /// The parser's message, and the nearest of what it expected instead.
 pub(super) fn explain(message: &str) -> String {
@@ -22,12 +21,6 @@ pub(super) fn explain(message: &str) -> String {
         return format!("{what} `{unknown}` here: did you mean `{elsewhere}`?");
     }
     format!("{what} `{unknown}`: use one of {}", expected.join(", "))
-}
-
-fn nearest<'a>(unknown: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let rated = known.map(|word| (strsim::jaro_winkler(unknown, word), word));
-    let best = rated.max_by(|one, other| one.0.total_cmp(&other.0))?;
-    (best.0 >= LEAST_SIMILARITY).then_some(best.1)
 }
 
 /// The key of another section that has this very name.
