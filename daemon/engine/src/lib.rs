@@ -19,6 +19,7 @@ pub mod handler;
 pub mod ledger;
 pub mod observed;
 pub mod operation;
+pub mod order;
 pub mod plan;
 pub mod preparer;
 pub mod shared;

@@ -2,77 +2,33 @@
 
 use std::time::Duration;
 
-use muster_engine::action::Action;
-use muster_engine::handler::ServiceOrder;
-use muster_engine::ledger::{ResourceKey, ResourceState};
+use muster_engine::action::{Action, Outcome};
+use muster_engine::ledger::ResourceKey;
+use muster_engine::order::Order;
 use muster_engine::plan::Gate;
-use muster_engine::state::ClusterState;
-use muster_protocol::{Name, Timestamp};
-use ractor::ActorProcessingErr;
+use muster_protocol::Timestamp;
+use ractor::{ActorProcessingErr, ActorRef};
 
-use super::driver::{DriverMessage, DriverOrder};
-use super::handler::{HandlerMessage, HandlerOrder};
+use super::driver::DriverMessage;
+use super::handler::HandlerMessage;
+use super::message::SupervisorMessage;
 use super::supervisor::SupervisorState;
-use muster_engine::desired::machine_name;
-use muster_protocol::model::host::Role;
 
 /// Has an action performed that was begun and is on disk as begun.
-pub(super) fn perform(state: &SupervisorState, action: Action) -> Result<(), ActorProcessingErr> {
-    let cluster = &state.current;
-    let Some(call) = cluster.in_flight.get(&action.key()) else { return Ok(()) };
+pub(super) fn perform(
+    state: &SupervisorState,
+    myself: &ActorRef<SupervisorMessage>,
+    action: Action,
+) -> Result<(), ActorProcessingErr> {
+    let Some(call) = state.current.in_flight.get(&action.key()) else { return Ok(()) };
     let limit = call.deadline.since(call.since);
-    if action.is_infrastructure() {
-        let order = Box::new(driver_order(cluster, &action));
-        state.driver.cast(DriverMessage::Perform(action, order, limit))?;
-    } else {
-        let order = Box::new(handler_order(cluster, &action));
-        state.handler.cast(HandlerMessage::Perform(action, order, limit))?;
+    match state.current.order(&action) {
+        Ok(Order::Driver(order)) => state.driver.cast(DriverMessage::Perform(action, order, limit))?,
+        Ok(Order::Preparer(order)) => state.driver.cast(DriverMessage::Prepare(action, order, limit))?,
+        Ok(Order::Handler(order)) => state.handler.cast(HandlerMessage::Perform(action, order, limit))?,
+        Err(failure) => myself.cast(SupervisorMessage::Finished(action, Outcome::Failed(failure)))?,
     }
     Ok(())
-}
-
-fn driver_order(cluster: &ClusterState, action: &Action) -> DriverOrder {
-    let Some(key) = action.key() else { return DriverOrder { order: None, id: None, access: None } };
-    let entry = cluster.ledger.get(&key);
-    DriverOrder {
-        order: Some(cluster.machine_order(&key)),
-        id: known_id(cluster, &key),
-        access: entry.and_then(|entry| entry.access()).cloned(),
-    }
-}
-
-fn handler_order(cluster: &ClusterState, action: &Action) -> HandlerOrder {
-    let key = action.key();
-    let machine = match &key {
-        Some(ResourceKey::Orchestrator) => cluster.member(&machine_name(Role::ControlPlane, 1)),
-        Some(ResourceKey::Node(name)) => cluster.member(name),
-        Some(ResourceKey::Network | ResourceKey::Machine(_) | ResourceKey::Service(_)) | None => None,
-    };
-    let service = match &key {
-        Some(ResourceKey::Service(name)) => service_order(cluster, name),
-        Some(ResourceKey::Network | ResourceKey::Machine(_) | ResourceKey::Orchestrator | ResourceKey::Node(_))
-        | None => None,
-    };
-    let id = key.as_ref().and_then(|key| known_id(cluster, key));
-    HandlerOrder { members: cluster.members(), machine, id, service }
-}
-
-fn service_order(cluster: &ClusterState, name: &Name) -> Option<ServiceOrder> {
-    let service = cluster.services.get(name)?;
-    Some(ServiceOrder {
-        id: service.id,
-        generation: service.generation,
-        spec: service.version.spec.clone(),
-        secrets_version: service.version.secrets_version,
-    })
-}
-
-fn known_id(cluster: &ClusterState, key: &ResourceKey) -> Option<String> {
-    match &cluster.ledger.get(key)?.state {
-        ResourceState::Present(present) | ResourceState::Removing(present) => Some(present.id.clone()),
-        ResourceState::Unknown(known) => known.as_ref().map(|present| present.id.clone()),
-        ResourceState::Wanted => None,
-    }
 }
 
 /// Starts a look at the cluster if one is due and none is under way.

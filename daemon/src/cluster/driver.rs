@@ -3,12 +3,10 @@
 use std::time::Duration;
 
 use muster_engine::action::{Action, Outcome};
-use muster_engine::driver::MachineOrder;
 use muster_engine::failure::Failure;
-use muster_engine::ledger::{MachineAccess, ResourceKey};
+use muster_engine::order::{DriverOrder, PreparerOrder};
 use muster_engine::state::Observation;
-use muster_protocol::model::host::Role;
-use muster_protocol::{ErrorCode, Name, Timestamp};
+use muster_protocol::{ErrorCode, Timestamp};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 use super::calls::Calls;
@@ -18,21 +16,13 @@ use super::workshop::Workshop;
 /// What the supervisor asks for.
 pub enum DriverMessage {
     /// Perform this action within this time.
-    Perform(Action, Box<DriverOrder>, Duration),
+    Perform(Action, DriverOrder, Duration),
+    /// Prepare a machine within this time.
+    Prepare(Action, PreparerOrder, Duration),
     /// Break it off.
     Cancel(Action),
     /// Look at the machines.
     Observe(Timestamp),
-}
-
-/// What is needed for an action, as of the moment in which it was begun.
-pub struct DriverOrder {
-    /// The order for a network or machine.
-    pub order: Option<MachineOrder>,
-    /// The provider's id of it, where known.
-    pub id: Option<String>,
-    /// How the machine is reached, where known.
-    pub access: Option<MachineAccess>,
 }
 
 /// The actor.
@@ -67,8 +57,11 @@ impl Actor for DriverActor {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             DriverMessage::Perform(action, order, limit) => {
-                let call = perform(state.workshop.clone(), action.clone(), *order, limit);
+                let call = perform(state.workshop.clone(), order, limit);
                 state.calls.start(action, limit, call);
+            }
+            DriverMessage::Prepare(action, order, limit) => {
+                state.calls.start(action, limit, prepare(state.workshop.clone(), order));
             }
             DriverMessage::Cancel(action) => state.calls.cancel(&action),
             DriverMessage::Observe(began) => {
@@ -79,59 +72,19 @@ impl Actor for DriverActor {
     }
 }
 
-async fn perform(workshop: Workshop, action: Action, order: DriverOrder, limit: Duration) -> Outcome {
-    if let Action::Prepare(name) = &action {
-        // It goes to the machine and asks nothing of the account.
-        return prepare(&workshop, name, order).await.unwrap_or_else(|| not_performed(&action));
-    }
+async fn perform(workshop: Workshop, order: DriverOrder, limit: Duration) -> Outcome {
+    let call = order.perform(&*workshop.driver, &workshop.context);
     // A call that waited for all of its time would have none left.
-    let called = workshop.account.call(limit / 2, call(&workshop, &action, order)).await;
-    called.unwrap_or_else(|| {
+    workshop.account.call(limit / 2, call).await.unwrap_or_else(|| {
         let message = "other calls to this account left no room for it";
         let remedy = "see what they wait for with `muster cluster list`, or raise `calls_per_account`";
         Outcome::Failed(Failure::not_applied(ErrorCode::Busy, message).with_remedy(remedy))
     })
 }
 
-async fn prepare(workshop: &Workshop, machine: &Name, order: DriverOrder) -> Option<Outcome> {
-    let role = order.order.and_then(|order| order.role).unwrap_or(Role::Worker);
-    let prepared = workshop.preparer.prepare(&workshop.context, machine, role, &order.access?).await;
-    Some(prepared.map_or_else(Outcome::Failed, |()| Outcome::Done))
-}
-
-async fn call(workshop: &Workshop, action: &Action, order: DriverOrder) -> Outcome {
-    let (driver, context) = (&workshop.driver, &workshop.context);
-    let called = match (action, order) {
-        (Action::Create(_), DriverOrder { order: Some(order), .. }) => {
-            driver.create(context, &order).await.map(Outcome::Present)
-        }
-        (Action::LookUp(key), _) => {
-            driver.look_up(context, key).await.map(|found| found.map_or(Outcome::Absent, Outcome::Present))
-        }
-        (Action::Start(name), DriverOrder { id: Some(id), .. }) => {
-            let key = ResourceKey::Machine(name.clone());
-            driver.start(context, &key, &id).await.map(Outcome::Present)
-        }
-        (Action::Remove(key), DriverOrder { id: Some(id), .. }) => {
-            driver.remove(context, key, &id).await.map(|()| Outcome::Done)
-        }
-        (Action::Sweep, _) => driver.list_owned(context.instance, Some(context.cluster)).await.map(Outcome::Swept),
-        (
-            Action::Create(_)
-            | Action::Start(_)
-            | Action::Remove(_)
-            | Action::Prepare(_)
-            | Action::Update(_)
-            | Action::Await(_),
-            _,
-        ) => return not_performed(action),
-    };
-    called.unwrap_or_else(Outcome::Failed)
-}
-
-/// The order does not fit the action. The planner does not ask for such a thing; should it, nothing was called.
-fn not_performed(action: &Action) -> Outcome {
-    Outcome::Failed(Failure::not_applied(ErrorCode::Internal, format!("`{action}` lacks what it needs")))
+/// It goes to the machine and asks nothing of the account.
+async fn prepare(workshop: Workshop, order: PreparerOrder) -> Outcome {
+    order.perform(&*workshop.preparer, &workshop.context).await
 }
 
 async fn observe(workshop: Workshop, supervisor: ActorRef<SupervisorMessage>, began: Timestamp) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use muster_engine::action::{Action, Outcome};
 use muster_engine::failure::Failure;
 use muster_engine::handler::{Member, ServiceOrder};
-use muster_engine::ledger::ResourceKey;
+use muster_engine::order::HandlerOrder;
 use muster_engine::state::Observation;
 use muster_protocol::{ErrorCode, Timestamp};
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
@@ -18,25 +18,13 @@ use crate::journal::vault::Vault;
 /// What the supervisor asks for.
 pub enum HandlerMessage {
     /// Perform this action within this time.
-    Perform(Action, Box<HandlerOrder>, Duration),
+    Perform(Action, HandlerOrder, Duration),
     /// Break it off.
     Cancel(Action),
     /// Look at nodes, services and containers.
     Observe(Vec<Member>, Timestamp),
     /// Open a service's output.
     Logs(Vec<Member>, LogRequest, RpcReplyPort<Result<Lines, Failure>>),
-}
-
-/// What is needed for an action, as of the moment in which it was begun.
-pub struct HandlerOrder {
-    /// Machines that can be asked.
-    pub members: Vec<Member>,
-    /// The machine that it is about, if it is there.
-    pub machine: Option<Member>,
-    /// The orchestrator's id of the node or service, where known.
-    pub id: Option<String>,
-    /// The service that it is about, without the values of its secrets.
-    pub service: Option<ServiceOrder>,
 }
 
 /// The actor.
@@ -71,8 +59,7 @@ impl Actor for HandlerActor {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             HandlerMessage::Perform(action, order, limit) => {
-                let call = perform(state.workshop.clone(), action.clone(), *order);
-                state.calls.start(action, limit, call);
+                state.calls.start(action, limit, perform(state.workshop.clone(), order));
             }
             HandlerMessage::Cancel(action) => state.calls.cancel(&action),
             HandlerMessage::Observe(members, began) => {
@@ -91,56 +78,19 @@ impl Actor for HandlerActor {
     }
 }
 
-async fn perform(workshop: Workshop, action: Action, order: HandlerOrder) -> Outcome {
-    let handler = &workshop.handler;
-    let HandlerOrder { members, machine, id, service } = order;
-    let found = |found: Option<_>| found.map_or(Outcome::Absent, Outcome::Present);
-    let performed = match (&action, machine) {
-        (Action::Create(ResourceKey::Orchestrator), Some(machine)) => {
-            handler.form(&machine).await.map(Outcome::Present)
-        }
-        (Action::LookUp(ResourceKey::Orchestrator), Some(machine)) => {
-            handler.look_up_cluster(&machine).await.map(found)
-        }
-        (Action::Create(ResourceKey::Node(_)), Some(machine)) => {
-            handler.join(&members, &machine).await.map(Outcome::Present)
-        }
-        (Action::LookUp(ResourceKey::Node(_)), Some(machine)) => {
-            handler.look_up_node(&members, &machine).await.map(found)
-        }
-        (Action::Remove(ResourceKey::Node(_)), machine) => {
-            let Some(id) = id else { return not_performed(&action) };
-            handler.remove_node(&members, &id, machine.as_ref()).await.map(|()| Outcome::Done)
-        }
-        (Action::Create(ResourceKey::Service(_)) | Action::Update(_), _) => {
-            let Some(order) = service else { return not_performed(&action) };
-            match with_secrets(&workshop.shared.vault, order).await {
-                Ok(order) => handler.deploy(&members, &order).await.map(Outcome::Present),
-                Err(failure) => Err(failure),
-            }
-        }
-        (Action::LookUp(ResourceKey::Service(name)), _) => handler.look_up_service(&members, name).await.map(found),
-        (Action::Remove(ResourceKey::Service(name)), _) => {
-            handler.remove_service(&members, name).await.map(|()| Outcome::Done)
-        }
-        (
-            Action::Create(_)
-            | Action::LookUp(_)
-            | Action::Remove(_)
-            | Action::Start(_)
-            | Action::Prepare(_)
-            | Action::Sweep
-            | Action::Await(_),
-            _,
-        ) => return not_performed(&action),
-    };
-    performed.unwrap_or_else(Outcome::Failed)
+async fn perform(workshop: Workshop, mut order: HandlerOrder) -> Outcome {
+    if let HandlerOrder::Deploy(_, service) = &mut order
+        && let Err(failure) = put_secrets_in(service, &workshop.shared.vault).await
+    {
+        return Outcome::Failed(failure);
+    }
+    order.perform(&*workshop.handler).await
 }
 
 /// The values of secrets are taken from the vault at the last moment and kept nowhere else.
-async fn with_secrets(vault: &Vault, mut order: ServiceOrder) -> Result<ServiceOrder, Failure> {
+async fn put_secrets_in(order: &mut ServiceOrder, vault: &Vault) -> Result<(), Failure> {
     if order.secrets_version == 0 {
-        return Ok(order);
+        return Ok(());
     }
     let mut values = vault.secrets(order.id, order.secrets_version).await.map_err(|error| {
         Failure::not_applied(ErrorCode::Store, format!("cannot read the service's secrets: {error}"))
@@ -148,12 +98,7 @@ async fn with_secrets(vault: &Vault, mut order: ServiceOrder) -> Result<ServiceO
     for secret in &mut order.spec.secrets {
         secret.value = values.remove(&secret.name);
     }
-    Ok(order)
-}
-
-/// The order does not fit the action: the machine that it is about is not there any more. The next plan knows.
-fn not_performed(action: &Action) -> Outcome {
-    Outcome::Failed(Failure::not_applied(ErrorCode::Unreachable, format!("`{action}` has no machine to ask")))
+    Ok(())
 }
 
 async fn observe(workshop: Workshop, supervisor: ActorRef<SupervisorMessage>, members: Vec<Member>, began: Timestamp) {

@@ -254,7 +254,7 @@ impl SupervisorState {
             self.handler.cast(HandlerMessage::Cancel(action))?;
         }
         for action in begun {
-            dispatch::perform(self, action)?;
+            dispatch::perform(self, myself, action)?;
         }
         if self.is_retired {
             myself.stop(Some(super::RETIRED.to_owned()));

@@ -46,7 +46,7 @@ impl ClusterState {
         if !action.is_call() {
             return;
         }
-        let deadline = self.deadlines.of_call(action, now);
+        let deadline = now + self.deadlines.of_call(action);
         let generation = key.as_ref().and_then(|key| self.generation_wanted(key));
         self.in_flight.insert(key, InFlight { action: action.clone(), since: now, deadline, generation });
         self.announce(now, EventKind::StepStarted, action.to_string(), None);

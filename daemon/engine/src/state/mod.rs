@@ -6,6 +6,7 @@
 mod admit;
 mod begin;
 mod causes;
+mod deadlines;
 mod difference;
 mod finish;
 mod observe;
@@ -30,9 +31,9 @@ use crate::operation::OperationRecord;
 use crate::shared::Shared;
 
 pub use admit::{Asked, ServiceChange};
+pub use deadlines::Deadlines;
 pub use difference::{RecordChange, difference};
 pub use observe::Observation;
-pub use order::Deadlines;
 pub(crate) use times::StepTimes;
 
 /// Everything known about one cluster.

@@ -7,7 +7,6 @@ mod check;
 mod disk;
 pub mod history;
 mod look;
-mod perform;
 mod random;
 pub mod situations;
 mod words;
@@ -23,6 +22,7 @@ use muster_engine::context::ClusterContext;
 use muster_engine::driver::Driver;
 use muster_engine::failure::Failure;
 use muster_engine::handler::Handler;
+use muster_engine::order::Order;
 use muster_engine::plan::{Plan, plan};
 use muster_engine::preparer::Preparer;
 use muster_engine::sim::{SimOptions, SimWorld};
@@ -264,8 +264,20 @@ impl Bench {
     fn start(&mut self, action: Action) {
         let call = self.state.in_flight[&action.key()].clone();
         let limit = call.deadline.since(call.since);
-        let twins = (self.driver.clone(), self.preparer.clone(), self.handler.clone(), self.context.clone());
-        let performed = perform::perform(twins, action.clone(), perform::Order::of(&self.state, &action));
+        let order = self.state.order(&action);
+        let (driver, preparer, handler) = (self.driver.clone(), self.preparer.clone(), self.handler.clone());
+        let context = self.context.clone();
+        let performed = async move {
+            match order {
+                Ok(Order::Driver(order)) => order.perform(&*driver, &context).await,
+                Ok(Order::Preparer(order)) => order.perform(&*preparer, &context).await,
+                Ok(Order::Handler(order)) => order.perform(&*handler).await,
+                Err(failure) => {
+                    assert_ne!(failure.code, ErrorCode::Internal, "the planner asks for what is no call: {failure}");
+                    Outcome::Failed(failure)
+                }
+            }
+        };
         let (cancel, cancelled) = oneshot::channel();
         self.cancels.insert(action.clone(), cancel);
         let latency = Duration::from_millis(1 + self.random.below(200));
