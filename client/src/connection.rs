@@ -29,7 +29,7 @@ const MAX_UNWRITTEN_REQUESTS: usize = 256;
 
 /// How long what is under way may take once the connection is given up: frames that the daemon sent before it closed,
 /// cancellations that the last handle left behind.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// The pause between two tries while the daemon has more new connections than it accepts.
 const FULL_QUEUE_PAUSE: Duration = Duration::from_millis(10);

@@ -105,6 +105,7 @@ impl<R: Resume> Watch<R> {
             Some(subscription) => subscription,
             none => {
                 let connection = self.client.connection().await?;
+                self.patience.connected();
                 let subscribed = connection.subscribe(self.resume.request(), self.client.window()).await;
                 none.insert(subscribed.map_err(unsubscribed)?)
             }

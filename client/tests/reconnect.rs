@@ -68,6 +68,20 @@ async fn a_change_that_cannot_carry_a_key_is_reported_as_maybe_applied_and_not_r
 }
 
 #[tokio::test]
+async fn a_daemon_that_falls_silent_is_given_up_though_each_try_takes_longer_than_the_patience() {
+    let server = Server::new();
+    // A try takes the usual five seconds: it must do for the first connection on a host that stalls.
+    let (client, mut peer) = server.connect(server.builder().reconnect_for(Duration::from_millis(100))).await;
+    let serve = async {
+        peer.request().await;
+        drop(peer);
+        // From now on connections wait in the queue of the socket, and nobody says hello.
+    };
+    let (listed, ()) = soon("giving up", async { tokio::join!(client.account_list(), serve) }).await;
+    assert!(matches!(listed, Err(ClientError::Connect { .. })), "{listed:?}");
+}
+
+#[tokio::test]
 async fn a_keyed_change_that_finds_no_daemon_again_is_reported_as_maybe_applied() {
     let (server, demo) = (Server::new(), name("demo"));
     let (client, mut peer) = server.connect(server.builder().reconnect_for(Duration::from_millis(200))).await;
