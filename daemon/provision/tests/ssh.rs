@@ -14,7 +14,7 @@ use muster_protocol::{ErrorCode, Retry};
 use muster_provision::ssh::{Command, Outcome, Session, SshError};
 use muster_provision::ssh_key;
 use server::Server;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -42,7 +42,7 @@ async fn a_host_key_that_is_not_the_pinned_one_is_refused_at_once_and_for_good()
     let server = Server::start().await;
     let other = ssh_key::public_text(&ssh_key::generate("").unwrap()).unwrap();
     let access = MachineAccess { host_key: other, ..server.access() };
-    let error = tokio::time::timeout(Duration::from_secs(5), refusal(&access, server.login_key(), PATIENCE * 60));
+    let error = tokio::time::timeout(Duration::from_secs(60), refusal(&access, server.login_key(), PATIENCE * 60));
     let error = error.await.expect("no second try");
     assert!(matches!(error, SshError::HostKey { .. }), "{error}");
     assert_eq!(server.logins(), 0);
@@ -74,9 +74,10 @@ async fn a_machine_that_is_still_booting_is_waited_for() {
 
 #[tokio::test]
 async fn a_port_where_nobody_listens_is_unreachable_and_nothing_was_done() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let server = Server::prepare(listener.local_addr().unwrap().port());
-    drop(listener);
+    // Bound, so that nobody else gets the port, and not listening.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let server = Server::prepare(socket.local_addr().unwrap().port());
     let error = refusal(&server.access(), server.login_key(), Duration::from_millis(200)).await;
     let failure = Failure::from(error);
     assert_eq!((failure.code, failure.certainty), (ErrorCode::Unreachable, Certainty::NotApplied));
@@ -96,6 +97,12 @@ async fn exit_code_and_last_words_are_reported() {
 async fn a_command_that_leaves_something_running_has_ended_with_its_exit_code() {
     let server = Server::start().await;
     assert_eq!(run(&server, "linger").await.unwrap().code, 0);
+}
+
+#[tokio::test]
+async fn output_that_comes_after_the_exit_code_is_not_lost() {
+    let server = Server::start().await;
+    assert_eq!(run(&server, "lag").await.unwrap(), Outcome { code: 0, lines: vec!["late words".to_owned()] });
 }
 
 #[tokio::test]
@@ -167,5 +174,5 @@ async fn a_dropped_session_closes_its_connection() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(5), closed).await.expect("the connection ends");
+    tokio::time::timeout(Duration::from_secs(60), closed).await.expect("the connection ends");
 }

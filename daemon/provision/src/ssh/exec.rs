@@ -13,8 +13,9 @@ use super::{Session, SshError};
 /// So many of the last lines are kept for the error message and for [`Outcome::lines`].
 const KEPT_LINES: usize = 200;
 const UPLOAD_LIMIT: Duration = Duration::from_secs(60);
-/// Output that comes later than this after the end of its command is not the command's own.
-const OUTPUT_GRACE: Duration = Duration::from_millis(500);
+/// Output that comes later than this after the end of its command is not the command's own. It is waited for only where
+/// something that the command started holds its streams open; less, and a busy machine's own last words would be lost.
+const OUTPUT_GRACE: Duration = Duration::from_secs(5);
 /// The number that SSH gives to a command's error stream.
 const STDERR: u32 = 1;
 

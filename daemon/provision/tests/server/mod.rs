@@ -1,4 +1,4 @@
-//! An SSH server that plays a few commands: `fail`, `linger`, `vanish`, `hang`, `talk`. Any other reads its input to the end.
+//! An SSH server that plays a few commands: `fail`, `linger`, `lag`, `vanish`, `hang`, `talk`. Any other reads its input to the end.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -142,6 +142,14 @@ impl server::Handler for Connection {
             "linger" => tokio::spawn(async move {
                 // A service that it started keeps the streams open.
                 handle.exit_status_request(channel, 0).await.unwrap();
+            }),
+            "lag" => tokio::spawn(async move {
+                handle.exit_status_request(channel, 0).await.unwrap();
+                // A machine that is busy, so that the end of the command overtakes its words.
+                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                handle.data(channel, "late words\n").await.unwrap();
+                handle.eof(channel).await.unwrap();
+                handle.close(channel).await.unwrap();
             }),
             "vanish" => return Err(russh::Error::Disconnect),
             "hang" => return Ok(()),
