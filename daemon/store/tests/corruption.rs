@@ -8,7 +8,7 @@ use std::{fs, path::Path};
 
 use common::{
     Note, all,
-    damage::{Case, Original, copy_dir, cut, flip, snapshots, with_sled},
+    damage::{Case, Original, copy_open_store, cut, flip, snapshots, with_sled},
     open, put, tempdir,
 };
 use muster_store::{OpenError, Repair};
@@ -63,7 +63,7 @@ async fn a_damaged_snapshot_is_repaired_also_when_sled_has_long_collected_its_fi
     let notes = all(&store).await;
     // As a kill leaves it: the log has grown far beyond the snapshot.
     let killed = tempdir();
-    copy_dir(dir.path(), killed.path());
+    copy_open_store(dir.path(), killed.path());
     store.close().await;
     for path in snapshots(killed.path()) {
         cut(&path, 30);

@@ -6,7 +6,11 @@ mod common;
 
 use std::fs;
 
-use common::{Note, all, damage::copy_dir, open, put, tempdir, try_open};
+use common::{
+    Note, all,
+    damage::{copy_dir, copy_open_store},
+    open, put, tempdir, try_open,
+};
 use muster_store::Repair;
 
 #[tokio::test]
@@ -18,11 +22,13 @@ async fn a_group_torn_by_power_loss_is_wholly_there_or_wholly_gone() {
     }
     // Flushed, so a copy of the files is what a crash at this moment would leave.
     let before = tempdir();
-    copy_dir(live.path(), before.path());
+    copy_open_store(live.path(), before.path());
     put(&store, &(0..50).map(|n| Note::new(format!("torn {n}"), "x".repeat(400))).collect::<Vec<_>>()).await;
-    let whole = fs::read(live.path().join("sled/db")).unwrap();
-    let proposed_witness = fs::read(live.path().join("witness")).unwrap();
+    let after = tempdir();
+    copy_open_store(live.path(), after.path());
     store.close().await;
+    let whole = fs::read(after.path().join("sled/db")).unwrap();
+    let proposed_witness = fs::read(after.path().join("witness")).unwrap();
 
     let mut old = fs::read(before.path().join("sled/db")).unwrap();
     old.resize(whole.len(), 0);

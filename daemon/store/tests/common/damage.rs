@@ -1,8 +1,10 @@
 //! A store to be damaged, and ways to damage it.
 
 use std::{
-    fs,
+    collections::BTreeMap,
+    fs, io,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use muster_store::{OpenError, Repair};
@@ -71,6 +73,41 @@ impl Original {
             }
         }
     }
+}
+
+/// Copies the files of a store that is open, as a crash at one moment would leave them. sled writes in the background, so
+/// they are read until twice the same is read: then that was so at the moment between.
+pub fn copy_open_store(from: &Path, to: &Path) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let mut seen = contents(from);
+    loop {
+        let again = contents(from);
+        if again.is_ok() && again.as_ref().ok() == seen.as_ref().ok() {
+            break;
+        }
+        assert!(Instant::now() < deadline, "sled does not come to rest: {:?}", again.err());
+        seen = again;
+    }
+    for (path, bytes) in seen.unwrap() {
+        let target = to.join(path);
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        fs::write(target, bytes).unwrap();
+    }
+}
+
+/// All files below a folder, by their paths within it. Fails if one goes away meanwhile.
+fn contents(dir: &Path) -> io::Result<BTreeMap<PathBuf, Vec<u8>>> {
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let name = PathBuf::from(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            files.extend(contents(&entry.path())?.into_iter().map(|(path, bytes)| (name.join(path), bytes)));
+        } else {
+            files.insert(name, fs::read(entry.path())?);
+        }
+    }
+    Ok(files)
 }
 
 pub fn copy_dir(from: &Path, to: &Path) {
