@@ -17,7 +17,10 @@ fn as_nobody(test: &str, daemon: &TestDaemon, role: &str) -> std::process::Outpu
     // The other user must reach the socket and this program.
     std::fs::set_permissions(daemon.folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
     let program = daemon.folder.path().join("test");
-    std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    // By another program: if this one held the copy open for writing, a child that another test starts at the same time
+    // would hold it too, and then it cannot be run (ETXTBSY).
+    let mut copy = std::process::Command::new("cp");
+    assert!(copy.arg(std::env::current_exe().unwrap()).arg(&program).status().unwrap().success());
     std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
     let mut command = std::process::Command::new(program);
     command.args([test, "--exact", "--nocapture"]).env(SOCKET, daemon.socket()).env(ROLE, role);
