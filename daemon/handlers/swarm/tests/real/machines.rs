@@ -9,6 +9,7 @@ use muster_engine::handler::Member;
 use muster_engine::ledger::MachineAccess;
 use muster_protocol::model::host::Role;
 
+use crate::LIMIT;
 use crate::certificates::Authority;
 
 const LABEL: &str = "io.muster.test=swarm-handler";
@@ -38,7 +39,7 @@ impl Machines {
             all.add(name, *role);
         }
         for member in &all.members {
-            all.wait_for_engine(member.machine.as_str()).await;
+            all.insist(member.machine.as_str(), "docker info").await;
         }
         all
     }
@@ -56,6 +57,26 @@ impl Machines {
     /// Runs a command on a machine and answers its output.
     pub fn run(&self, machine: &str, command: &str) -> String {
         docker(&["exec", &self.container(machine), "sh", "-c", command])
+    }
+
+    /// Runs a command on a machine until it succeeds. Swarm refuses to change a node that has changed by itself since it
+    /// was read ("update out of sequence"), and anything during an election.
+    pub async fn insist(&self, machine: &str, command: &str) -> String {
+        self.run_until(machine, command, |_| true).await
+    }
+
+    /// Runs a command on a machine until it prints what it should.
+    pub async fn run_until(&self, machine: &str, command: &str, is_so: impl Fn(&str) -> bool) -> String {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            let ended = output("docker", &["exec", &self.container(machine), "sh", "-c", command]);
+            let printed = String::from_utf8_lossy(&ended.stdout).trim().to_owned();
+            if ended.status.success() && is_so(&printed) {
+                return printed;
+            }
+            assert!(Instant::now() < deadline, "{machine}: `{command}`: {ended:?}");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
     }
 
     /// Takes a machine away without a word, as when a provider loses it.
@@ -145,14 +166,6 @@ impl Machines {
             Command::new("docker").args(["cp", "-", &format!("{container}:/")]).stdin(Stdio::piped()).spawn().unwrap();
         std::io::Write::write_all(&mut child.stdin.take().unwrap(), &archive).unwrap();
         assert!(child.wait().unwrap().success());
-    }
-
-    async fn wait_for_engine(&self, machine: &str) {
-        let deadline = Instant::now() + Duration::from_secs(60);
-        while !output("docker", &["exec", &self.container(machine), "docker", "info"]).status.success() {
-            assert!(Instant::now() < deadline, "the engine of {machine} does not come up");
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
     }
 }
 

@@ -21,11 +21,14 @@ use muster_engine::observed::OrchestratorView;
 use muster_handler_swarm::SwarmHandler;
 use muster_protocol::model::cluster::{ClusterSpec, Infrastructure, MachineShape, Orchestrator};
 use muster_protocol::model::host::Role;
-use muster_protocol::{ClusterId, InstanceId, Retry};
+use muster_protocol::{ClusterId, ErrorCode, InstanceId, Retry};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::certificates::Authority;
 use crate::machines::Machines;
+
+/// Far more than anything takes, even on a host that has other things to do.
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// A cluster's machines and the handler for it.
 struct Scene {
@@ -69,7 +72,7 @@ impl Scene {
 
     /// Observes until what is seen satisfies `enough`.
     async fn observe_until(&self, what: &str, enough: impl Fn(&OrchestratorView) -> bool) -> OrchestratorView {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + LIMIT;
         loop {
             let seen = self.handler.observe(self.members()).await;
             match seen {
@@ -84,7 +87,7 @@ impl Scene {
 /// Asks again while the answer is to try again later, as the daemon does: several managers on a slow host may elect a
 /// new leader at any time.
 async fn insist<T>(mut call: impl AsyncFnMut() -> Result<T, Failure>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + LIMIT;
     loop {
         match call().await {
             Ok(answer) => return answer,
@@ -92,6 +95,19 @@ async fn insist<T>(mut call: impl AsyncFnMut() -> Result<T, Failure>) -> T {
                 assert!(failure.retry == Retry::Later && Instant::now() < deadline, "{failure}");
             }
         }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+}
+
+/// The refusal with this code. Asks again after any other that is not for good, for the same reason as [`insist`].
+async fn refusal<T: std::fmt::Debug>(code: ErrorCode, mut call: impl AsyncFnMut() -> Result<T, Failure>) -> Failure {
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        let failure = call().await.unwrap_err();
+        if failure.code == code {
+            return failure;
+        }
+        assert!(failure.retry == Retry::Later && Instant::now() < deadline, "{failure}");
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
 }

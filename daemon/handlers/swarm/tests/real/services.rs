@@ -37,7 +37,7 @@ async fn a_service_is_created_changed_scaled_and_removed_with_its_secrets_and_fi
     let view = scene.ready(&name, 1, 1).await;
     let endpoint = &view.services[&name].endpoints[0];
     assert_eq!((endpoint.published, endpoint.port), (8080, 80));
-    let answer = http_get(&endpoint.address, endpoint.published).unwrap();
+    let answer = http_get(&endpoint.address, endpoint.published).await;
     assert!(answer.ends_with("hello from muster"), "{answer}");
     let container = &view.containers[0];
     assert_eq!((container.name.as_str(), container.phase), ("web.1", ContainerPhase::Running));
@@ -118,8 +118,9 @@ async fn services_find_each_other_and_global_services_and_jobs_count_as_they_sho
     let edge = view.containers.iter().find(|container| container.service == on_workers.spec.name).unwrap();
     assert_eq!(edge.machine.as_ref().map(Name::as_str), Some("worker-1"));
 
-    // A job that reaches the other service by its name, across machines, and ends.
-    let fetch = "nc -w 5 agent 80 </dev/null && echo reached agent";
+    // A job that reaches the other service by its name, across machines, and ends. A machine that has just got a place
+    // on the network may hear of the others on it later.
+    let fetch = "until nc -w 5 agent 80 </dev/null; do sleep 1; done; echo reached agent";
     let job = order(ServiceSpec { mode: ServiceMode::Job, replicas: 2, ..service("job", fetch) });
     handler.deploy(members, &job).await.unwrap();
     let view = scene.ready(&job.spec.name, 1, 2).await;
