@@ -1,14 +1,17 @@
 //! The heart of Muster: cluster state, planner, driver and handler traits, simulated twins.
 //!
-//! Nothing here does I/O or reads a clock: time comes in as a value, outside calls are
-//! described as [`action::Action`]s and performed by the daemon's actors through the traits
-//! [`driver::Driver`], [`preparer::Preparer`] and [`handler::Handler`]. So thousands of
-//! cluster histories can be run in a second, and what the tests run is what ships.
+//! Nothing of it does I/O or reads a clock: time comes in as a value, and outside calls are described as
+//! [`action::Action`]s, which are performed by [`order::Order`]s through the traits [`driver::Driver`],
+//! [`preparer::Preparer`] and [`handler::Handler`]. So the whole history of a cluster runs in milliseconds, and the loop
+//! that the tests run is the one that ships: the daemon's actors add the disk, the tasks and the timers.
 //!
-//! The loop, for every cluster: [`plan::plan`] says what may be done now;
-//! [`state::ClusterState::begin`] writes that down; the call is made;
-//! [`state::ClusterState::finish`] notes what came of it; [`state::ClusterState::settle`] draws the conclusions and says
-//! what may be done next; and again, until the plan is empty.
+//! The exception is [`sim`], for it stands for what is outside: it keeps its world in a file, so that a killed daemon
+//! finds it again, and takes its time by tokio's clock, which tests can pause.
+//!
+//! The loop, for every cluster: a change is noted in a copy of the state (a request by its `admit_…`, a result by
+//! [`state::ClusterState::finish`], a look by [`state::ClusterState::observe`]); [`state::ClusterState::advance`] draws
+//! the conclusions, makes a plan ([`plan::plan`]) and begins what may be done now; that is written; the calls are made;
+//! and again, until the plan is empty.
 
 pub mod action;
 pub mod context;
@@ -17,6 +20,7 @@ pub mod driver;
 pub mod failure;
 pub mod handler;
 pub mod ledger;
+pub mod looks;
 pub mod observed;
 pub mod operation;
 pub mod order;

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use muster_engine::plan::Plan;
 use muster_engine::state::ClusterState;
-use muster_protocol::model::operation::OperationInfo;
 use muster_protocol::{Error, ErrorCode};
 use muster_store::{Batch, CommitError};
 
@@ -47,10 +46,7 @@ impl SupervisorState {
         if next == *self.current && plan == *self.plan {
             return Ok(());
         }
-        next.outbox.clear();
-        let ended = next.operations.values().filter(|operation| operation.info.phase.is_ended());
-        let ended: Vec<OperationInfo> = ended.map(|operation| operation.info.clone()).collect();
-        next.forget_ended_operations();
+        let ended = next.note_written();
         self.current = Arc::new(next);
         self.plan = Arc::new(plan);
         // First what is so, then who waits for it: whoever hears of an end and looks sees its effect.

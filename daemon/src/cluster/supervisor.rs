@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use muster_engine::action::{Action, Outcome};
+use muster_engine::looks::Looks;
 use muster_engine::plan::Plan;
-use muster_engine::state::{ClusterState, Observation};
+use muster_engine::state::{Advance, ClusterState};
 use muster_protocol::model::operation::OperationInfo;
 use muster_protocol::{Error, Timestamp};
 use muster_store::Batch;
@@ -37,7 +38,7 @@ pub struct SupervisorState {
     pub(super) plan: Arc<Plan>,
     pub(super) driver: ActorRef<DriverMessage>,
     pub(super) handler: ActorRef<HandlerMessage>,
-    pub(super) looking: Looking,
+    pub(super) looks: Looks,
     alarm: Option<Alarm>,
     draining: Vec<RpcReplyPort<()>>,
     is_draining: bool,
@@ -66,13 +67,6 @@ impl Asker {
     }
 }
 
-/// Looks that are under way, and when the next one is due.
-pub(super) struct Looking {
-    pub(super) machines: bool,
-    pub(super) orchestrator: bool,
-    pub(super) next: Timestamp,
-}
-
 impl Actor for Supervisor {
     type Msg = SupervisorMessage;
     type State = SupervisorState;
@@ -86,17 +80,15 @@ impl Actor for Supervisor {
         let arguments = (workshop.clone(), myself.clone());
         let (driver, _) = Actor::spawn_linked(None, DriverActor, arguments.clone(), myself.get_cell()).await?;
         let (handler, _) = Actor::spawn_linked(None, HandlerActor, arguments, myself.get_cell()).await?;
-        let next = workshop.shared.clock.now();
-        let looking = Looking { machines: false, orchestrator: false, next };
-        let alarm = None;
+        let looks = Looks::new(workshop.shared.pace.looks(), workshop.shared.clock.now());
         Ok(SupervisorState {
             workshop,
             current,
             plan: Arc::default(),
             driver,
             handler,
-            looking,
-            alarm,
+            looks,
+            alarm: None,
             draining: Vec::new(),
             is_draining: false,
             is_retired: false,
@@ -134,7 +126,8 @@ impl Actor for Supervisor {
             }
             SupervisorMessage::Finished(action, outcome) => state.note_result(&mut next, &action, outcome),
             SupervisorMessage::Observed(observation, began) => {
-                state.note_observation(&mut next, *observation, began);
+                state.looks.note_seen(&observation);
+                next.observe(*observation, began, state.now());
             }
             // Whether it came on time or a moment early: it will not come again.
             SupervisorMessage::Wake => state.alarm = None,
@@ -194,21 +187,8 @@ impl SupervisorState {
             }
         };
         metrics::counter!("muster_steps_total", "result" => if failed { "failed" } else { "done" }).increment(1);
+        self.looks.note_result(&outcome, self.now());
         next.finish(action, outcome, self.now());
-        if !failed {
-            // What was just changed is worth a look.
-            self.looking.next = self.now();
-        }
-    }
-
-    fn note_observation(&mut self, next: &mut ClusterState, observation: Observation, began: Timestamp) {
-        if observation.machines.is_some() {
-            self.looking.machines = false;
-        }
-        if observation.orchestrator.is_some() {
-            self.looking.orchestrator = false;
-        }
-        next.observe(observation, began, self.now());
     }
 
     /// Draws the conclusions and begins what the plan allows, all in one write with what has happened. Then, and only
@@ -216,22 +196,14 @@ impl SupervisorState {
     async fn advance(
         &mut self,
         myself: &ActorRef<SupervisorMessage>,
-        mut next: ClusterState,
+        next: ClusterState,
         batch: Batch,
         asker: Option<Asker>,
     ) -> Result<(), ActorProcessingErr> {
         let now = self.now();
-        let is_at_rest = next.is_at_rest_since(&self.current, &self.plan);
-        let mut plan = if is_at_rest { Plan::default() } else { next.settle(now) };
-        let unwanted = next.in_flight.values().filter(|call| !plan.has_running(&call.action));
-        let unwanted: Vec<Action> = unwanted.map(|call| call.action.clone()).collect();
-        let room = self.workshop.shared.pace.calls_per_cluster.saturating_sub(next.in_flight.len());
-        let room = if self.is_draining { 0 } else { room };
-        let begun: Vec<Action> = plan.ready().take(room).cloned().collect();
-        for action in &begun {
-            next.begin(action, now);
-            plan.note_begun(action);
-        }
+        // While it drains, nothing new is begun.
+        let calls = if self.is_draining { 0 } else { self.workshop.shared.pace.calls_per_cluster };
+        let Advance { next, plan, begun, unwanted } = next.advance(&self.current, &self.plan, calls, now);
         let asker = asker.map(|asker| asker.with_conclusions(&next));
         match (self.commit(next, plan, batch).await, asker) {
             (Ok(()), None) => {}
@@ -253,8 +225,8 @@ impl SupervisorState {
             self.driver.cast(DriverMessage::Cancel(action.clone()))?;
             self.handler.cast(HandlerMessage::Cancel(action))?;
         }
-        for action in begun {
-            dispatch::perform(self, myself, action)?;
+        for begun in begun {
+            dispatch::perform(self, myself, begun)?;
         }
         if self.is_retired {
             myself.stop(Some(super::RETIRED.to_owned()));
@@ -271,9 +243,7 @@ impl SupervisorState {
     }
 
     fn set_alarm(&mut self, myself: &ActorRef<SupervisorMessage>, now: Timestamp) {
-        let deadlines = self.current.operations.values().map(|operation| operation.info.deadline);
-        let times = deadlines.chain(self.current.record.removal_deadline).chain(self.plan.next_try());
-        let at = times.filter(|time| *time > now).fold(self.looking.next, Timestamp::min);
+        let at = self.current.wakes_at(&self.plan, &self.looks, now);
         if self.alarm.as_ref().is_some_and(|alarm| alarm.at == at) {
             return;
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use muster_engine::context::ClusterContext;
 use muster_engine::driver::Driver;
 use muster_engine::handler::Handler;
+use muster_engine::looks::LookPace;
 use muster_engine::preparer::Preparer;
 use muster_engine::state::Deadlines;
 
@@ -54,6 +55,13 @@ impl Default for Pace {
             look_when_idle: Duration::from_secs(30),
             drain: Duration::from_secs(10),
         }
+    }
+}
+
+impl Pace {
+    /// How often a cluster is looked at.
+    pub fn looks(&self) -> LookPace {
+        LookPace { when_busy: self.look_when_busy, when_idle: self.look_when_idle }
     }
 }
 

@@ -75,15 +75,20 @@ impl Plan {
         times.min()
     }
 
+    /// Whether something is being watched until it is seen to be well.
+    pub fn awaits(&self) -> bool {
+        self.steps.iter().any(|step| !step.action.is_call() && step.gate == Gate::Running)
+    }
+
     /// Notes that an action which was ready is being done.
-    pub fn note_begun(&mut self, action: &Action) {
+    pub(crate) fn note_begun(&mut self, action: &Action) {
         for step in self.steps.iter_mut().filter(|step| step.action == *action) {
             step.gate = Gate::Running;
         }
     }
 
     /// Whether this action is being done, and should be.
-    pub fn has_running(&self, action: &Action) -> bool {
+    pub(crate) fn has_running(&self, action: &Action) -> bool {
         self.steps.iter().any(|step| step.gate == Gate::Running && step.action == *action)
     }
 

@@ -4,6 +4,7 @@
 //! batch, and only then take the copy for the state. So memory never runs ahead of the disk.
 
 mod admit;
+mod advance;
 mod begin;
 mod causes;
 mod deadlines;
@@ -31,6 +32,7 @@ use crate::operation::OperationRecord;
 use crate::shared::Shared;
 
 pub use admit::{Asked, ServiceChange};
+pub use advance::{Advance, Begun};
 pub use deadlines::Deadlines;
 pub use difference::{RecordChange, difference};
 pub use observe::Observation;

@@ -1,12 +1,21 @@
 //! What must hold of every state, whatever happened.
 
-use muster_engine::plan::Gate;
+use muster_engine::plan::{Gate, Plan};
+use muster_engine::state::ClusterState;
 use muster_engine::view;
 use muster_protocol::model::plan::StepStatus;
 
 use super::Bench;
 
 impl Bench {
+    /// A change that counts as rest is not even looked at; so nothing may follow from it.
+    pub(super) fn check_rest(&self, next: &ClusterState) {
+        if next.is_at_rest_since(&self.state, &self.planned) {
+            let mut settled = next.clone();
+            assert_eq!((settled.settle(self.now()), &settled), (Plan::default(), next));
+        }
+    }
+
     pub(super) fn check(&self) {
         let plan = self.plan();
         for (index, step) in plan.steps.iter().enumerate() {

@@ -1,12 +1,13 @@
-//! Drives one cluster's state against the simulated world as the daemon's supervisor does: change a copy, write the
-//! difference, believe it, begin what the plan allows. With a disk to come back from and a clock that does not wait.
+//! Drives one cluster's state against the simulated world as the daemon's supervisor does, by the same functions of the
+//! engine: note what happened in a copy, advance it, write the difference, believe it, make the calls and looks. Only
+//! the disk is another, and the clock does not wait.
 
 #![allow(dead_code, reason = "each test file uses its own part of the bench")]
 
 mod check;
 mod disk;
 pub mod history;
-mod look;
+mod outside;
 mod random;
 pub mod situations;
 mod words;
@@ -20,18 +21,17 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use muster_engine::action::{Action, Outcome};
 use muster_engine::context::ClusterContext;
 use muster_engine::driver::Driver;
-use muster_engine::failure::Failure;
 use muster_engine::handler::Handler;
-use muster_engine::order::Order;
+use muster_engine::looks::{LookPace, Looks};
 use muster_engine::plan::{Plan, plan};
 use muster_engine::preparer::Preparer;
 use muster_engine::sim::{SimOptions, SimWorld};
-use muster_engine::state::{Asked, ClusterState, Deadlines, Observation, difference};
+use muster_engine::state::{Advance, Asked, ClusterState, Deadlines, Observation, difference};
 use muster_protocol::model::cluster::ClusterPhase;
 use muster_protocol::model::operation::OperationInfo;
-use muster_protocol::{ClusterId, ErrorCode, InstanceId, OperationId, ServiceId, Timestamp};
+use muster_protocol::{ClusterId, InstanceId, OperationId, ServiceId, Timestamp};
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
 pub use disk::Disk;
 pub use random::Random;
@@ -39,6 +39,9 @@ pub use random::Random;
 pub const INSTANCE: InstanceId = InstanceId::from_u128(0x1);
 pub const CLUSTER: ClusterId = ClusterId::from_u128(0xc1);
 const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+const PACE: LookPace = LookPace { when_busy: Duration::from_secs(5), when_idle: Duration::from_secs(60) };
+const MOST_CALLS: u64 = 4;
 
 type CallEnd = (Action, Outcome);
 type LookEnd = (Observation, Timestamp);
@@ -63,8 +66,8 @@ pub struct Bench {
     started: Instant,
     calls: FuturesUnordered<BoxFuture<'static, CallEnd>>,
     cancels: BTreeMap<Action, oneshot::Sender<()>>,
-    looks: FuturesUnordered<BoxFuture<'static, LookEnd>>,
-    next_look: Instant,
+    looks: Looks,
+    seen: FuturesUnordered<BoxFuture<'static, LookEnd>>,
     last_operation: u128,
     /// As of the last turn.
     planned: Plan,
@@ -106,8 +109,8 @@ impl Bench {
             started: Instant::now(),
             calls: FuturesUnordered::new(),
             cancels: BTreeMap::new(),
-            looks: FuturesUnordered::new(),
-            next_look: Instant::now(),
+            looks: Looks::new(PACE, START),
+            seen: FuturesUnordered::new(),
             last_operation: 1,
             planned: Plan::default(),
         }
@@ -162,9 +165,10 @@ impl Bench {
     /// The daemon dies and comes back: only the disk and the world remain.
     pub fn crash(&mut self) {
         self.calls = FuturesUnordered::new();
-        self.looks = FuturesUnordered::new();
+        self.seen = FuturesUnordered::new();
         self.cancels.clear();
-        self.next_look = Instant::now();
+        self.looks = Looks::new(PACE, self.now());
+        self.planned = Plan::default();
         self.state = self.disk.load(self.state.recipe.clone(), self.state.deadlines);
     }
 
@@ -195,7 +199,8 @@ impl Bench {
         let wake = self.wake().min(end);
         tokio::select! {
             Some((action, outcome)) = self.calls.next() => self.note_result(action, outcome),
-            Some((observation, began)) = self.looks.next() => {
+            Some((observation, began)) = self.seen.next() => {
+                self.looks.note_seen(&observation);
                 let mut next = self.state.clone();
                 next.observe(observation, began, self.now());
                 self.advance_from(next);
@@ -205,19 +210,15 @@ impl Bench {
     }
 
     fn wake(&self) -> Instant {
-        let deadlines = self.state.operations.values().map(|operation| operation.info.deadline);
-        let times = deadlines.chain(self.state.record.removal_deadline).chain(self.planned.next_try());
         let now = self.now();
-        let soonest = times.filter(|time| *time > now).min();
-        let soonest = soonest.map(|time| Instant::now() + time.since(now));
-        soonest.into_iter().chain([self.next_look]).min().unwrap().max(Instant::now() + Duration::from_millis(1))
+        let wait = self.state.wakes_at(&self.planned, &self.looks, now).since(now);
+        Instant::now() + wait.max(Duration::from_millis(1))
     }
 
     fn note_result(&mut self, action: Action, outcome: Outcome) {
         self.cancels.remove(&action);
-        if !matches!(outcome, Outcome::Failed(_)) {
-            self.next_look = Instant::now();
-        }
+        assert!(self.state.in_flight[&action.key()].action == action, "`{action}` ends that was not begun");
+        self.looks.note_result(&outcome, self.now());
         let mut next = self.state.clone();
         next.finish(&action, outcome, self.now());
         self.finished.push(action);
@@ -229,67 +230,28 @@ impl Bench {
         self.advance_from(self.state.clone());
     }
 
-    /// What the supervisor does with every change: draws the conclusions, begins what may be begun, writes all that at
-    /// once, breaks off what is not wanted any more, looks if that is due.
-    fn advance_from(&mut self, mut next: ClusterState) {
+    /// What the supervisor does with every change: advances, writes all that at once, breaks off what is not wanted any
+    /// more, makes the calls, looks if that is due.
+    fn advance_from(&mut self, next: ClusterState) {
         let now = self.now();
-        let is_at_rest = next.is_at_rest_since(&self.state, &self.planned);
-        let before = is_at_rest.then(|| next.clone());
-        let plan = next.settle(now);
-        if let Some(before) = before {
-            assert_eq!((&next, &plan), (&before, &Plan::default()), "at rest means that nothing is concluded");
-        }
-        let unwanted = next.in_flight.values().filter(|call| !plan.has_running(&call.action));
-        let unwanted: Vec<Action> = unwanted.map(|call| call.action.clone()).collect();
-        let mut ready: Vec<Action> = plan.ready().cloned().collect();
+        self.check_rest(&next);
+        // Not always is there room for everything that may be begun.
+        let calls = 1 + usize::try_from(self.random.below(MOST_CALLS)).unwrap();
+        let Advance { next, plan, begun, unwanted } = next.advance(&self.state, &self.planned, calls, now);
         self.planned = plan;
-        self.random.shuffle(&mut ready);
-        ready.truncate(4_usize.saturating_sub(next.in_flight.len()));
-        for action in &ready {
-            next.begin(action, now);
-        }
         self.commit(next);
         for action in unwanted {
             if let Some(cancel) = self.cancels.remove(&action) {
                 let _ = cancel.send(());
             }
         }
-        for action in ready {
-            self.begun.push(action.clone());
-            self.start(action);
+        for begun in begun {
+            self.begun.push(begun.action.clone());
+            self.start(begun);
         }
-        self.look();
-    }
-
-    fn start(&mut self, action: Action) {
-        let call = self.state.in_flight[&action.key()].clone();
-        let limit = call.deadline.since(call.since);
-        let order = self.state.order(&action);
-        let (driver, preparer, handler) = (self.driver.clone(), self.preparer.clone(), self.handler.clone());
-        let context = self.context.clone();
-        let performed = async move {
-            match order {
-                Ok(Order::Driver(order)) => order.perform(&*driver, &context).await,
-                Ok(Order::Preparer(order)) => order.perform(&*preparer, &context).await,
-                Ok(Order::Handler(order)) => order.perform(&*handler).await,
-                Err(failure) => {
-                    assert_ne!(failure.code, ErrorCode::Internal, "the planner asks for what is no call: {failure}");
-                    Outcome::Failed(failure)
-                }
-            }
-        };
-        let (cancel, cancelled) = oneshot::channel();
-        self.cancels.insert(action.clone(), cancel);
-        let latency = Duration::from_millis(1 + self.random.below(200));
-        self.calls.push(Box::pin(async move {
-            tokio::time::sleep(latency).await;
-            let broken = |code| Outcome::Failed(Failure::maybe_applied(code, "broken off"));
-            let outcome = tokio::select! {
-                ended = timeout(limit, performed) => ended.unwrap_or_else(|_| broken(ErrorCode::DeadlineExceeded)),
-                Ok(()) = cancelled => broken(ErrorCode::Cancelled),
-            };
-            (action, outcome)
-        }));
+        for look in self.looks.due(&self.state, &self.planned, now) {
+            self.look(look, now);
+        }
     }
 
     /// Writes the difference and believes it; and checks what must hold of every state.
@@ -297,12 +259,10 @@ impl Bench {
         let changes = difference(&self.state, &next);
         let changed = !changes.is_empty();
         self.disk.write(changes);
-        next.outbox.clear();
-        for operation in next.operations.values().filter(|operation| operation.info.phase.is_ended()) {
-            let before = self.ended.insert(operation.info.id, operation.info.clone());
+        for operation in next.note_written() {
+            let before = self.ended.insert(operation.id, operation);
             assert_eq!(before, None, "an operation ended twice");
         }
-        next.forget_ended_operations();
         self.state = next;
         self.disk.assert_says(&self.state);
         if changed {

@@ -20,11 +20,4 @@ impl Random {
     pub fn below(&mut self, limit: u64) -> u64 {
         self.next() % limit
     }
-
-    pub fn shuffle<T>(&mut self, items: &mut [T]) {
-        for end in (1..items.len()).rev() {
-            let other = usize::try_from(self.below(end as u64 + 1)).unwrap();
-            items.swap(end, other);
-        }
-    }
 }
