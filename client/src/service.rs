@@ -87,7 +87,7 @@ impl Client {
         self.change(Request::ServiceScale { cluster, service, replicas, idempotency_key: key }).await
     }
 
-    /// The output of a service: the last `tail` lines (all if `None`), then new ones if `follow`.
+    /// The output of a service: the last `tail` lines of each container (all if `None`), then new ones if `follow`.
     ///
     /// Lines have no number, so once the first has come a lost connection cannot be made good without gap or repeat:
     /// the stream then ends with [`ClientError::Lost`].

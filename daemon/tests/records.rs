@@ -51,12 +51,12 @@ fn version() -> ServiceVersion {
 }
 
 #[test]
-fn the_installation() {
+fn the_installation_has_its_golden_bytes() {
     check("instance", &[("one", StoredInstance { id: InstanceId::from_u128(0x1d) })]);
 }
 
 #[test]
-fn clusters() {
+fn clusters_have_their_golden_bytes() {
     let head = |absent| ClusterRecord {
         id: CLUSTER,
         desired: desired(absent),
@@ -71,7 +71,7 @@ fn clusters() {
 }
 
 #[test]
-fn the_ledger_in_all_its_keys_states_and_facts() {
+fn the_ledgers_keys_states_and_facts_have_their_golden_bytes() {
     let machine = Present {
         id: "3f2a".to_owned(),
         facts: Facts::Machine(MachineAccess {
@@ -114,7 +114,7 @@ fn the_ledger_in_all_its_keys_states_and_facts() {
 }
 
 #[test]
-fn services() {
+fn services_have_their_golden_bytes() {
     let of = |changed: bool| StoredService {
         cluster: CLUSTER,
         name: name("web"),
@@ -135,7 +135,7 @@ fn services() {
 }
 
 #[test]
-fn operations() {
+fn operations_have_their_golden_bytes() {
     let targets = vec![
         ServiceTarget { name: name("web"), generation: 1, before: None },
         ServiceTarget { name: name("db"), generation: 2, before: Some(version()) },
@@ -159,7 +159,7 @@ fn operations() {
 }
 
 #[test]
-fn accounts_answers_and_events() {
+fn accounts_answers_and_events_have_their_golden_bytes() {
     check("account", &[("one", StoredAccount(account_info()))]);
     let answer = StoredAnswer {
         uid: 1000,

@@ -60,7 +60,8 @@ pub enum Request {
     },
     /// Change the number of copies.
     ServiceScale { cluster: Name, service: Name, replicas: u32, idempotency_key: Option<IdempotencyKey> },
-    /// The output of a service: a stream of [`StreamItem::Log`](crate::StreamItem::Log).
+    /// The output of a service: a stream of [`StreamItem::Log`](crate::StreamItem::Log). Of what was written before, the last
+    /// `tail` lines of each container, or all; and new ones as they come, if `follow`.
     ServiceLogs { cluster: Name, service: Name, follow: bool, tail: Option<u32> },
     /// getHostInfoById: one machine.
     HostInfo { id: MachineId },

@@ -140,6 +140,15 @@ impl Daemon {
         self.wait_until_it_answers().await
     }
 
+    /// Asks it to end, and does not wait.
+    ///
+    /// # Errors
+    /// If it does not run.
+    pub fn terminate(&self) -> Result<()> {
+        terminate(self.child.as_ref().context("the daemon does not run")?);
+        Ok(())
+    }
+
     /// Asks it to end, and waits for that.
     ///
     /// # Errors
@@ -276,7 +285,8 @@ fn marks_folder(kind: &str) -> Option<PathBuf> {
     std::env::var_os("MUSTER_TEST_DIR").map(|folder| PathBuf::from(folder).join(kind))
 }
 
-fn terminate(child: &Child) {
+/// Asks a process to end.
+pub fn terminate(child: &Child) {
     let pid = rustix::process::Pid::from_child(child);
     // It may have ended by itself just now.
     let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);

@@ -48,7 +48,7 @@ pub trait Handler: Send + Sync {
     /// Nodes, services and containers as the control plane sees them now.
     async fn observe(&self, members: &[Member]) -> Result<OrchestratorView, Failure>;
 
-    /// A service's output: the last `tail` lines (all, if none), then new ones as they come if `follow`.
+    /// A service's output: the last `tail` lines of each container (all, if none), then new ones as they come if `follow`.
     async fn logs(
         &self,
         members: &[Member],

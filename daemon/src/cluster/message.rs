@@ -37,6 +37,6 @@ pub struct LogRequest {
     pub service: Name,
     /// Whether new lines are wanted as they come.
     pub follow: bool,
-    /// How many of the last lines; all, if none.
+    /// How many of each container's last lines; all, if none.
     pub tail: Option<u32>,
 }

@@ -185,7 +185,8 @@ This page is made from the code (`daemon/src/config/reference.rs`); a test sees 
 | | `MUSTER_LOG` | Goes before `log.level`. |
 
 SIGTERM and SIGINT stop the daemon in good order: it accepts nothing more, tells streams that it stops, lets calls under way end for
-`limits.drain_ms`, and closes the store. A second one ends it at once, which is as safe. It ends with 0 when it was told to, else with 1.
+`limits.drain_ms`, and closes the store. It ends with 0 then. A second one, or a part that fails, ends it at once and with 1, which is
+as safe: what is under way is looked up at the next start.
 ";
 
 /// The file that is installed: every setting, as a comment, with its default.

@@ -6,7 +6,6 @@ mod common;
 use std::{
     io,
     sync::{Arc, Mutex},
-    time::Instant,
 };
 
 use common::{Note, all, batch, open, put, tempdir};
@@ -277,19 +276,4 @@ async fn close_is_idempotent_and_refuses_what_comes_after() {
     let error = clone.commit(Batch::new()).await.unwrap_err();
     assert!(matches!(error, CommitError::NotApplied(NotApplied::Closed)), "{error}");
     assert!(matches!(clone.get::<Note>(b"a").await, Err(ReadError::Closed)));
-}
-
-#[tokio::test]
-async fn open_and_close_are_cheap() {
-    let dir = tempdir();
-    let (store, _) = open(dir.path()).await;
-    put(&store, &(0..100).map(Note::numbered).collect::<Vec<_>>()).await;
-    store.close().await;
-    let start = Instant::now();
-    let rounds = 200;
-    for _ in 0..rounds {
-        let (store, _) = open(dir.path()).await;
-        store.close().await;
-    }
-    println!("{:?} a round", start.elapsed() / rounds);
 }

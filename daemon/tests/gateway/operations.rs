@@ -11,6 +11,7 @@ use muster_protocol::model::cluster::{ClusterPhase, ClusterSpec, Infrastructure,
 use muster_protocol::model::event::EventKind;
 use muster_protocol::model::operation::OperationPhase;
 use muster_protocol::model::plan::{PlanChange, StepStatus};
+use muster_protocol::model::service::LogLine;
 use muster_protocol::page::PageRequest;
 use muster_protocol::request::ServiceSource;
 use muster_protocol::{ErrorCode, OperationId};
@@ -112,8 +113,15 @@ async fn services_come_from_specs_and_templates_and_are_changed_and_removed() {
     let one = &containers[0];
     assert_eq!(client.container_info(&one.id).await.unwrap().name, one.name);
     assert_eq!(client.container_info("no-such-id").await.unwrap_err().code(), ErrorCode::NotFound);
-    let lines: Vec<_> = client.service_logs(&demo, &name("web"), false, Some(5)).try_collect().await.unwrap();
-    assert!(lines.len() <= 5 * 3, "{lines:?}");
+    let logs = async |tail| {
+        let lines: Vec<LogLine> = client.service_logs(&demo, &name("web"), false, tail).try_collect().await.unwrap();
+        lines.into_iter().map(|line| line.text).collect::<Vec<_>>()
+    };
+    let last = ["web.1", "web.2", "web.3"].map(|copy| format!("{copy} is running with image nginx:1.29"));
+    assert_eq!(logs(Some(1)).await, last, "the last of each container");
+    assert_eq!(logs(Some(0)).await, [""; 0]);
+    assert_eq!(logs(Some(5)).await.len(), 6, "no more than there are");
+    assert_eq!(logs(Some(5)).await, logs(None).await);
 
     succeed(&client, client.service_delete(&demo, &name("web"), None).await.unwrap()).await;
     assert_eq!(client.service_info(&demo, &name("web")).await.unwrap_err().code(), ErrorCode::NotFound);

@@ -11,9 +11,10 @@ use muster_engine::ledger::ResourceKey;
 use muster_engine::plan::plan;
 use muster_engine::preparer::Preparer;
 use muster_engine::sim::SimWorld;
-use muster_engine::state::{ClusterState, Deadlines};
+use muster_engine::state::{ClusterState, Deadlines, ServiceChange};
 use muster_protocol::model::cluster::{ClusterPhase, Infrastructure, Orchestrator};
-use muster_protocol::model::operation::{OperationInfo, OperationPhase};
+use muster_protocol::model::operation::OperationPhase;
+use muster_protocol::model::service::ServiceSpec;
 use muster_protocol::{Error, ErrorCode, InstanceId, OperationId, Request, Response};
 use muster_store::{KeySource, OpenOptions, Sealer, Store};
 use musterd::board::Board;
@@ -24,9 +25,13 @@ use musterd::fleet::FleetMessage;
 use musterd::gateway::context::Limits;
 use musterd::gateway::dispatch::{Dispatched, Outcome, dispatch};
 use musterd::gateway::roles::{Access, Caller, Role};
+use musterd::journal::records::StoredAccount;
+use musterd::journal::vault::Vault;
 use musterd::kinds::{Account, Kinds};
 
-use super::scenario::{self, Scenario};
+use super::account::{AccountDriver, Keys};
+use super::requests;
+use super::scenario::Standing;
 use super::stop::{Stop, StoppingJournal};
 
 /// A daemon.
@@ -39,7 +44,12 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 
 impl Process {
     /// Starts the daemon from its directory, or anew if that is empty.
-    pub async fn start(dir: &Path, world: &SimWorld, stop: &Arc<Stop>, clock: Clock) -> Result<Self, String> {
+    pub async fn start(
+        dir: &Path,
+        (world, keys): (&SimWorld, &Keys),
+        stop: &Arc<Stop>,
+        clock: Clock,
+    ) -> Result<Self, String> {
         let (store, report) = Store::open(dir.join("store"), OpenOptions::default()).await.map_err(text)?;
         if !report.repairs.is_empty() {
             return Err(format!("the end of a process must not hurt the store: {:?}", report.repairs));
@@ -50,7 +60,7 @@ impl Process {
             store: store.clone(),
             journal: Arc::new(StoppingJournal { store: store.clone(), stop: stop.clone() }),
             sealer,
-            kinds: Arc::new(SimKinds(world.clone())),
+            kinds: Arc::new(SimKinds { world: world.clone(), keys: keys.clone() }),
             pace: Pace::default(),
             deadlines: Deadlines::default(),
             limits: Limits::default(),
@@ -64,19 +74,15 @@ impl Process {
     }
 
     /// Asks for a change, as an administrator.
-    pub async fn ask(&self, request: Request) -> Result<OperationInfo, Error> {
+    pub async fn ask(&self, request: Request) -> Result<Response, Error> {
         let caller = Caller { uid: 0, role: Some(Role::Admin) };
-        let answer = match dispatch(&self.core.context, caller, request) {
-            Dispatched::AtOnce(answer) => Some(answer?),
+        match dispatch(&self.core.context, caller, request) {
+            Dispatched::AtOnce(answer) => answer,
             Dispatched::Later(work) => match work.await? {
-                Outcome::Answer(answer) => Some(*answer),
-                Outcome::Stream(_) => None,
+                Outcome::Answer(answer) => Ok(*answer),
+                Outcome::Stream(_) => Err(Error::new(ErrorCode::Internal, "a change was answered with a stream")),
             },
-        };
-        if let Some(Response::Operation(operation)) = answer {
-            return Ok(operation);
         }
-        Err(Error::new(ErrorCode::Internal, "a change was not answered with its operation"))
     }
 
     /// This installation.
@@ -103,33 +109,52 @@ impl Process {
 
     /// The cluster, while it is there.
     pub fn cluster(&self) -> Option<Arc<ClusterState>> {
-        self.board().cluster(&scenario::cluster()).ok().map(|pinned| pinned.state)
+        self.board().cluster(&requests::cluster()).ok().map(|pinned| pinned.state)
     }
 
-    /// Returns when the cluster is not there any more.
-    pub async fn until_gone(&self) {
-        while self.cluster().is_some() {
+    /// Whether the cluster is seen to be as it should stand, and nothing beside that.
+    pub fn stands(&self, wanted: Option<&Standing>) -> bool {
+        let Some(wanted) = wanted else { return self.cluster().is_none() };
+        let Some(cluster) = self.cluster() else { return false };
+        let machines = cluster.ledger.keys().filter(|key| matches!(key, ResourceKey::Machine(_))).count();
+        cluster.record.phase == ClusterPhase::Ready
+            && u32::try_from(machines) == Ok(wanted.machines)
+            && cluster.services.len() == wanted.services.len()
+            && wanted.services.iter().all(|service| runs(&cluster, service))
+    }
+
+    /// Returns when that is so.
+    pub async fn until_standing(&self, wanted: Option<&Standing>) {
+        while !self.stands(wanted) {
             tokio::time::sleep(BETWEEN_LOOKS).await;
         }
     }
 
-    /// Whether everything is as the scenario wants it at its end.
-    pub fn is_as_asked(&self, scenario: &Scenario) -> bool {
-        let Some(machines) = scenario.machines else { return self.cluster().is_none() };
+    /// Whether the cluster can decide nothing any more, and names that as what is in the way.
+    pub fn has_lost_quorum(&self) -> bool {
         let Some(cluster) = self.cluster() else { return false };
-        let ready = cluster.record.phase == ClusterPhase::Ready;
-        let there = cluster.ledger.keys().filter(|key| matches!(key, ResourceKey::Machine(_))).count();
-        let services: Vec<_> = cluster.services.keys().cloned().collect();
-        let well = services.iter().all(|service| cluster.is_service_well(service));
-        let as_asked = scenario.services.iter().all(|service| services.contains(service));
-        let none_more = !matches!(scenario.change, Request::ServiceDelete { .. }) || services.is_empty();
-        ready && u32::try_from(there) == Ok(machines) && well && as_asked && none_more
+        let plan = plan(&cluster, self.core.context.now());
+        plan.of_cluster().stuck().is_some_and(|cause| cause.code == ErrorCode::QuorumLost)
     }
 
-    /// Returns when everything is as the scenario wants it at its end.
-    pub async fn until_as_asked(&self, scenario: &Scenario) {
-        while !self.is_as_asked(scenario) {
-            tokio::time::sleep(BETWEEN_LOOKS).await;
+    /// Whether the secrets of a service have the values that were given.
+    pub async fn has_secrets(&self, wanted: &ServiceSpec) -> Result<bool, String> {
+        let Some(cluster) = self.cluster() else { return Ok(false) };
+        let Some(service) = cluster.services.get(&wanted.name) else { return Ok(false) };
+        let kept = self.vault().secrets(service.id, service.version.secrets_version).await.map_err(text)?;
+        Ok(kept == ServiceChange::take_secrets(&mut wanted.clone()))
+    }
+
+    /// The account's key, if there is the account.
+    pub async fn account(&self) -> Result<Option<String>, String> {
+        let name = requests::account();
+        let stored = self.store.get::<StoredAccount>(name.as_str().as_bytes()).await.map_err(text)?;
+        let mut credentials = self.vault().credentials(&name).await.map_err(text)?;
+        match (stored, credentials.remove(requests::KEY)) {
+            (Some(_), Some(key)) => Ok(Some(key.expose().to_owned())),
+            (None, None) => Ok(None),
+            (Some(_), None) => Err("the account is there without its credentials".to_owned()),
+            (None, Some(_)) => Err("the credentials are there without their account".to_owned()),
         }
     }
 
@@ -154,6 +179,18 @@ impl Process {
     fn board(&self) -> &Board {
         &self.core.context.provisioner.shared.board
     }
+
+    fn vault(&self) -> &Vault {
+        &self.core.context.provisioner.shared.vault
+    }
+}
+
+/// Whether the service runs just so, but for the values of its secrets.
+fn runs(cluster: &ClusterState, wanted: &ServiceSpec) -> bool {
+    let mut open = wanted.clone();
+    let _values = ServiceChange::take_secrets(&mut open);
+    let service = cluster.services.get(&wanted.name);
+    service.is_some_and(|service| service.version.spec == open) && cluster.is_service_well(&wanted.name)
 }
 
 fn text(error: impl std::error::Error) -> String {
@@ -162,18 +199,26 @@ fn text(error: impl std::error::Error) -> String {
 }
 
 /// The simulated twins, and nothing else.
-struct SimKinds(SimWorld);
+struct SimKinds {
+    world: SimWorld,
+    keys: Keys,
+}
 
 impl Kinds for SimKinds {
-    fn driver(&self, _infrastructure: Infrastructure, _account: Option<&Account>) -> Result<Arc<dyn Driver>, Error> {
-        Ok(self.0.driver())
+    fn driver(&self, _infrastructure: Infrastructure, account: Option<&Account>) -> Result<Arc<dyn Driver>, Error> {
+        let infrastructure = self.world.driver();
+        let key = account.and_then(|account| account.credentials.get(requests::KEY));
+        Ok(match key.map(|key| key.expose().to_owned()) {
+            Some(key) => Arc::new(AccountDriver { infrastructure, key, keys: self.keys.clone() }),
+            None => infrastructure,
+        })
     }
 
     fn preparer(&self, _: Orchestrator, _: Infrastructure) -> Result<Arc<dyn Preparer>, Error> {
-        Ok(self.0.preparer())
+        Ok(self.world.preparer())
     }
 
     fn handler(&self, context: Arc<ClusterContext>) -> Result<Arc<dyn Handler>, Error> {
-        Ok(self.0.handler(context))
+        Ok(self.world.handler(context))
     }
 }

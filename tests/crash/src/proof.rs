@@ -108,7 +108,8 @@ pub fn prove(options: &Options, report: impl Fn(&str) + Sync) -> Totals {
     let totals = Mutex::new(Totals::default());
     let wanted = |scenario: &Scenario| options.only.as_ref().is_none_or(|only| scenario.name.contains(only.as_str()));
     for scenario in scenario::all().into_iter().filter(wanted) {
-        let half = scenario.undeleted.as_ref().map_or(0, |whole| undisturbed(whole, 0, &report).count.calls / 2);
+        let half =
+            scenario.uninterrupted.as_ref().map_or(0, |whole| undisturbed(whole, 0, &report).count.steps.div_ceil(2));
         let calm = undisturbed(&scenario, half, &report);
         lock(&totals).add(&calm);
         let queue = Mutex::new(disturbances(options, &calm).into_iter());

@@ -1,11 +1,14 @@
-//! What is asked for, and in the middle of what.
+//! Every story: what is asked for, in the middle of what, and what must be there at its end.
 
-use std::collections::BTreeMap;
+use muster_engine::sim::CallKind;
+use muster_protocol::model::operation::OperationPhase;
+use muster_protocol::model::service::ServiceSpec;
+use muster_protocol::{OperationId, Request};
 
-use muster_protocol::model::cluster::{ClusterSpec, Infrastructure, MachineShape, Orchestrator};
-use muster_protocol::model::service::{SecretFile, ServiceSpec};
-use muster_protocol::request::ServiceSource;
-use muster_protocol::{Name, Request, SecretString};
+use super::requests::{
+    NEW_KEY, OLD_KEY, add_account, cancel, create, create_service, create_with_account, delete, delete_service,
+    remove_account, retry, scale, scale_service, service_spec, update_service, updated_service_spec,
+};
 
 /// A story with a part that is disturbed.
 #[derive(Clone, Debug)]
@@ -14,145 +17,196 @@ pub struct Scenario {
     pub name: String,
     /// What is asked for before, undisturbed; each waits for the one before it.
     pub before: Vec<Request>,
+    /// Calls that are refused for good while the last of those goes on, which fails by it.
+    pub refused: Option<CallKind>,
     /// The change under proof.
     pub change: Request,
-    /// The story without the deletion, if the cluster's deletion is asked for while the change is half done.
-    pub undeleted: Option<Box<Scenario>>,
-    /// Machines that must be there at the end; none if nothing may be there.
-    pub machines: Option<u32>,
-    /// Services that must be well at the end.
-    pub services: Vec<Name>,
+    /// What is asked for while the change is half done, if anything is.
+    pub interruption: Option<Interruption>,
+    /// The story without that.
+    pub uninterrupted: Option<Box<Scenario>>,
+    /// How it stands before the change; nothing is there if none.
+    pub begin: Option<Standing>,
+    /// How it must stand at the end.
+    pub end: Option<Standing>,
 }
 
-/// Every change that there is, and every change with a deletion in its middle.
+/// A cluster as it is asked for, with nothing beside what is said here.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Standing {
+    /// Machines.
+    pub machines: u32,
+    /// Services, with the values of their secrets.
+    pub services: Vec<ServiceSpec>,
+}
+
+/// What is asked for while a change is half done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Interruption {
+    /// The deletion of the cluster.
+    Delete,
+    /// The end of the change's operation.
+    Cancel,
+    /// Another try, although nothing has failed.
+    Retry,
+    /// Another key for the cluster's account.
+    ReplaceAccount,
+    /// The removal of the cluster's account, which has to wait until the cluster is gone.
+    RemoveAccount,
+}
+
+impl Interruption {
+    /// The request, in the middle of this operation.
+    pub fn request(self, change: OperationId) -> Request {
+        match self {
+            Self::Delete => delete(),
+            Self::Cancel => cancel(change),
+            Self::Retry => retry(),
+            Self::ReplaceAccount => add_account(NEW_KEY),
+            Self::RemoveAccount => remove_account(),
+        }
+    }
+}
+
+impl Scenario {
+    /// The same story up to the half of the change, and then this.
+    fn interrupted(&self, by: Interruption) -> Self {
+        let (what, end) = match by {
+            Interruption::Delete => ("delete", None),
+            // What was asked for before is asked for again.
+            Interruption::Cancel => ("cancel", self.begin.clone()),
+            Interruption::Retry => ("retry", self.end.clone()),
+            Interruption::ReplaceAccount => ("account replaced", self.end.clone()),
+            Interruption::RemoveAccount => ("account removed", self.end.clone()),
+        };
+        let name = format!("{what} in the middle of {}", self.name);
+        let uninterrupted = Some(Box::new(self.clone()));
+        Self { name, interruption: Some(by), uninterrupted, end, ..self.clone() }
+    }
+
+    /// How it must stand when the last operation has ended so.
+    pub fn end_after(&self, phase: OperationPhase) -> Option<&Standing> {
+        match (&self.uninterrupted, self.interruption) {
+            // It had ended before it was cancelled, so it stays as it ended.
+            (Some(uninterrupted), Some(Interruption::Cancel)) if phase != OperationPhase::Cancelled => {
+                uninterrupted.end_after(phase)
+            }
+            // A service that cannot be changed goes back to its last good version by itself.
+            (None, _) if phase == OperationPhase::Failed && self.is_withdrawn_if_it_fails() => self.begin.as_ref(),
+            (_, _) => self.end.as_ref(),
+        }
+    }
+
+    fn is_withdrawn_if_it_fails(&self) -> bool {
+        matches!(self.change, Request::ServiceUpdate { .. } | Request::ServiceScale { .. })
+    }
+}
+
+/// Every change of a cluster, a service or an account that there is; every one of a cluster or service with a deletion in its
+/// middle, and with its cancellation; and those in whose middle something else can be asked for.
 pub fn all() -> Vec<Scenario> {
     let changes = changes();
-    let deletions = changes.iter().filter(|scenario| scenario.machines.is_some()).map(|scenario| Scenario {
-        name: format!("delete in the middle of {}", scenario.name),
-        undeleted: Some(Box::new(scenario.clone())),
-        machines: None,
-        services: Vec::new(),
-        ..scenario.clone()
-    });
-    let deletions: Vec<Scenario> = deletions.collect();
-    changes.into_iter().chain(deletions).collect()
+    let deletions = changes.iter().filter(|scenario| scenario.end.is_some());
+    let deletions = deletions.map(|scenario| scenario.interrupted(Interruption::Delete));
+    let cancellations = changes.iter().map(|scenario| scenario.interrupted(Interruption::Cancel));
+    let others = [
+        creation().interrupted(Interruption::Retry),
+        creation_with_account().interrupted(Interruption::ReplaceAccount),
+        deletion_with_account().interrupted(Interruption::ReplaceAccount),
+        deletion_with_account().interrupted(Interruption::RemoveAccount),
+    ];
+    let mut all: Vec<Scenario> = deletions.chain(cancellations).chain(others).chain(after_a_failure()).collect();
+    all.splice(0..0, changes.iter().cloned().chain(of_accounts()));
+    all
 }
 
+fn scenario(
+    name: &str,
+    before: Vec<Request>,
+    change: Request,
+    begin: Option<Standing>,
+    end: Option<Standing>,
+) -> Scenario {
+    Scenario {
+        name: name.to_owned(),
+        before,
+        refused: None,
+        change,
+        interruption: None,
+        uninterrupted: None,
+        begin,
+        end,
+    }
+}
+
+fn machines(machines: u32) -> Option<Standing> {
+    Some(Standing { machines, services: Vec::new() })
+}
+
+fn with_service(machines: u32, service: ServiceSpec) -> Option<Standing> {
+    Some(Standing { machines, services: vec![service] })
+}
+
+/// Changes of a cluster or its services.
 fn changes() -> Vec<Scenario> {
-    let small = || create(1, 1);
-    let with_service = || vec![small(), create_service(1)];
-    let scenario =
-        |name: &str, before: Vec<Request>, change: Request, machines: Option<u32>, services: &[&str]| Scenario {
-            name: name.to_owned(),
-            before,
-            change,
-            undeleted: None,
-            machines,
-            services: services.iter().map(|text| name_of(text)).collect(),
-        };
+    let small = || vec![create(1, 1)];
+    let serving = || vec![create(1, 1), create_service(1)];
+    let web = |replicas| with_service(2, service_spec(replicas));
+    let updated = with_service(2, updated_service_spec(3));
     vec![
-        scenario("create 1+2", vec![], create(1, 2), Some(3), &[]),
-        scenario("create 3+1", vec![], create(3, 1), Some(4), &[]),
-        scenario("scale workers up", vec![small()], scale(None, Some(3)), Some(4), &[]),
-        scenario("scale workers down", vec![create(1, 3)], scale(None, Some(1)), Some(2), &[]),
-        scenario("scale control planes up", vec![small()], scale(Some(3), None), Some(4), &[]),
-        scenario("scale control planes down", vec![create(3, 1)], scale(Some(1), None), Some(2), &[]),
-        scenario("service create", vec![small()], create_service(1), Some(2), &["web"]),
-        scenario("service update", with_service(), update_service(3), Some(2), &["web"]),
-        scenario("service scale", with_service(), scale_service(4), Some(2), &["web"]),
-        scenario("service delete", with_service(), delete_service(), Some(2), &[]),
-        scenario("delete", with_service(), delete(), None, &[]),
+        creation(),
+        scenario("create 3+1", vec![], create(3, 1), None, machines(4)),
+        scenario("scale workers up", small(), scale(None, Some(3)), machines(2), machines(4)),
+        scenario("scale workers down", vec![create(1, 3)], scale(None, Some(1)), machines(4), machines(2)),
+        scenario("scale control planes up", small(), scale(Some(3), None), machines(2), machines(4)),
+        scenario("scale control planes down", vec![create(3, 1)], scale(Some(1), None), machines(4), machines(2)),
+        scenario("service create", small(), create_service(1), machines(2), web(1)),
+        scenario("service update", serving(), update_service(3), web(1), updated),
+        scenario("service scale", serving(), scale_service(4), web(1), web(4)),
+        scenario("service delete", serving(), delete_service(), web(1), machines(2)),
+        scenario("delete", serving(), delete(), web(1), None),
     ]
 }
 
-/// The one cluster of every scenario.
-pub fn cluster() -> Name {
-    name_of("proof")
+fn creation() -> Scenario {
+    scenario("create 1+2", vec![], create(1, 2), None, machines(3))
 }
 
-/// The one service.
-pub fn service() -> Name {
-    name_of("web")
+fn creation_with_account() -> Scenario {
+    let before = vec![add_account(OLD_KEY)];
+    scenario("create with an account", before, create_with_account(1, 1), None, machines(2))
 }
 
-/// The deletion of the cluster.
-pub fn delete() -> Request {
-    Request::ClusterDelete { cluster: cluster(), idempotency_key: Some("delete".to_owned()) }
+fn deletion_with_account() -> Scenario {
+    let before = vec![add_account(OLD_KEY), create_with_account(1, 1)];
+    scenario("delete with an account", before, delete(), machines(2), None)
 }
 
-/// Another try of everything that failed.
-pub fn retry() -> Request {
-    Request::ClusterRetry { cluster: cluster(), idempotency_key: Some("retry".to_owned()) }
+/// Changes of an account that no cluster uses.
+fn of_accounts() -> Vec<Scenario> {
+    let added = || vec![add_account(OLD_KEY)];
+    vec![
+        scenario("account add", vec![], add_account(OLD_KEY), None, None),
+        scenario("account replace", added(), add_account(NEW_KEY), None, None),
+        scenario("account remove", added(), remove_account(), None, None),
+    ]
 }
 
-fn name_of(text: &str) -> Name {
-    text.parse().unwrap_or_else(|error| panic!("`{text}` is a name: {error}"))
-}
-
-fn create(control_planes: u32, workers: u32) -> Request {
-    let spec = ClusterSpec {
-        name: cluster(),
-        orchestrator: Orchestrator::Sim,
-        infrastructure: Infrastructure::Sim,
-        account: None,
-        version: None,
-        control_planes,
-        workers,
-        machine: MachineShape::default(),
-        labels: BTreeMap::new(),
+/// Another try of what has failed for good.
+fn after_a_failure() -> Vec<Scenario> {
+    let failed = |name: &str, before: Vec<Request>, refused: CallKind, end: Option<Standing>| Scenario {
+        refused: Some(refused),
+        ..scenario(&format!("retry after a failed {name}"), before, retry(), None, end)
     };
-    Request::ClusterCreate { spec, idempotency_key: Some("create".to_owned()) }
-}
-
-fn scale(control_planes: Option<u32>, workers: Option<u32>) -> Request {
-    Request::ClusterScale { cluster: cluster(), control_planes, workers, idempotency_key: Some("scale".to_owned()) }
-}
-
-fn service_spec(replicas: u32) -> ServiceSpec {
-    let secret = SecretFile { name: name_of("password"), value: Some(SecretString::new("hidden")), path: None };
-    ServiceSpec {
-        name: service(),
-        image: "sim/web:1".to_owned(),
-        command: vec![],
-        args: vec![],
-        env: BTreeMap::new(),
-        secrets: vec![secret],
-        files: vec![],
-        mode: Default::default(),
-        replicas,
-        resources: Default::default(),
-        ports: vec![],
-        mounts: vec![],
-        health: None,
-        constraints: vec![],
-        update: Default::default(),
-        labels: BTreeMap::new(),
-    }
-}
-
-fn create_service(replicas: u32) -> Request {
-    let source = ServiceSource::Spec(Box::new(service_spec(replicas)));
-    Request::ServiceCreate { cluster: cluster(), source, idempotency_key: Some("service-create".to_owned()) }
-}
-
-fn update_service(replicas: u32) -> Request {
-    let mut spec = service_spec(replicas);
-    spec.image = "sim/web:2".to_owned();
-    spec.secrets[0].value = Some(SecretString::new("changed"));
-    Request::ServiceUpdate {
-        cluster: cluster(),
-        spec: Box::new(spec),
-        expected_generation: None,
-        idempotency_key: Some("service-update".to_owned()),
-    }
-}
-
-fn scale_service(replicas: u32) -> Request {
-    let idempotency_key = Some("service-scale".to_owned());
-    Request::ServiceScale { cluster: cluster(), service: service(), replicas, idempotency_key }
-}
-
-fn delete_service() -> Request {
-    let idempotency_key = Some("service-delete".to_owned());
-    Request::ServiceDelete { cluster: cluster(), service: service(), idempotency_key }
+    vec![
+        failed("create", vec![create(1, 1)], CallKind::Create, machines(2)),
+        failed("scale", vec![create(1, 1), scale(None, Some(2))], CallKind::Prepare, machines(3)),
+        failed(
+            "service create",
+            vec![create(1, 1), create_service(1)],
+            CallKind::Deploy,
+            with_service(2, service_spec(1)),
+        ),
+        failed("delete", vec![create(1, 1), delete()], CallKind::Remove, None),
+    ]
 }

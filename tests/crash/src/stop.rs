@@ -3,14 +3,18 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use muster_engine::sim::{Call, Hook, Moment};
 use muster_store::{Batch, CommitError, Committed, NotApplied, Store};
 use musterd::journal::Journal;
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::{JoinError, spawn_blocking};
+
+/// How long a call takes that takes its time. Nothing else needs any, for writes and reads stop the paused clock.
+const A_WHILE: Duration = Duration::from_secs(1);
 
 /// Counts points from the moment in which it is armed.
 #[derive(Default)]
@@ -20,6 +24,12 @@ pub struct Stop {
     /// The point at which to stop, counted from 1; 0 is never.
     at: AtomicU64,
     stopped: Notify,
+    /// How many calls were begun that do more than to look.
+    steps: watch::Sender<u64>,
+    /// The one of them that takes its time, counted from 1; 0 is none.
+    slow_step: AtomicU64,
+    /// The number of its call, as soon as it has begun.
+    slow_call: Mutex<Option<u64>>,
     writes: AtomicU64,
     refused: Mutex<Range<u64>>,
     trace: Mutex<Vec<String>>,
@@ -31,6 +41,7 @@ impl Stop {
         self.points.store(0, Ordering::SeqCst);
         self.at.store(at.unwrap_or(0), Ordering::SeqCst);
         self.writes.store(0, Ordering::SeqCst);
+        self.steps.send_replace(0);
         self.armed.store(true, Ordering::SeqCst);
     }
 
@@ -86,8 +97,30 @@ impl Stop {
         }
     }
 
+    /// How many calls were begun since it was armed that do more than to look.
+    pub fn steps(&self) -> u64 {
+        *self.steps.borrow()
+    }
+
+    /// Lets the last of so many steps take a while to answer, and leaves all else as quick as ever: what is asked for when it has
+    /// begun comes in its middle.
+    pub fn take_time_at(&self, steps: u64) {
+        self.slow_step.store(steps, Ordering::SeqCst);
+    }
+
+    /// Returns when so many steps were begun. It hears of each as it begins: on a paused clock that calls do not move, whoever looks
+    /// from time to time sees nothing before everything has ended.
+    pub async fn until_steps(&self, steps: u64) {
+        // The sender is here, so it waits until then.
+        let _ = self.steps.subscribe().wait_for(|begun| *begun >= steps).await;
+    }
+
     fn lock_refused(&self) -> MutexGuard<'_, Range<u64>> {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_slow_call(&self) -> MutexGuard<'_, Option<u64>> {
+        self.slow_call.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock_trace(&self) -> MutexGuard<'_, Vec<String>> {
@@ -99,6 +132,16 @@ impl Stop {
 #[async_trait]
 impl Hook for Stop {
     async fn at(&self, moment: Moment, call: &Call) {
+        if moment == Moment::Before && !call.kind.is_observation() {
+            self.steps.send_modify(|steps| *steps += 1);
+            if self.steps() == self.slow_step.load(Ordering::SeqCst) {
+                *self.lock_slow_call() = Some(call.number);
+            }
+        }
+        let is_slow = *self.lock_slow_call() == Some(call.number);
+        if moment == Moment::After && is_slow {
+            tokio::time::sleep(A_WHILE).await;
+        }
         self.point(|| format!("{moment:?} call {call}")).await;
     }
 }
@@ -131,8 +174,6 @@ impl Journal for StoppingJournal {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use muster_protocol::InstanceId;
     use muster_store::OpenOptions;
     use musterd::journal::records::StoredInstance;

@@ -7,6 +7,8 @@ pub struct Count {
     pub points: u64,
     /// Outside calls.
     pub calls: u64,
+    /// Those of them that do more than to look.
+    pub steps: u64,
     /// Writes.
     pub writes: u64,
 }

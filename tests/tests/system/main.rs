@@ -12,6 +12,7 @@
 //! - `forms`: every verb that shows something, in every form of output
 //! - `disk`: a disk that fills up
 //! - `strangers`: ten thousand connections
+//! - `service_manager`: what systemd tells the daemon and hears from it
 //! - `logs`: the three forms of the log
 //! - `lab`: what they share
 
@@ -25,6 +26,7 @@ mod lab;
 mod logs;
 mod losses;
 mod refusals;
+mod service_manager;
 mod sim;
 mod strangers;
 mod templates;

@@ -1,6 +1,6 @@
 //! Ten thousand connections to a daemon with its usual limits: they cost little, and touch nobody else.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use muster_client::Client;
@@ -17,6 +17,9 @@ const CONNECTIONS: usize = 10_000;
 /// Connections of one user, if nothing else is configured.
 const ALLOWED: usize = 1024;
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Who takes no more for so long has taken what there is.
+const STEADY: Duration = Duration::from_secs(2);
+const POLL: Duration = Duration::from_millis(50);
 /// Far below what the largest frames of all connections would take.
 const MOST_MEMORY_MB: f64 = 200.0;
 
@@ -34,6 +37,21 @@ async fn send_half_a_frame(mut stream: UnixStream) -> Result<()> {
     stream.write_all(&u32::try_from(MAX_FRAME_BYTES)?.to_be_bytes()).await?;
     stream.write_all(&HALF).await?;
     std::future::pending().await
+}
+
+/// Waits until the daemon's memory has not grown for a while.
+async fn until_nothing_more_is_taken(pid: u32) -> Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    let (mut peak, mut since) = (0.0, Instant::now());
+    while since.elapsed() < STEADY {
+        ensure!(Instant::now() < deadline, "it still takes more: {peak:.0} MB");
+        tokio::time::sleep(POLL).await;
+        let now = Usage::of(pid)?.peak_mb;
+        if now > peak {
+            (peak, since) = (now, Instant::now());
+        }
+    }
+    Ok(())
 }
 
 async fn crowd(daemon: &Daemon) -> Result<()> {
@@ -54,8 +72,7 @@ async fn crowd(daemon: &Daemon) -> Result<()> {
             Err(error) => bail!("connection {} was met with: {error}", kept.len() + refused.len()),
         }
     }
-    // Whatever of it is taken is taken within this time.
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    until_nothing_more_is_taken(daemon.pid()?).await?;
     ensure!(kept.len() < ALLOWED && refused.len() > CONNECTIONS - ALLOWED, "{} were let in", kept.len());
     tokio::time::timeout(Duration::from_secs(1), client.whoami()).await.context("another session is touched")??;
     let usage = Usage::of(daemon.pid()?)?;

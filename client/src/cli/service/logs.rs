@@ -19,7 +19,7 @@ pub struct Logs {
     /// Go on with new lines as they come
     #[arg(short, long)]
     pub follow: bool,
-    /// Only the last so many lines [default: all]
+    /// Only the last so many lines of each container [default: all]
     #[arg(long, value_name = "N")]
     pub tail: Option<u32>,
     /// Show when each line was written

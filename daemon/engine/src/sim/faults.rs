@@ -49,6 +49,32 @@ pub enum CallKind {
     Logs,
 }
 
+impl CallKind {
+    /// Whether the call only looks at things all the time; all others are made because a plan has them as a step
+    /// (or, for `preflight` and `logs`, because a user asked).
+    pub const fn is_observation(self) -> bool {
+        match self {
+            Self::ObserveMachines | Self::ObserveOrchestrator => true,
+            Self::Preflight
+            | Self::Create
+            | Self::LookUp
+            | Self::Start
+            | Self::Remove
+            | Self::ListOwned
+            | Self::Prepare
+            | Self::Form
+            | Self::LookUpCluster
+            | Self::Join
+            | Self::LookUpNode
+            | Self::RemoveNode
+            | Self::Deploy
+            | Self::LookUpService
+            | Self::RemoveService
+            | Self::Logs => false,
+        }
+    }
+}
+
 /// One call from outside into the world.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Call {

@@ -15,7 +15,7 @@ use crate::context::ClusterContext;
 use crate::failure::Failure;
 use crate::handler::{Handler, Member, ServiceOrder};
 use crate::ledger::{Present, ResourceKey};
-use crate::observed::OrchestratorView;
+use crate::observed::{ObservedContainer, OrchestratorView};
 
 /// See the module.
 pub(super) struct SimHandler {
@@ -114,18 +114,19 @@ impl Handler for SimHandler {
             return Err(Failure::not_applied(ErrorCode::NotFound, message).permanent());
         }
         let containers = view.containers.into_iter().filter(|container| container.service == *service);
-        let mut lines: Vec<Result<LogLine, Failure>> = containers
-            .map(|container| {
-                let text = format!("{} is {} with image {}", container.name, container.phase, container.image);
-                let source = LogSource::Stdout;
-                Ok(LogLine { container: container.id, name: container.name, source, at: None, text })
-            })
-            .collect();
-        if let Some(tail) = tail.and_then(|tail| usize::try_from(tail).ok()) {
-            lines.drain(..lines.len().saturating_sub(tail));
-        }
+        let lines: Vec<Result<LogLine, Failure>> =
+            containers.flat_map(|container| last_lines(&container, tail)).map(Ok).collect();
         let written = stream::iter(lines);
         // Simulated services have nothing more to say.
         Ok(if follow { written.chain(stream::pending()).boxed() } else { written.boxed() })
     }
+}
+
+/// What a container has written, or the end of it.
+fn last_lines(container: &ObservedContainer, tail: Option<u32>) -> Vec<LogLine> {
+    let ObservedContainer { id, name, phase, image, .. } = container;
+    let texts = [format!("{name} has image {image}"), format!("{name} is {phase} with image {image}")];
+    let left_out = tail.map_or(0, |tail| texts.len().saturating_sub(usize::try_from(tail).unwrap_or(usize::MAX)));
+    let line = |text| LogLine { container: id.clone(), name: name.clone(), source: LogSource::Stdout, at: None, text };
+    texts.into_iter().skip(left_out).map(line).collect()
 }

@@ -21,7 +21,7 @@ use crate::services;
 /// Where the engine says which task a line is from.
 const TASK_DETAIL: &str = "com.docker.swarm.task.id";
 
-/// The service's output: the last `tail` lines, then new ones as they come if `follow`.
+/// The service's output: the last `tail` lines of each container, then new ones as they come if `follow`.
 pub(crate) async fn logs(
     cluster: &Arc<ClusterContext>,
     manager: &Engine,
