@@ -32,7 +32,7 @@ use crate::images::http;
 /// A word on the pipe lets it stay.
 const GUARD: &str = r#"docker-registry serve "$0" & read -r word || kill $!; wait $!"#;
 
-const START_LIMIT: Duration = Duration::from_secs(15);
+const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// A registry, as a process that ends with this value or with this program.
 pub struct Registry {

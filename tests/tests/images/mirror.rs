@@ -30,7 +30,7 @@ impl Engine {
             &["--entrypoint", "sh", "muster/machine:bookworm", "-c", &script],
         ];
         let engine = Self { container: docker(&arguments.concat()).await? };
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + Duration::from_secs(120);
         while engine.docker(&["version"]).await.is_err() {
             if Instant::now() >= deadline {
                 bail!("dockerd does not answer: {}", docker(&["logs", "--tail", "20", &engine.container]).await?);

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use muster_protocol::model::container::{ContainerInfo, ContainerPhase};
 use muster_protocol::model::event::{Event, EventKind};
 use muster_protocol::model::host::HostInfo;
@@ -22,7 +22,7 @@ use tokio::sync::Semaphore;
 static PLACES: Semaphore = Semaphore::const_new(2);
 
 /// How long anything that has to be seen from outside may take.
-pub const LIMIT: Duration = Duration::from_secs(60);
+pub const LIMIT: Duration = Duration::from_secs(300);
 const POLL: Duration = Duration::from_millis(100);
 
 /// A daemon and the registry for its machines.
@@ -110,6 +110,26 @@ impl Lab {
         docker(&[&["exec", &id], command].concat()).await
     }
 
+    /// Runs a command on a machine until it succeeds and prints what it should. What the orchestrator says may be
+    /// something else for a moment, or nothing at all: on a slow host its managers may elect a new leader at any time.
+    pub async fn on_machine_until(
+        &self,
+        cluster: &str,
+        machine: &str,
+        command: &[&str],
+        is_so: impl Fn(&str) -> bool,
+    ) -> Result<String> {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            let said = self.on_machine(cluster, machine, command).await;
+            match said {
+                Ok(said) if is_so(&said) => return Ok(said),
+                said if Instant::now() >= deadline => bail!("{machine} still says to {command:?}: {said:?}"),
+                _ => tokio::time::sleep(POLL).await,
+            }
+        }
+    }
+
     /// Runs a command in a copy of a service.
     pub async fn in_service(&self, cluster: &str, service: &str, command: &[&str]) -> Result<String> {
         let container = self.running(cluster, service).await?.into_iter().next();
@@ -139,7 +159,7 @@ impl Lab {
                 Ok((status, body)) if is_so(status, &body) => return Ok(body),
                 said if Instant::now() >= deadline => {
                     let (status, body) = said.with_context(|| format!("{service} cannot be fetched"))?;
-                    anyhow::bail!("{service} answers {status} to {path}: {body}");
+                    bail!("{service} answers {status} to {path}: {body}");
                 }
                 _ => tokio::time::sleep(POLL).await,
             }
@@ -180,12 +200,21 @@ impl Lab {
     }
 }
 
-/// The calls that events say were made, in order.
-pub fn steps_done(events: &[Event]) -> Vec<String> {
-    let mut steps: Vec<String> =
-        events.iter().filter(|event| event.kind == EventKind::StepDone).map(|event| event.message.clone()).collect();
-    steps.sort();
-    steps
+/// The calls that events say were made, in order. It is looked up what came of one that ended in doubt, which on a slow
+/// host may be any: the look-up does not count, and the call does, though it is not known to be done by its own word.
+pub fn calls_made(events: &[Event]) -> Vec<String> {
+    let of_kind = |kind| {
+        let of_kind = events.iter().filter(move |event| event.kind == kind).map(|event| event.message.clone());
+        of_kind.filter(|name| !name.starts_with("look up "))
+    };
+    let mut calls: Vec<String> = of_kind(EventKind::StepDone).collect();
+    for begun in of_kind(EventKind::StepStarted) {
+        if !calls.contains(&begun) {
+            calls.push(begun);
+        }
+    }
+    calls.sort();
+    calls
 }
 
 /// The calls of a plan, in order. What is only awaited is no call.

@@ -89,7 +89,10 @@ async fn what_makes_no_sense_is_refused_by_field() -> Result<()> {
 async fn as_nobody(daemon: &Daemon, folder: &Path, arguments: &[&str]) -> Result<Ended> {
     let program = folder.join("muster");
     if !program.exists() {
-        std::fs::copy(binary::path("muster")?, &program).context("cannot copy muster")?;
+        // By another program: if this one held the copy open for writing, a child that another test starts at the same
+        // time would hold it too, and then it cannot be run (ETXTBSY).
+        let copied = Command::new("cp").arg(binary::path("muster")?).arg(&program).status().await;
+        ensure!(copied.context("cannot run cp")?.success(), "cannot copy muster");
     }
     let mut command = Command::new("setpriv");
     command.args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"]).arg(program);
@@ -141,7 +144,7 @@ async fn a_second_daemon_on_the_same_state_is_refused_and_the_first_one_goes_on(
     daemon.kill()?;
     daemon.start_again().await?;
     let looked = |info: &ClusterInfo| info.observed_at.is_some();
-    daemon.cli().until(&["cluster", "info", "x"], Duration::from_secs(10), looked).await?;
+    daemon.cli().until(&["cluster", "info", "x"], Duration::from_secs(60), looked).await?;
     let scale = ["cluster", "scale", "x", "--workers", "3", "--wait"];
     let _: OperationInfo = daemon.cli().json(&scale).await?;
     let lost = daemon.cli().events(0).await?.into_iter().find(|event| event.kind == EventKind::Host);

@@ -74,7 +74,7 @@ async fn crowd(daemon: &Daemon) -> Result<()> {
     }
     until_nothing_more_is_taken(daemon.pid()?).await?;
     ensure!(kept.len() < ALLOWED && refused.len() > CONNECTIONS - ALLOWED, "{} were let in", kept.len());
-    tokio::time::timeout(Duration::from_secs(1), client.whoami()).await.context("another session is touched")??;
+    tokio::time::timeout(PATIENCE, client.whoami()).await.context("another session is touched")??;
     let usage = Usage::of(daemon.pid()?)?;
     println!("{CONNECTIONS} connections, {} let in: at most {:.0} MB", kept.len(), usage.peak_mb);
     ensure!(usage.peak_mb < MOST_MEMORY_MB, "{usage:?}");

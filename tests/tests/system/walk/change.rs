@@ -47,7 +47,8 @@ pub async fn a_change_that_does_not_work_is_withdrawn(lab: &Lab) -> Result<()> {
     let mut bad = good.spec.clone();
     // Asked for at a port of the machine itself where nobody listens: refused at once, wherever the tests run.
     bad.image = "127.0.0.1:9/no-such-image:1".to_owned();
-    bad.update.deadline_ms = 20_000;
+    // Long enough that the engine's refusal is seen before the time is out.
+    bad.update.deadline_ms = 60_000;
     let file = tempfile::NamedTempFile::new()?;
     std::fs::write(file.path(), serde_json::to_string(&bad)?)?;
     let path = file.path().to_string_lossy();

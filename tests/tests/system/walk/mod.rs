@@ -10,7 +10,7 @@ use anyhow::Result;
 use muster_protocol::model::operation::{OperationInfo, OperationPhase};
 use muster_protocol::model::plan::Plan;
 
-use crate::lab::{Lab, calls_of, files_with, steps_done, with_lab};
+use crate::lab::{Lab, calls_made, calls_of, files_with, with_lab};
 
 /// The cluster of this story.
 const DEMO: &str = "demo";
@@ -55,7 +55,7 @@ async fn delete_is_as_planned_and_total(lab: &Lab) -> Result<()> {
     let cursor = lab.cursor().await?;
     let operation = lab.delete(DEMO).await?;
     assert_eq!(operation.phase, OperationPhase::Succeeded);
-    assert_eq!(steps_done(&lab.cli().events(cursor).await?), calls_of(&plan));
+    assert_eq!(calls_made(&lab.cli().events(cursor).await?), calls_of(&plan));
     // The operation outlives its cluster.
     let id = operation.id.to_string();
     let kept: OperationInfo = lab.cli().json(&["operation", "info", &id]).await?;

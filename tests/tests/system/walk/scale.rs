@@ -10,7 +10,7 @@ use muster_protocol::model::service::ServiceInfo;
 use muster_tests::images::docker::docker;
 
 use super::DEMO;
-use crate::lab::{LIMIT, Lab, calls_of, steps_done};
+use crate::lab::{LIMIT, Lab, calls_made, calls_of};
 
 pub async fn workers_go_and_come(lab: &Lab) -> Result<()> {
     // What cannot be on fewer machines would hinder the service, not the cluster.
@@ -23,11 +23,13 @@ pub async fn workers_go_and_come(lab: &Lab) -> Result<()> {
         let operation: OperationInfo =
             lab.cli().json(&["cluster", "scale", DEMO, "--workers", &number, "--wait"]).await?;
         assert_eq!(operation.phase, OperationPhase::Succeeded);
-        assert_eq!(steps_done(&lab.cli().events(cursor).await?), calls_of(&plan));
+        assert_eq!(calls_made(&lab.cli().events(cursor).await?), calls_of(&plan));
         let hosts: Vec<HostInfo> = lab.cli().json(&["host", "list", "--cluster", DEMO]).await?;
         assert_eq!(hosts.len(), 1 + workers);
-        let nodes = lab.on_machine(DEMO, "control-plane-1", &["docker", "node", "ls", "-q"]).await?;
-        assert_eq!(nodes.lines().count(), 1 + workers, "no node is left behind");
+        // No node is left behind.
+        let nodes = ["docker", "node", "ls", "-q"];
+        let are_as_many = |listed: &str| listed.lines().count() == 1 + workers;
+        lab.on_machine_until(DEMO, "control-plane-1", &nodes, are_as_many).await?;
         let well = |info: &ServiceInfo| info.ready == 2 && info.wanted == 2;
         lab.cli().until(&["service", "info", "web", "--cluster", DEMO], LIMIT, well).await?;
     }
