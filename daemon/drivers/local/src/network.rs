@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::fs;
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
+use bollard::errors::Error;
 use bollard::models::{Ipam, IpamConfig, Network, NetworkCreateRequest, NetworkDisconnectRequest};
 use bollard::query_parameters::{
     InspectContainerOptions, InspectNetworkOptions, ListNetworksOptions, ListNetworksOptionsBuilder,
@@ -12,6 +14,7 @@ use muster_engine::context::ClusterContext;
 use muster_engine::failure::Failure;
 use muster_engine::ledger::{Facts, Present, ResourceKey};
 use muster_protocol::ErrorCode;
+use tokio::time::{Instant, sleep};
 
 use crate::LocalDriver;
 use crate::address::{Subnet, candidates, routed};
@@ -20,6 +23,9 @@ use crate::mark;
 
 const ROUTES: &str = "/proc/net/route";
 const BRIDGE_NAME: &str = "com.docker.network.bridge.name";
+/// How long the engine may take from making a network's bridge to listing the network.
+const LISTING_LAG: Duration = Duration::from_secs(5);
+const LISTING_POLL: Duration = Duration::from_millis(50);
 
 impl LocalDriver {
     pub(crate) async fn create_network(&self, cluster: &ClusterContext) -> Result<Present, Failure> {
@@ -37,16 +43,30 @@ impl LocalDriver {
                 // Somebody took it since we looked.
                 continue;
             }
-            if status(&error).is_some()
-                && let Some(present) = self.look_up_network(cluster).await?
-            {
-                // Another call of ours was faster: the bridge's name allows only one.
+            if let Some(present) = self.look_up_faster(cluster, &error).await? {
                 return Ok(present);
             }
             return Err(failure("create the network", error));
         }
         Err(Failure::not_applied(ErrorCode::Quota, "no subnet is left for the cluster's network in 10.213.0.0/16")
             .with_remedy("delete clusters, or routes and Docker networks in that range"))
+    }
+
+    /// The network, if ours was refused because another call of ours was faster: the bridge's name allows only one.
+    async fn look_up_faster(&self, cluster: &ClusterContext, error: &Error) -> Result<Option<Present>, Failure> {
+        if status(error).is_none() {
+            return Ok(None);
+        }
+        // The engine knows the bridge before it lists the network.
+        let patience = if says(error, "same bridge name") { LISTING_LAG } else { Duration::ZERO };
+        let deadline = Instant::now() + patience;
+        loop {
+            let found = self.look_up_network(cluster).await?;
+            if found.is_some() || Instant::now() >= deadline {
+                return Ok(found);
+            }
+            sleep(LISTING_POLL).await;
+        }
     }
 
     pub(crate) async fn look_up_network(&self, cluster: &ClusterContext) -> Result<Option<Present>, Failure> {

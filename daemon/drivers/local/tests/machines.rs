@@ -52,7 +52,7 @@ async fn a_machine_boots_lets_us_in_and_goes_without_a_trace() {
         assert_eq!(lab.driver.look_up(&lab.cluster, &ResourceKey::Network).await.unwrap(), Some(network.clone()));
 
         let session = lab.log_in(&access(&machine)).await;
-        let command = Command { name: "hostname", line: "hostname", stdin: "".into(), limit: Duration::from_secs(10) };
+        let command = Command { name: "hostname", line: "hostname", stdin: "".into(), limit: Duration::from_secs(60) };
         assert_eq!(session.run(command, &|_| ()).await.unwrap().lines, ["lab-worker-1"]);
 
         let owned = lab.driver.list_owned(lab.cluster.instance, Some(lab.cluster.cluster)).await.unwrap();

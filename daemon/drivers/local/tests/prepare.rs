@@ -39,7 +39,7 @@ async fn prepare(lab: &Lab, machine: &str, access: &MachineAccess) -> (Result<()
 
 async fn output(lab: &Lab, machine: &Present, line: &str) -> String {
     let session = lab.log_in(&access(machine)).await;
-    let command = Command { name: "look", line, stdin: "".into(), limit: Duration::from_secs(30) };
+    let command = Command { name: "look", line, stdin: "".into(), limit: Duration::from_secs(120) };
     let outcome = session.run(command, &|_| ()).await.unwrap().success("look").unwrap();
     session.close().await;
     outcome.lines.join("\n")
