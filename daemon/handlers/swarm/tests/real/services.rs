@@ -1,13 +1,16 @@
 //! Services, from the order to what is seen of them.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
-use futures::StreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _};
 use muster_engine::handler::Handler as _;
 use muster_engine::ledger::Facts;
 use muster_protocol::Name;
 use muster_protocol::model::container::ContainerPhase;
-use muster_protocol::model::service::{ConfigFile, Exposure, LogSource, Port, SecretFile, ServiceMode, ServiceSpec};
+use muster_protocol::model::service::{
+    ConfigFile, Exposure, LogLine, LogSource, Port, SecretFile, ServiceMode, ServiceSpec,
+};
 
 use crate::orders::{http_get, order, scene, secret, service};
 use crate::skip::docker_is_wanted;
@@ -135,4 +138,37 @@ async fn services_find_each_other_and_global_services_and_jobs_count_as_they_sho
         lines.into_iter().filter(|line| line.as_ref().is_ok_and(|line| line.text == "reached agent")).count(),
         2
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tail_of_the_output_is_that_of_each_container() {
+    if !docker_is_wanted("the_tail_of_the_output_is_that_of_each_container") {
+        return;
+    }
+    let scene = scene("tails").await;
+    let (members, handler) = (scene.members(), &scene.handler);
+    let command = "for line in one two three; do echo $line; done; exec sleep 1000";
+    let talker = order(ServiceSpec { replicas: 2, ..service("talker", command) });
+    let name = &talker.spec.name;
+    handler.deploy(members, &talker).await.unwrap();
+    scene.ready(name, 1, 2).await;
+
+    let logs = async |tail| {
+        let lines = handler.logs(members, name, false, tail).await.unwrap();
+        let lines: Vec<LogLine> = lines.try_collect().await.unwrap();
+        let mut said: Vec<String> = lines.into_iter().map(|line| format!("{} {}", line.name, line.text)).collect();
+        said.sort_unstable();
+        said
+    };
+    let everything = ["one", "three", "two"];
+    let everything = ["talker.1", "talker.2"].map(|copy| everything.map(|line| format!("{copy} {line}")));
+    // What a copy says comes to its engine a little later.
+    let deadline = Instant::now() + Duration::from_secs(120);
+    let mut said = logs(None).await;
+    while said != everything.concat() {
+        assert!(Instant::now() < deadline, "{said:?}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        said = logs(None).await;
+    }
+    assert_eq!(logs(Some(1)).await, ["talker.1 three", "talker.2 three"]);
 }
