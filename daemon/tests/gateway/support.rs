@@ -16,7 +16,7 @@ use muster_protocol::stream::{FrameReader, length_codec};
 use muster_protocol::{ClientFrame, Name, ServerFrame, codec, handshake};
 use musterd::clock::Clock;
 use musterd::config::{Config, Places};
-use musterd::daemon::{Daemon, DaemonError, Options};
+use musterd::daemon::{Daemon, Options};
 use musterd::kinds::Kinds;
 use musterd::kinds::built_in::BuiltIn;
 use tempfile::TempDir;
@@ -69,14 +69,6 @@ impl TestDaemon {
         Self { folder, world, config, daemon, metrics }
     }
 
-    /// Tries to start another daemon on the same state directory, with a socket of its own.
-    #[allow(dead_code, reason = "`tests/metrics.rs` has no rivals")]
-    pub async fn rival(&self) -> Result<Daemon, DaemonError> {
-        let mut config = self.config.clone();
-        config.socket.path = Some(self.folder.path().join("rival.sock"));
-        try_to_start(&self.folder, &config, &self.world, None).await
-    }
-
     pub fn socket(&self) -> PathBuf {
         self.daemon.socket().to_owned()
     }
@@ -94,15 +86,6 @@ impl TestDaemon {
 }
 
 async fn start(folder: &TempDir, config: &Config, world: &SimWorld, metrics: Option<PrometheusHandle>) -> Daemon {
-    try_to_start(folder, config, world, metrics).await.unwrap()
-}
-
-async fn try_to_start(
-    folder: &TempDir,
-    config: &Config,
-    world: &SimWorld,
-    metrics: Option<PrometheusHandle>,
-) -> Result<Daemon, DaemonError> {
     let places = Places {
         config: folder.path().join("none.toml"),
         state_dir: folder.path().join("state"),
@@ -114,7 +97,7 @@ async fn try_to_start(
     let kinds: Arc<dyn Kinds> = Arc::new(kinds);
     let (config, kinds) = (config.clone(), Box::pin(async { Ok(kinds) }));
     let options = Options { config, places, kinds, clock: Clock::system(), listener: None, metrics };
-    Daemon::start(options).await
+    Daemon::start(options).await.unwrap()
 }
 
 pub fn name(text: &str) -> Name {
