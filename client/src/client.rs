@@ -131,34 +131,31 @@ impl Client {
         let mut maybe_applied = false;
         let mut patience = self.patience();
         loop {
-            let error = match self.connection().await {
+            let error = match self.connection().await.inspect(|_| patience.connected()) {
                 Err(error) => error,
-                Ok(connection) => {
-                    patience.connected();
-                    match connection.call(request.clone()).await {
-                        Ok(Ok(response)) => return Ok(response),
-                        Ok(Err(error)) => {
-                            maybe_applied |= error.is_maybe_applied();
-                            if maybe_applied && is_before_key(&error) {
-                                return Err(with_key(perhaps_applied(error.into()), key));
-                            }
-                            if !is_passing(&error) || (repeat == Repeat::Never && maybe_applied) {
-                                return Err(with_key(error.into(), key));
-                            }
-                            self.discard(&connection).await;
-                            error.into()
+                Ok(connection) => match connection.call(request.clone()).await {
+                    Ok(Ok(response)) => return Ok(response),
+                    Ok(Err(error)) => {
+                        maybe_applied |= error.is_maybe_applied();
+                        if maybe_applied && is_before_key(&error) {
+                            return Err(with_key(perhaps_applied(error.into()), key));
                         }
-                        Err(CallError::Unsendable(error)) => return Err(error),
-                        Err(CallError::NotSent(lost)) => lost.into_error(maybe_applied),
-                        Err(CallError::Unanswered(lost)) => {
-                            maybe_applied = repeat != Repeat::Read;
-                            if repeat == Repeat::Never {
-                                return Err(lost.into_error(maybe_applied));
-                            }
-                            lost.into_error(maybe_applied)
+                        if !is_passing(&error) || (repeat == Repeat::Never && maybe_applied) {
+                            return Err(with_key(error.into(), key));
                         }
+                        self.discard(&connection).await;
+                        error.into()
                     }
-                }
+                    Err(CallError::Unsendable(error)) => return Err(error),
+                    Err(CallError::NotSent(lost)) => lost.into_error(maybe_applied),
+                    Err(CallError::Unanswered(lost)) => {
+                        maybe_applied = repeat != Repeat::Read;
+                        if repeat == Repeat::Never {
+                            return Err(lost.into_error(maybe_applied));
+                        }
+                        lost.into_error(maybe_applied)
+                    }
+                },
             };
             if !may_pass(&error) || !patience.pause().await {
                 return Err(if maybe_applied { with_key(perhaps_applied(error), key) } else { error });

@@ -15,9 +15,9 @@ use crate::template::Template;
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
 impl Catalog {
-    /// Reads the built-in templates, then every `*.yaml` and `*.yml` of the user's folder by name. A template of the user's takes the
-    /// place of a built-in one of the same name, and its origin says so. A broken file is reported in the
-    /// listing and skipped; a folder that does not exist holds no templates. Reads files, so not for async workers.
+    /// Reads the built-in templates, then every `*.yaml` and `*.yml` of the user's folder by name. A template of the
+    /// user's takes the place of a built-in one of the same name, and its origin says so. A broken file is reported in
+    /// the listing and skipped; a folder that does not exist holds no templates. Reads files, so not for async workers.
     pub fn load(user_dir: Option<&Path>) -> Self {
         let mut catalog = Self { templates: BTreeMap::new(), broken: Vec::new() };
         for (file, yaml) in BUILT_IN {

@@ -16,20 +16,9 @@ pub struct OperationRecord {
 }
 
 impl OperationRecord {
-    /// The services that it changed.
-    pub(crate) fn services_mut(&mut self) -> &mut [ServiceTarget] {
-        match &mut self.target {
-            Target::Cluster { .. } => &mut [],
-            Target::Services(targets) => targets,
-        }
-    }
-
     /// Which version of a service was asked for before, and is again if this is cancelled.
     pub fn before(&self, service: &Name) -> Option<&ServiceVersion> {
-        match &self.target {
-            Target::Cluster { .. } => None,
-            Target::Services(targets) => targets.iter().find(|target| target.name == *service)?.before.as_ref(),
-        }
+        self.target.services().iter().find(|target| target.name == *service)?.before.as_ref()
     }
 }
 
@@ -43,6 +32,23 @@ pub enum Target {
     },
     /// Services.
     Services(Vec<ServiceTarget>),
+}
+
+impl Target {
+    /// The services; none if it is the cluster.
+    pub fn services(&self) -> &[ServiceTarget] {
+        match self {
+            Self::Cluster { .. } => &[],
+            Self::Services(targets) => targets,
+        }
+    }
+
+    pub(crate) fn services_mut(&mut self) -> &mut [ServiceTarget] {
+        match self {
+            Self::Cluster { .. } => &mut [],
+            Self::Services(targets) => targets,
+        }
+    }
 }
 
 /// One service that an operation changed.

@@ -80,7 +80,7 @@ impl Actor for Supervisor {
         let arguments = (workshop.clone(), myself.clone());
         let (driver, _) = Actor::spawn_linked(None, DriverActor, arguments.clone(), myself.get_cell()).await?;
         let (handler, _) = Actor::spawn_linked(None, HandlerActor, arguments, myself.get_cell()).await?;
-        let looks = Looks::new(workshop.shared.pace.looks(), workshop.shared.clock.now());
+        let looks = Looks::new(workshop.shared.pace.looks, workshop.shared.clock.now());
         Ok(SupervisorState {
             workshop,
             current,

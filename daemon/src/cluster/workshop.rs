@@ -38,10 +38,8 @@ pub struct Pace {
     pub calls_per_cluster: usize,
     /// Calls under way at once for one account.
     pub calls_per_account: usize,
-    /// Between two looks at a cluster in which something is awaited.
-    pub look_when_busy: Duration,
-    /// Between two looks at a cluster in which all is well.
-    pub look_when_idle: Duration,
+    /// How often a cluster is looked at.
+    pub looks: LookPace,
     /// How long a shutdown waits for calls under way.
     pub drain: Duration,
 }
@@ -51,17 +49,9 @@ impl Default for Pace {
         Self {
             calls_per_cluster: 16,
             calls_per_account: 64,
-            look_when_busy: Duration::from_millis(500),
-            look_when_idle: Duration::from_secs(30),
+            looks: LookPace { when_busy: Duration::from_millis(500), when_idle: Duration::from_secs(30) },
             drain: Duration::from_secs(10),
         }
-    }
-}
-
-impl Pace {
-    /// How often a cluster is looked at.
-    pub fn looks(&self) -> LookPace {
-        LookPace { when_busy: self.look_when_busy, when_idle: self.look_when_idle }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use muster_driver_local::LocalOptions;
+use muster_engine::looks::LookPace;
 use muster_engine::sim::SimOptions;
 use muster_provision::PreparerOptions;
 
@@ -31,8 +32,10 @@ impl sections::Limits {
         Pace {
             calls_per_cluster: self.calls_per_cluster,
             calls_per_account: self.calls_per_account,
-            look_when_busy: Duration::from_millis(self.look_when_busy_ms),
-            look_when_idle: Duration::from_millis(self.look_when_idle_ms),
+            looks: LookPace {
+                when_busy: Duration::from_millis(self.look_when_busy_ms),
+                when_idle: Duration::from_millis(self.look_when_idle_ms),
+            },
             drain: Duration::from_millis(self.drain_ms),
         }
     }

@@ -94,9 +94,9 @@ impl ClusterState {
 
     /// How far the first service is that is not where an operation wants it.
     fn progress_of(&self, target: &Target) -> Option<String> {
-        let Target::Services(targets) = target else { return None };
         let seen = |name: &Name| self.observed.orchestrator.services.get(name);
-        let behind = targets.iter().filter_map(|target| seen(&target.name)).find(|seen| seen.ready < seen.wanted);
+        let behind =
+            target.services().iter().filter_map(|target| seen(&target.name)).find(|seen| seen.ready < seen.wanted);
         behind.map(ObservedService::progress)
     }
 

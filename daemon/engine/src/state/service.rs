@@ -105,7 +105,7 @@ impl ClusterState {
         for (name, seen) in ahead.collect::<Vec<_>>() {
             let Some(service) = self.services.get_mut(&name) else { continue };
             let before = std::mem::replace(&mut service.generation, seen + 1);
-            let targets = self.operations.values_mut().flat_map(|operation| operation.services_mut());
+            let targets = self.operations.values_mut().flat_map(|operation| operation.target.services_mut());
             for target in targets.filter(|target| target.name == name && target.generation == before) {
                 target.generation = seen + 1;
             }
