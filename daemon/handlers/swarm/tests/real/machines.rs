@@ -3,14 +3,13 @@
 
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::{Duration, Instant};
 
 use muster_engine::handler::Member;
 use muster_engine::ledger::MachineAccess;
 use muster_protocol::model::host::Role;
 
-use crate::LIMIT;
 use crate::certificates::Authority;
+use crate::patience::until;
 
 const LABEL: &str = "io.muster.test=swarm-handler";
 const IMAGE: &str = "muster/machine:bookworm";
@@ -67,16 +66,12 @@ impl Machines {
 
     /// Runs a command on a machine until it prints what it should.
     pub async fn run_until(&self, machine: &str, command: &str, is_so: impl Fn(&str) -> bool) -> String {
-        let deadline = Instant::now() + LIMIT;
-        loop {
+        until(&format!("{machine}: `{command}`"), async || {
             let ended = output("docker", &["exec", &self.container(machine), "sh", "-c", command]);
             let printed = String::from_utf8_lossy(&ended.stdout).trim().to_owned();
-            if ended.status.success() && is_so(&printed) {
-                return printed;
-            }
-            assert!(Instant::now() < deadline, "{machine}: `{command}`: {ended:?}");
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
+            if ended.status.success() && is_so(&printed) { Ok(printed) } else { Err(ended) }
+        })
+        .await
     }
 
     /// Takes a machine away without a word, as when a provider loses it.

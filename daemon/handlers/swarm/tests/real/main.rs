@@ -7,12 +7,12 @@ mod fields;
 mod machines;
 mod membership;
 mod orders;
+mod patience;
 mod services;
 #[path = "../../../../../tests/src/skip.rs"]
 mod skip;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use muster_engine::context::ClusterContext;
 use muster_engine::failure::Failure;
@@ -26,9 +26,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::certificates::Authority;
 use crate::machines::Machines;
-
-/// Far more than anything takes, even on a host that has other things to do.
-const LIMIT: Duration = Duration::from_secs(300);
+use crate::patience::until;
 
 /// A cluster's machines and the handler for it.
 struct Scene {
@@ -72,44 +70,32 @@ impl Scene {
 
     /// Observes until what is seen satisfies `enough`.
     async fn observe_until(&self, what: &str, enough: impl Fn(&OrchestratorView) -> bool) -> OrchestratorView {
-        let deadline = Instant::now() + LIMIT;
-        loop {
-            let seen = self.handler.observe(self.members()).await;
-            match seen {
-                Ok(view) if enough(&view) => return view,
-                seen => assert!(Instant::now() < deadline, "{what} was not seen in time: {seen:#?}"),
-            }
-            tokio::time::sleep(Duration::from_millis(300)).await;
-        }
+        until(what, async || match self.handler.observe(self.members()).await {
+            Ok(view) if enough(&view) => Ok(view),
+            seen => Err(seen),
+        })
+        .await
     }
 }
 
 /// Asks again while the answer is to try again later, as the daemon does: several managers on a slow host may elect a
 /// new leader at any time.
 async fn insist<T>(mut call: impl AsyncFnMut() -> Result<T, Failure>) -> T {
-    let deadline = Instant::now() + LIMIT;
-    loop {
-        match call().await {
-            Ok(answer) => return answer,
-            Err(failure) => {
-                assert!(failure.retry == Retry::Later && Instant::now() < deadline, "{failure}");
-            }
-        }
-        tokio::time::sleep(Duration::from_millis(300)).await;
-    }
+    until("the answer", async || call().await.map_err(only_for_now)).await
 }
 
 /// The refusal with this code. Asks again after any other that is not for good, for the same reason as [`insist`].
 async fn refusal<T: std::fmt::Debug>(code: ErrorCode, mut call: impl AsyncFnMut() -> Result<T, Failure>) -> Failure {
-    let deadline = Instant::now() + LIMIT;
-    loop {
+    until("the refusal", async || {
         let failure = call().await.unwrap_err();
-        if failure.code == code {
-            return failure;
-        }
-        assert!(failure.retry == Retry::Later && Instant::now() < deadline, "{failure}");
-        tokio::time::sleep(Duration::from_millis(300)).await;
-    }
+        if failure.code == code { Ok(failure) } else { Err(only_for_now(failure)) }
+    })
+    .await
+}
+
+fn only_for_now(failure: Failure) -> Failure {
+    assert_eq!(failure.retry, Retry::Later, "{failure}");
+    failure
 }
 
 fn spec(name: &str) -> ClusterSpec {

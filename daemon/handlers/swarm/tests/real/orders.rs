@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use muster_engine::handler::ServiceOrder;
 use muster_engine::observed::OrchestratorView;
@@ -11,8 +11,9 @@ use muster_protocol::model::host::Role::{ControlPlane, Worker};
 use muster_protocol::model::service::{SecretFile, ServiceMode, ServiceSpec};
 use muster_protocol::{Name, SecretString, ServiceId};
 
+use crate::Scene;
 use crate::machines::BUSYBOX;
-use crate::{LIMIT, Scene};
+use crate::patience::until;
 
 /// A service that runs this shell command.
 pub fn service(name: &str, command: &str) -> ServiceSpec {
@@ -74,14 +75,11 @@ impl Scene {
 
 /// What a web server answers. Asked until it does: a container runs before what is in it listens.
 pub async fn http_get(address: &str, port: u16) -> String {
-    let deadline = Instant::now() + LIMIT;
-    loop {
-        match try_http_get(address, port) {
-            Ok(answer) if !answer.is_empty() => return answer,
-            said => assert!(Instant::now() < deadline, "{address}:{port} does not answer: {said:?}"),
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    until(&format!("an answer of {address}:{port}"), async || match try_http_get(address, port) {
+        Ok(answer) if !answer.is_empty() => Ok(answer),
+        said => Err(said),
+    })
+    .await
 }
 
 fn try_http_get(address: &str, port: u16) -> std::io::Result<String> {

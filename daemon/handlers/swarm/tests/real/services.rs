@@ -1,7 +1,6 @@
 //! Services, from the order to what is seen of them.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use muster_engine::handler::Handler as _;
@@ -13,6 +12,7 @@ use muster_protocol::model::service::{
 };
 
 use crate::orders::{http_get, order, scene, secret, service};
+use crate::patience::until;
 use crate::skip::docker_is_wanted;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -163,12 +163,10 @@ async fn the_tail_of_the_output_is_that_of_each_container() {
     let everything = ["one", "three", "two"];
     let everything = ["talker.1", "talker.2"].map(|copy| everything.map(|line| format!("{copy} {line}")));
     // What a copy says comes to its engine a little later.
-    let deadline = Instant::now() + Duration::from_secs(120);
-    let mut said = logs(None).await;
-    while said != everything.concat() {
-        assert!(Instant::now() < deadline, "{said:?}");
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        said = logs(None).await;
-    }
+    until("all lines", async || {
+        let said = logs(None).await;
+        if said == everything.concat() { Ok(()) } else { Err(said) }
+    })
+    .await;
     assert_eq!(logs(Some(1)).await, ["talker.1 three", "talker.2 three"]);
 }
