@@ -35,12 +35,11 @@ impl Story<'_> {
             // A daemon that was started again has to look first. And what an operation does not cover has no end but this.
             let is_covered = phase == OperationPhase::Succeeded && end.is_some() && !self.is_retry();
             let patience = if is_permanent || is_covered { AFTER_LOOK } else { PATIENCE };
-            let _ = tokio::time::timeout(patience, process.until_standing(end)).await;
-            if process.stands(end) {
-                return Ok(false);
-            }
             // A deletion that has taken the majority already is beyond return, and the cluster says so.
-            if phase == OperationPhase::Cancelled && self.is_deletion() && process.has_lost_quorum() {
+            let may_be_lost = phase == OperationPhase::Cancelled && self.is_deletion();
+            let is_at_its_end = |process: &Process| process.stands(end) || may_be_lost && process.has_lost_quorum();
+            let _ = tokio::time::timeout(patience, process.until(is_at_its_end)).await;
+            if is_at_its_end(process) {
                 return Ok(false);
             }
         }
@@ -53,7 +52,7 @@ impl Story<'_> {
             None => return Err("another try has no operation".to_owned()),
         };
         // The cluster may be as asked for before its services are.
-        let _ = tokio::time::timeout(AFTER_LOOK, process.until_standing(end)).await;
+        let _ = tokio::time::timeout(AFTER_LOOK, process.until(|process| process.stands(end))).await;
         if phase == OperationPhase::Succeeded && process.stands(end) {
             return Ok(true);
         }
@@ -131,7 +130,7 @@ impl Story<'_> {
             if let Some(operation) = self.client.ask(process, &requests::clean_up()).await? {
                 self.until_ended(process, operation).await?;
             }
-            let gone = tokio::time::timeout(PATIENCE, process.until_standing(None)).await;
+            let gone = tokio::time::timeout(PATIENCE, process.until(|process| process.stands(None))).await;
             gone.map_err(|_| format!("the cluster does not go: {}", process.describe()))?;
         }
         let audit = self.world.audit(process.instance(), &[]);

@@ -4,7 +4,7 @@ use clap::Parser;
 use muster_crash::{Options, prove};
 
 /// The whole proof has more.
-const LEAST_POINTS: u64 = 8_000;
+const LEAST_POINTS: u64 = 13_000;
 
 /// Stops the daemon at every point, lets every call go wrong, fills the disk at every write, and counts what does not come out right.
 #[derive(Parser)]

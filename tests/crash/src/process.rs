@@ -123,9 +123,9 @@ impl Process {
             && wanted.services.iter().all(|service| runs(&cluster, service))
     }
 
-    /// Returns when that is so.
-    pub async fn until_standing(&self, wanted: Option<&Standing>) {
-        while !self.stands(wanted) {
+    /// Returns when this holds.
+    pub async fn until(&self, holds: impl Fn(&Self) -> bool) {
+        while !holds(self) {
             tokio::time::sleep(BETWEEN_LOOKS).await;
         }
     }

@@ -35,6 +35,8 @@ pub struct Totals {
     pub asked_again: u64,
     /// Those of them in which a refusal for good was mended by somebody, who tried again.
     pub helped: u64,
+    /// Those of them in which a deletion was cancelled when it had taken the majority already.
+    pub beyond_return: u64,
     /// Things left of what should be gone.
     pub orphans: usize,
     /// Things made twice.
@@ -50,16 +52,17 @@ pub struct Totals {
 impl Totals {
     /// Whether nothing at all went wrong.
     pub fn is_clean(&self) -> bool {
-        let Self { points, asked_again, helped, .. } = *self;
-        *self == Self { points, asked_again, helped, ..Self::default() }
+        let Self { points, asked_again, helped, beyond_return, .. } = *self;
+        *self == Self { points, asked_again, helped, beyond_return, ..Self::default() }
     }
 
     /// What people and programs had to do in these runs: everything else went by itself.
     pub fn help(&self) -> String {
-        let Self { asked_again, helped, .. } = self;
+        let Self { asked_again, helped, beyond_return, .. } = self;
         format!(
             "help: {asked_again} runs with a request refused at first and asked for again, \
-             {helped} runs with a refusal for good mended and tried again"
+             {helped} runs with a refusal for good mended and tried again, \
+             {beyond_return} runs with a deletion cancelled too late to be undone"
         )
     }
 
@@ -67,6 +70,7 @@ impl Totals {
         self.points += 1;
         self.asked_again += u64::from(verdict.asked_again);
         self.helped += u64::from(verdict.helped);
+        self.beyond_return += u64::from(verdict.beyond_return);
         self.orphans += verdict.orphans.len();
         self.duplicates += verdict.duplicates.len();
         self.wrong_deletes += verdict.wrong_deletes.len();

@@ -131,6 +131,7 @@ impl Story<'_> {
         let phase = self.tell(&process, life).await?;
         let end = self.scenario.end_after(phase);
         verdict.helped |= self.come_to_the_end(&process, phase, end, disturbance).await?;
+        verdict.beyond_return = process.has_lost_quorum();
         verdict.count = Count {
             points: self.stop.points(),
             calls: self.world.calls() - calls_before,

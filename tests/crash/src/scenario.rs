@@ -110,7 +110,7 @@ pub fn all() -> Vec<Scenario> {
     let deletions = deletions.map(|scenario| scenario.interrupted(Interruption::Delete));
     let cancellations = changes.iter().map(|scenario| scenario.interrupted(Interruption::Cancel));
     let others = [
-        creation().interrupted(Interruption::Retry),
+        creation_with_account().interrupted(Interruption::Retry),
         creation_with_account().interrupted(Interruption::ReplaceAccount),
         deletion_with_account().interrupted(Interruption::ReplaceAccount),
         deletion_with_account().interrupted(Interruption::RemoveAccount),

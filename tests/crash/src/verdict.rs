@@ -32,6 +32,8 @@ pub struct Verdict {
     pub asked_again: bool,
     /// Whether somebody had to mend the reason of a refusal for good, and try again.
     pub helped: bool,
+    /// Whether a deletion was cancelled when it had taken the majority already.
+    pub beyond_return: bool,
     /// The points of the disturbed life.
     pub trace: Vec<String>,
 }
