@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use muster_protocol::codec::{self, EncodeError, MAX_FRAME_BYTES};
-use muster_protocol::{ClientFrame, Error, Request, Response};
+use muster_protocol::{Asker, Error, Request, Response};
 
 use crate::ClientError;
+use crate::asker::frame;
 use crate::connection::{Connection, InFlight};
 use crate::pending::Lost;
 
@@ -30,10 +31,14 @@ impl From<EncodeError> for CallError {
 
 impl Connection {
     /// Asks and waits for the answer. Dropping the future cancels the request.
-    pub(crate) async fn call(self: &Arc<Self>, request: Request) -> Result<Result<Response, Error>, CallError> {
+    pub(crate) async fn call(
+        self: &Arc<Self>,
+        asker: Option<&Asker>,
+        request: Request,
+    ) -> Result<Result<Response, Error>, CallError> {
         let room = self.room().await;
         let id = self.pending.next_id();
-        let body = codec::encode(&ClientFrame::request(id, request))?;
+        let body = codec::encode(&frame(self.agreed.features, id, asker, request))?;
         let answer = self.pending.expect_answer(id).map_err(CallError::NotSent)?;
         let _cancels_on_drop = InFlight { connection: Arc::clone(self), id };
         self.say(&body, room);

@@ -1,18 +1,20 @@
 //! The client: one connection at a time, made anew when it is lost.
 
 use std::io;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use muster_protocol::request::IdempotencyKey;
-use muster_protocol::{Error, ErrorCode, Request, Response, Retry, StreamItem};
+use muster_protocol::{Asker, Error, ErrorCode, Principal, Request, Response, StreamItem};
 use tokio::sync::Mutex;
 
 use crate::call::CallError;
 use crate::connection::{Address, Connection};
 use crate::error::IDEMPOTENCY_KEY;
+use crate::passing::{is_passing, may_pass};
 use crate::patience::Patience;
 use crate::repeat::{Repeat, make_repeatable};
 use crate::watch::UntilLost;
@@ -20,7 +22,10 @@ use crate::{ClientError, ItemStream, default_socket};
 
 /// Talks to one daemon. Clones share the connection.
 #[derive(Clone)]
-pub struct Client(Arc<Shared>);
+pub struct Client {
+    shared: Arc<Shared>,
+    asker: Option<Arc<Asker>>,
+}
 
 struct Shared {
     address: Address,
@@ -105,7 +110,8 @@ impl Builder {
                 return Err(error);
             }
         };
-        Ok(Client(Arc::new(Shared { address, reconnect_for, window, current: Mutex::new(Some(connection)) })))
+        let shared = Shared { address, reconnect_for, window, current: Mutex::new(Some(connection)) };
+        Ok(Client { shared: Arc::new(shared), asker: None })
     }
 }
 
@@ -118,6 +124,25 @@ impl Client {
     /// Says more about how to connect.
     pub fn builder() -> Builder {
         Builder::default()
+    }
+
+    /// A client over the same connection whose requests are made on behalf of somebody else. The daemon refuses them with
+    /// `permission-denied` unless its configuration trusts the user of this process (`[access] trusted`).
+    #[must_use]
+    pub fn on_behalf_of(&self, principal: Principal) -> Self {
+        Self { shared: Arc::clone(&self.shared), asker: Some(Arc::new(Asker { principal, address: None })) }
+    }
+
+    /// The same, and the daemon's audit trail tells from which network address whoever it speaks for has asked. Without
+    /// [`Client::on_behalf_of`] it changes nothing.
+    #[must_use]
+    pub fn from_address(&self, address: IpAddr) -> Self {
+        let asker = self.asker.as_deref().map(|asker| Asker { address: Some(address), ..asker.clone() });
+        Self { shared: Arc::clone(&self.shared), asker: asker.map(Arc::new) }
+    }
+
+    pub(crate) fn asker(&self) -> Option<&Asker> {
+        self.asker.as_deref()
     }
 
     /// Makes any request that is answered with one answer, as the typed calls do. See the crate's page for what
@@ -133,7 +158,7 @@ impl Client {
         loop {
             let error = match self.connection().await.inspect(|_| patience.connected()) {
                 Err(error) => error,
-                Ok(connection) => match connection.call(request.clone()).await {
+                Ok(connection) => match connection.call(self.asker(), request.clone()).await {
                     Ok(Ok(response)) => return Ok(response),
                     Ok(Err(error)) => {
                         maybe_applied |= error.is_maybe_applied();
@@ -166,6 +191,10 @@ impl Client {
     /// Asks for any stream. Once it has begun it does not survive a lost connection, as those of the typed calls for
     /// operations and events do.
     pub fn stream(&self, request: Request) -> ItemStream<StreamItem> {
+        if request.is_duplex() {
+            let error = wrong_call(&request, "a stream that takes input");
+            return stream::iter([Err(error)]).boxed();
+        }
         if !request.is_stream() {
             let error = wrong_call(&request, "one answer");
             return stream::iter([Err(error)]).boxed();
@@ -175,39 +204,33 @@ impl Client {
 
     /// The present connection, or a new one. Tries once.
     pub(crate) async fn connection(&self) -> Result<Arc<Connection>, ClientError> {
-        let mut current = self.0.current.lock().await;
+        let mut current = self.shared.current.lock().await;
         if let Some(connection) = &*current
             && connection.pending.lost().is_none()
         {
             return Ok(Arc::clone(connection));
         }
         *current = None;
-        let connection = Connection::open(&self.0.address).await?;
+        let connection = Connection::open(&self.shared.address).await?;
         *current = Some(Arc::clone(&connection));
         Ok(connection)
     }
 
     /// Later calls use another connection than this one, whose daemon is about to go.
     pub(crate) async fn discard(&self, connection: &Arc<Connection>) {
-        let mut current = self.0.current.lock().await;
+        let mut current = self.shared.current.lock().await;
         if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, connection)) {
             *current = None;
         }
     }
 
     pub(crate) fn patience(&self) -> Patience {
-        Patience::new(self.0.reconnect_for)
+        Patience::new(self.shared.reconnect_for)
     }
 
     pub(crate) fn window(&self) -> u32 {
-        self.0.window
+        self.shared.window
     }
-}
-
-/// Whether the daemon says that it is starting or stopping, or that a part of it is. Unless it says that nobody knows, it
-/// has changed nothing, so anything may be asked again.
-pub(crate) fn is_passing(error: &Error) -> bool {
-    error.code == ErrorCode::Unavailable && error.retry == Retry::Later
 }
 
 /// Whether the daemon may have refused before it looked whether it has made the change already.
@@ -220,20 +243,6 @@ fn is_broken_off(error: &ClientError) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
     matches!(error, ClientError::Connect { source, .. }
         if matches!(source.kind(), BrokenPipe | ConnectionReset | UnexpectedEof))
-}
-
-/// Whether another try to connect and ask may go better.
-pub(crate) fn may_pass(error: &ClientError) -> bool {
-    match error {
-        ClientError::Connect { source, .. } => source.kind() != io::ErrorKind::PermissionDenied,
-        ClientError::Refused { .. } | ClientError::Lost { .. } => true,
-        ClientError::Remote(error) => is_passing(error),
-        ClientError::Handshake { .. }
-        | ClientError::VersionMismatch { .. }
-        | ClientError::Protocol { .. }
-        | ClientError::TooLarge { .. }
-        | ClientError::Encode { .. } => false,
-    }
 }
 
 /// A try of this change may have been heard, and the later tries failed in this way.

@@ -1,8 +1,12 @@
 //! Calls about clusters.
 
+use std::time::Duration;
+
+use muster_protocol::model::access::{AccessFile, AccessKind};
 use muster_protocol::model::cluster::{ClusterInfo, ClusterSpec, ClusterSummary};
 use muster_protocol::model::operation::OperationInfo;
 use muster_protocol::model::plan::{Plan, PlanChange};
+use muster_protocol::model::token::AccessRole;
 use muster_protocol::page::{Page, PageRequest};
 use muster_protocol::request::IdempotencyKey;
 use muster_protocol::{Name, Request, Response};
@@ -76,5 +80,40 @@ impl Client {
         key: Option<IdempotencyKey>,
     ) -> Result<OperationInfo, ClientError> {
         self.change(Request::ClusterRetry { cluster: cluster.clone(), idempotency_key: key }).await
+    }
+    /// Brings the machines to another version of the orchestrator, or to the recipe of the daemon's release.
+    pub async fn cluster_upgrade(
+        &self,
+        cluster: &Name,
+        version: Option<String>,
+        key: Option<IdempotencyKey>,
+    ) -> Result<OperationInfo, ClientError> {
+        self.change(Request::ClusterUpgrade { cluster: cluster.clone(), version, idempotency_key: key }).await
+    }
+
+    /// Gives the machines new certificates.
+    pub async fn cluster_renew(
+        &self,
+        cluster: &Name,
+        key: Option<IdempotencyKey>,
+    ) -> Result<OperationInfo, ClientError> {
+        self.change(Request::ClusterRenew { cluster: cluster.clone(), idempotency_key: key }).await
+    }
+
+    /// A file with which the caller's own tool reaches the cluster, with a new certificate. `None` takes the orchestrator's
+    /// own tool, the caller's role, and a day.
+    pub async fn cluster_access(
+        &self,
+        cluster: &Name,
+        kind: Option<AccessKind>,
+        role: Option<AccessRole>,
+        valid_for: Option<Duration>,
+    ) -> Result<AccessFile, ClientError> {
+        let (cluster, valid_seconds) = (cluster.clone(), valid_for.map(|lifetime| lifetime.as_secs()));
+        let request = Request::ClusterAccess { cluster, kind, role, valid_seconds };
+        let Response::Access(file) = self.request(request).await? else {
+            return Err(ClientError::unexpected("a file"));
+        };
+        Ok(*file)
     }
 }

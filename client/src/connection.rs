@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use muster_protocol::handshake::{self, HandshakeError};
+use muster_protocol::handshake::{self, Agreed, HandshakeError};
 use muster_protocol::hello::{Hello, Refusal};
 use muster_protocol::shared_writer::SharedWriter;
 use muster_protocol::stream::{FRAME_TIMEOUT, FrameReader, ReadError};
@@ -53,6 +53,8 @@ pub(crate) struct Connection {
     writer: Arc<Writer>,
     room: Arc<Semaphore>,
     pub(crate) pending: Arc<Pending>,
+    /// What both sides agreed on when they said hello.
+    pub(crate) agreed: Agreed,
     _closes_on_drop: DropGuard,
 }
 
@@ -63,7 +65,7 @@ impl Connection {
         let hello = Hello::of_this_build(&address.program);
         let connecting = timeout(address.connect_timeout, connect_when_there_is_room(&address.socket));
         let mut stream = connecting.await.map_err(|elapsed| failed(elapsed.into()))?.map_err(failed)?;
-        handshake::connect(&mut stream, &hello, address.connect_timeout)
+        let agreed = handshake::connect(&mut stream, &hello, address.connect_timeout)
             .await
             .map_err(|error| handshake_error(error, address, &hello))?;
 
@@ -73,7 +75,7 @@ impl Connection {
         let closing = CancellationToken::new();
         tokio::spawn(run(read_half, Arc::clone(&writer), EndOfConnection(Arc::clone(&pending)), closing.clone()));
         let room = Arc::new(Semaphore::new(MAX_UNWRITTEN_REQUESTS));
-        Ok(Arc::new(Self { writer, room, pending, _closes_on_drop: closing.drop_guard() }))
+        Ok(Arc::new(Self { writer, room, pending, agreed, _closes_on_drop: closing.drop_guard() }))
     }
 
     /// Waits for a place in the queue of requests.

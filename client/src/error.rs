@@ -87,7 +87,7 @@ pub enum ClientError {
 
 impl ClientError {
     /// The daemon sent another kind of thing than was asked for.
-    pub(crate) fn unexpected(wanted: &str) -> Self {
+    pub fn unexpected(wanted: &str) -> Self {
         Self::Protocol { message: format!("the daemon was asked for {wanted} and sent something else") }
     }
 

@@ -14,22 +14,13 @@
 //!
 //! ```no_run
 //! use futures::TryStreamExt;
-//! use muster_client::protocol::model::cluster::{ClusterSpec, Infrastructure, MachineShape, Orchestrator};
+//! use muster_client::protocol::model::cluster::{ClusterSpec, Infrastructure, Orchestrator};
 //! use muster_client::{Client, ClientError, default_socket};
 //!
 //! # async fn example() -> Result<(), ClientError> {
 //! let client = Client::connect(default_socket()).await?;
-//! let spec = ClusterSpec {
-//!     name: "demo".parse().expect("a valid name"),
-//!     orchestrator: Orchestrator::Swarm,
-//!     infrastructure: Infrastructure::Local,
-//!     account: None,
-//!     version: None,
-//!     control_planes: 1,
-//!     workers: 2,
-//!     machine: MachineShape::default(),
-//!     labels: Default::default(),
-//! };
+//! let name = "demo".parse().expect("a valid name");
+//! let spec = ClusterSpec { workers: 2, ..ClusterSpec::new(name, Orchestrator::Swarm, Infrastructure::Local) };
 //! let operation = client.cluster_create(spec, None).await?;
 //! let ended = client.wait(operation.id).await?;
 //! println!("{}: {}", ended.phase, ended.message);
@@ -43,6 +34,8 @@
 //! ```
 
 mod account;
+mod asker;
+mod audit;
 mod call;
 mod catalog;
 mod client;
@@ -50,22 +43,26 @@ mod cluster;
 mod connection;
 mod container;
 mod daemon;
+mod duplex;
 mod error;
 mod event;
 mod host;
 mod operation;
 mod pages;
+mod passing;
 mod patience;
 mod pending;
 mod repeat;
 mod service;
 mod socket;
 mod subscription;
+mod token;
 mod watch;
 
 pub use muster_protocol as protocol;
 
 pub use client::{Builder, Client};
+pub use duplex::{Duplex, DuplexInput};
 pub use error::ClientError;
 pub use event::EventQuery;
 pub use socket::default_socket;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use muster_protocol::credit::Credit;
 use muster_protocol::{Error, RequestId, Response, ServerBody, ServerFrame, StreamItem};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
@@ -38,12 +39,12 @@ pub(crate) enum StreamEvent {
 
 enum Waiter {
     Answer(oneshot::Sender<Result<Response, Error>>),
-    /// Has room for everything that the daemon was allowed to send.
-    Stream(mpsc::Sender<StreamEvent>),
+    /// Has room for everything that the daemon was allowed to send. The credit is what the daemon allows us to send.
+    Stream(mpsc::Sender<StreamEvent>, Credit),
 }
 
 #[derive(Default)]
-struct State {
+struct PendingState {
     last_id: RequestId,
     waiting: HashMap<RequestId, Waiter>,
     lost: Option<Lost>,
@@ -51,11 +52,11 @@ struct State {
 
 /// The requests in flight on one connection.
 #[derive(Default)]
-pub(crate) struct Pending(Mutex<State>);
+pub(crate) struct Pending(Mutex<PendingState>);
 
 impl Pending {
     /// Every section under the lock leaves the state whole, so a poisoned lock is as good.
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, PendingState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -74,10 +75,15 @@ impl Pending {
     }
 
     /// Waits for a stream of which at most `window` items are ever on their way.
-    pub(crate) fn expect_stream(&self, id: RequestId, window: u32) -> Result<mpsc::Receiver<StreamEvent>, Lost> {
+    pub(crate) fn expect_stream(
+        &self,
+        id: RequestId,
+        window: u32,
+        credit: Credit,
+    ) -> Result<mpsc::Receiver<StreamEvent>, Lost> {
         let room_for_the_end = 1;
         let (sender, receiver) = mpsc::channel(window as usize + room_for_the_end);
-        self.register(id, Waiter::Stream(sender))?;
+        self.register(id, Waiter::Stream(sender, credit))?;
         Ok(receiver)
     }
 
@@ -111,17 +117,20 @@ impl Pending {
                 }
                 return Ok(());
             }
-            (Waiter::Stream(_), ServerBody::Item(item)) => StreamEvent::Item(item),
-            (Waiter::Stream(_), ServerBody::End(result)) => StreamEvent::End(result),
-            (Waiter::Stream(_), ServerBody::Answer(Err(refusal))) => StreamEvent::End(Err(refusal)),
-            (Waiter::Stream(_), ServerBody::Answer(Ok(_))) => {
+            (Waiter::Stream(_, credit), ServerBody::Credit(items)) => {
+                return credit.grant(items).map_err(|error| Lost::Broken(error.to_string()));
+            }
+            (Waiter::Stream(..), ServerBody::Item(item)) => StreamEvent::Item(item),
+            (Waiter::Stream(..), ServerBody::End(result)) => StreamEvent::End(result),
+            (Waiter::Stream(..), ServerBody::Answer(Err(refusal))) => StreamEvent::End(Err(refusal)),
+            (Waiter::Stream(..), ServerBody::Answer(Ok(_))) => {
                 return Err(Lost::Broken("the daemon sent an answer to a request for a stream".to_owned()));
             }
-            (Waiter::Answer(_), ServerBody::Item(_) | ServerBody::End(_)) => {
+            (Waiter::Answer(_), ServerBody::Item(_) | ServerBody::End(_) | ServerBody::Credit(_)) => {
                 return Err(Lost::Broken("the daemon sent a stream to a request for an answer".to_owned()));
             }
         };
-        let Waiter::Stream(sender) = waiter else { return Ok(()) };
+        let Waiter::Stream(sender, _) = waiter else { return Ok(()) };
         let is_end = matches!(event, StreamEvent::End(_));
         match sender.try_send(event) {
             Ok(()) | Err(TrySendError::Closed(_)) => {}

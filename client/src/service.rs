@@ -97,7 +97,9 @@ impl Client {
         items
             .map(|item| match item? {
                 StreamItem::Log(line) => Ok(line),
-                StreamItem::Operation(_) | StreamItem::Event(_) => Err(ClientError::unexpected("a log line")),
+                StreamItem::Operation(_) | StreamItem::Event(_) | StreamItem::Exec(_) | StreamItem::Bytes(_) => {
+                    Err(ClientError::unexpected("a log line"))
+                }
             })
             .boxed()
     }

@@ -4,7 +4,7 @@ use futures::{Stream, stream};
 use muster_protocol::{Request, StreamItem};
 
 use crate::call::CallError;
-use crate::client::{is_passing, may_pass};
+use crate::passing::{is_passing, may_pass};
 use crate::patience::Patience;
 use crate::pending::{Lost, StreamEvent};
 use crate::subscription::Subscription;
@@ -106,7 +106,8 @@ impl<R: Resume> Watch<R> {
             none => {
                 let connection = self.client.connection().await?;
                 self.patience.connected();
-                let subscribed = connection.subscribe(self.resume.request(), self.client.window()).await;
+                let subscribed =
+                    connection.subscribe(self.client.asker(), self.resume.request(), self.client.window()).await;
                 none.insert(subscribed.map_err(unsubscribed)?)
             }
         };
@@ -123,7 +124,7 @@ impl<R: Resume> Watch<R> {
 }
 
 /// A stream changes nothing, so it does not matter whether the daemon saw the request.
-fn unsubscribed(error: CallError) -> ClientError {
+pub(crate) fn unsubscribed(error: CallError) -> ClientError {
     match error {
         CallError::NotSent(lost) | CallError::Unanswered(lost) => Lost::into_error(lost, false),
         CallError::Unsendable(error) => error,

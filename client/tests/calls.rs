@@ -130,9 +130,9 @@ async fn requests_to_a_daemon_that_does_not_read_are_held_back_instead_of_piling
     let (mut requests, mut cancels) = (0, 0);
     while let Some(frame) = peer.next().await {
         match frame.body {
-            ClientBody::Request(_) => requests += 1,
+            ClientBody::Request { .. } => requests += 1,
             ClientBody::Cancel => cancels += 1,
-            ClientBody::Credit(_) => panic!("{frame:?}"),
+            ClientBody::Credit(_) | ClientBody::Item(_) | ClientBody::RequestFrom { .. } => panic!("{frame:?}"),
         }
     }
     assert!(requests < 1_000, "{requests} were encoded: what the socket holds and a bounded queue");

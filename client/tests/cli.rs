@@ -14,7 +14,9 @@ use muster_client::protocol::model::operation::OperationPhase;
 use muster_client::protocol::page::{Page, PageRequest};
 use muster_client::protocol::request::ServiceSource;
 use muster_client::protocol::response::Whoami;
-use muster_client::protocol::{ClusterId, Error, ErrorCode, InstanceId, Request, Response, ServerFrame, Timestamp};
+use muster_client::protocol::{
+    ClusterId, Error, ErrorCode, InstanceId, Principal, Request, Response, ServerFrame, Timestamp,
+};
 use support::{Server, event, event_item, name, soon};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
@@ -206,7 +208,13 @@ async fn the_version_is_told_with_and_without_a_daemon() {
     let output = run(&server, "version", |mut peer| async move {
         let (id, _) = peer.request().await;
         let instance = InstanceId::from_u128(1);
-        let whoami = Whoami { uid: 0, role: "admin".to_owned(), daemon_version: "9.9.9".to_owned(), instance };
+        let whoami = Whoami {
+            principal: Principal::user("root"),
+            uid: 0,
+            role: "admin".to_owned(),
+            daemon_version: "9.9.9".to_owned(),
+            instance,
+        };
         peer.answer(id, Response::Whoami(whoami)).await;
     })
     .await;

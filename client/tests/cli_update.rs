@@ -24,6 +24,7 @@ fn service() -> ServiceInfo {
         phase: ServicePhase::Running,
         ready: 1,
         wanted: 1,
+        digest: None,
         endpoints: Vec::new(),
         created_at: Timestamp::from_millis(1),
         updated_at: Timestamp::from_millis(1),
@@ -68,7 +69,7 @@ async fn an_update_by_name_is_made_anew_of_what_somebody_else_has_changed_in_bet
             assert_eq!(request, Request::ServiceInfo { cluster: name("demo"), service: name("web") });
             let mut read = service();
             (read.generation, read.spec.replicas) = (generation, replicas);
-            read.spec.secrets = vec![SecretFile { name: name("token"), value: None, path: None }];
+            read.spec.secrets = vec![SecretFile::new(name("token"), None)];
             peer.answer(id, Response::Service(Box::new(read))).await;
             let (id, request) = peer.request().await;
             let Request::ServiceUpdate { spec, expected_generation, .. } = request else { panic!("{request:?}") };

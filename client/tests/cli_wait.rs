@@ -157,7 +157,7 @@ async fn ctrl_c_leaves_the_operation_running_and_says_how_to_come_back() {
     assert_eq!(soon("the end", child.wait()).await.unwrap().code(), Some(130));
     // Nothing was asked but the watch: no cancel.
     while let Some(frame) = peer.next().await {
-        let is_cancel = matches!(&frame.body, ClientBody::Request(request)
+        let is_cancel = matches!(&frame.body, ClientBody::Request { request, .. }
             if matches!(**request, Request::OperationCancel { .. }));
         assert!(!is_cancel, "{frame:?}");
     }

@@ -8,12 +8,14 @@ use std::fmt::Write;
 use std::{env, fs};
 
 use muster_client::protocol::model::cluster::ClusterSpec;
-use syn::{Attribute, Expr, Fields, File, GenericArgument, Item, ItemEnum, ItemStruct, Lit, Meta, PathArguments, Type};
+use syn::parse::{Parse, ParseStream};
+use syn::{Attribute, Expr, Fields, File, GenericArgument, Ident, Item, ItemEnum, ItemStruct, Lit, LitInt, LitStr};
+use syn::{Meta, PathArguments, Token, Type};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// What to show, in the order of the page: the source file and its title.
-const SOURCES: [(&str, &str); 16] = [
+const SOURCES: [(&str, &str); 19] = [
     ("model/cluster.rs", "Clusters"),
     ("model/plan.rs", "Plans"),
     ("model/service/mod.rs", "Services"),
@@ -28,8 +30,11 @@ const SOURCES: [(&str, &str); 16] = [
     ("model/operation.rs", "Operations"),
     ("model/event.rs", "Events"),
     ("model/account.rs", "Accounts and findings"),
+    ("model/token.rs", "Tokens"),
+    ("model/audit.rs", "The audit trail"),
     ("error.rs", "Errors and causes"),
     ("response.rs", "The caller"),
+    ("principal.rs", "Principals"),
 ];
 
 const HEAD: &str = "\
@@ -38,7 +43,8 @@ const HEAD: &str = "\
 # JSON and YAML
 
 What `-o json` and `-o yaml` print, and what YAML files say. Keys are camelCase; they are only ever added to, and a word
-of a list of words never changes its meaning. A key without a value is there and `null`. A key marked *optional* may be
+of a list of words never changes its meaning. A word of a later release than this command is shown as `unknown-<number>`.
+A key without a value is there and `null`. A key marked *optional* may be
 left out of a file.
 
 | command | prints |
@@ -55,6 +61,10 @@ left out of a file.
 | `account list`, `account add` | list of [AccountInfo](#accountinfo), [AccountInfo](#accountinfo) |
 | `account check` | [AccountCheck](#accountcheck) |
 | `account remove` | `removed`: the account's name |
+| `token list` | list of [TokenInfo](#tokeninfo) |
+| `token create` | `token`, the token itself, and `info`, a [TokenInfo](#tokeninfo) |
+| `token revoke` | `revoked`: the token's name |
+| `audit list`, `audit verify` | list of [AuditRecord](#auditrecord), [AuditVerification](#auditverification) |
 | `doctor` | list of [Finding](#finding) |
 | `whoami` | [Whoami](#whoami) |
 | `version` | `client` and `daemon`: versions, as text; the daemon's is null if it is not known, and `daemonError` says why |
@@ -110,6 +120,10 @@ fn page() -> String {
                 structure(&mut part, item);
             } else if let Item::Enum(item) = item {
                 words(&mut part, item);
+            } else if let Item::Macro(item) = item
+                && item.mac.path.is_ident("growing_words")
+            {
+                growing_words(&mut part, &item.mac.parse_body().unwrap());
             }
         }
         write!(page, "\n## {title}\n{part}").unwrap();
@@ -144,11 +158,50 @@ fn words(page: &mut String, item: &ItemEnum) {
             Fields::Unit => format!("`{word}`"),
             Fields::Unnamed(fields) => format!("`{word}:` {}", type_words(&fields.unnamed[0].ty)),
             Fields::Named(fields) => {
-                let keys = fields.named.iter().map(|field| format!("{}: …", field.ident.as_ref().unwrap()));
+                let keys = fields
+                    .named
+                    .iter()
+                    .map(|field| format!("{}: …", camel_case(&field.ident.as_ref().unwrap().to_string())));
                 format!("`{word}: {{{}}}`", keys.collect::<Vec<_>>().join(", "))
             }
         };
         writeln!(page, "| {form} | {} |", text(&variant.attrs).replace('|', "\\|")).unwrap();
+    }
+}
+
+/// An enum of words that later releases may add to, as `growing_words!` declares it.
+struct GrowingWords {
+    attributes: Vec<Attribute>,
+    name: Ident,
+    words: Vec<(Vec<Attribute>, LitStr)>,
+}
+
+impl Parse for GrowingWords {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let attributes = input.call(Attribute::parse_outer)?;
+        input.parse::<Token![pub]>()?;
+        input.parse::<Token![enum]>()?;
+        let name = input.parse()?;
+        let body;
+        syn::braced!(body in input);
+        let mut words = Vec::new();
+        while !body.is_empty() {
+            let about = body.call(Attribute::parse_outer)?;
+            body.parse::<Ident>()?;
+            body.parse::<Token![=]>()?;
+            body.parse::<LitInt>()?;
+            body.parse::<Token![=>]>()?;
+            words.push((about, body.parse()?));
+            body.parse::<Token![,]>()?;
+        }
+        Ok(Self { attributes, name, words })
+    }
+}
+
+fn growing_words(page: &mut String, item: &GrowingWords) {
+    write!(page, "\n### {}\n\n{}\n\n| word | meaning |\n|---|---|\n", item.name, text(&item.attributes)).unwrap();
+    for (about, word) in &item.words {
+        writeln!(page, "| `{}` | {} |", word.value(), text(about).replace('|', "\\|")).unwrap();
     }
 }
 
@@ -179,6 +232,8 @@ fn type_words(ty: &Type) -> String {
         ("Bytes", []) => "bytes (number; a file may also say `512Mi`)".to_owned(),
         ("CpuMillis", []) => "cores (such as `500m`; a file may also say `0.5`)".to_owned(),
         ("SecretString", []) => "secret text, shown as `(secret)`".to_owned(),
+        ("FileMode", []) => "a file's mode in octal (text such as `0400`)".to_owned(),
+        ("Health", []) => format!("{} or `none`", type_words(&syn::parse_quote!(HealthCheck))),
         ("Constraint", []) => "text (such as `role==worker`, `host!=worker-2`, `label.disk==ssd`)".to_owned(),
         (id, []) if id.ends_with("Id") => "id (UUID)".to_owned(),
         (other, []) => format!("[{other}](#{})", other.to_lowercase()),

@@ -41,12 +41,12 @@ struct Clusters {
 }
 
 /// Keeps a name for a cluster that is being written; gives it back when dropped.
-pub struct Reservation<'a> {
+pub struct NameReservation<'a> {
     board: &'a Board,
     name: Name,
 }
 
-impl Drop for Reservation<'_> {
+impl Drop for NameReservation<'_> {
     fn drop(&mut self) {
         self.board.write_clusters().reserved.remove(&self.name);
     }
@@ -54,13 +54,13 @@ impl Drop for Reservation<'_> {
 
 impl Board {
     /// Keeps a name for a new cluster, if it is free.
-    pub fn reserve(&self, name: &Name) -> Result<Reservation<'_>, Error> {
+    pub fn reserve(&self, name: &Name) -> Result<NameReservation<'_>, Error> {
         let mut clusters = self.write_clusters();
         if clusters.by_name.contains_key(name) || !clusters.reserved.insert(name.clone()) {
             return Err(Error::new(ErrorCode::AlreadyExists, format!("cluster `{name}` exists already"))
                 .with_remedy("choose another name, or see it with `muster cluster info`"));
         }
-        Ok(Reservation { board: self, name: name.clone() })
+        Ok(NameReservation { board: self, name: name.clone() })
     }
 
     /// Pins up a cluster's state, what is done about it, and the operations in it.
@@ -101,10 +101,16 @@ impl Board {
         self.read_clusters().by_id.get(&id).cloned()
     }
 
-    /// Clusters behind this name and id, in the order of names; at most `limit`.
-    pub fn page(&self, after: Option<&(Name, ClusterId)>, limit: usize) -> Vec<Arc<ClusterState>> {
+    /// Clusters behind this name and id whose names are wanted, in the order of names; at most `limit`.
+    pub fn page(
+        &self,
+        after: Option<&(Name, ClusterId)>,
+        limit: usize,
+        is_wanted: impl Fn(&Name) -> bool,
+    ) -> Vec<Arc<ClusterState>> {
         let clusters = self.read_clusters();
-        let found = clusters.by_name.values().filter_map(|id| clusters.by_id.get(id));
+        let wanted = clusters.by_name.iter().filter(|(name, _)| is_wanted(name));
+        let found = wanted.filter_map(|(_, id)| clusters.by_id.get(id));
         let behind = |pinned: &&Pinned| after.is_none_or(|(name, id)| order(pinned) > (name, *id));
         found.filter(behind).take(limit).map(|pinned| pinned.state.clone()).collect()
     }
@@ -138,13 +144,17 @@ impl Board {
         operations.get(&id).cloned().ok_or_else(|| Error::not_found("operation", id))
     }
 
-    /// Operations before this one, newest first.
-    pub fn operations(&self, cluster: Option<&Name>, before: Option<OperationId>, limit: usize) -> Vec<OperationInfo> {
+    /// Operations before this one on wanted clusters, newest first.
+    pub fn operations(
+        &self,
+        before: Option<OperationId>,
+        limit: usize,
+        is_wanted: impl Fn(&Name) -> bool,
+    ) -> Vec<OperationInfo> {
         let operations = self.operations.read().unwrap_or_else(PoisonError::into_inner);
         let newest_first = operations.values().rev();
-        let wanted = newest_first.filter(|info| {
-            before.is_none_or(|before| info.id < before) && cluster.is_none_or(|cluster| info.cluster == *cluster)
-        });
+        let wanted =
+            newest_first.filter(|info| before.is_none_or(|before| info.id < before) && is_wanted(&info.cluster));
         wanted.take(limit).cloned().collect()
     }
 
@@ -191,24 +201,16 @@ fn order(pinned: &Pinned) -> (&Name, ClusterId) {
 #[cfg(test)]
 mod tests {
     use muster_engine::desired::{ClusterRecord, Desired};
+    use muster_engine::recipe::Recipe;
+    use muster_engine::sim::{SimOptions, SimWorld};
     use muster_engine::state::Deadlines;
     use muster_protocol::Timestamp;
-    use muster_protocol::model::cluster::{ClusterPhase, ClusterSpec, Infrastructure, MachineShape, Orchestrator};
+    use muster_protocol::model::cluster::{ClusterPhase, ClusterSpec, Infrastructure, Orchestrator};
 
     use super::*;
 
     fn released(name: &str) -> Arc<ClusterState> {
-        let spec = ClusterSpec {
-            name: name.parse().unwrap(),
-            orchestrator: Orchestrator::Sim,
-            infrastructure: Infrastructure::Sim,
-            account: None,
-            version: None,
-            control_planes: 1,
-            workers: 0,
-            machine: MachineShape::default(),
-            labels: BTreeMap::new(),
-        };
+        let spec = ClusterSpec::new(name.parse().unwrap(), Orchestrator::Sim, Infrastructure::Sim);
         let record = ClusterRecord {
             id: ClusterId::generate(),
             desired: Desired { generation: 2, spec, absent: true },
@@ -218,8 +220,11 @@ mod tests {
             created_at: Timestamp::default(),
             removal_deadline: Some(Timestamp::default()),
             swept: false,
+            recipe: Recipe::default(),
+            renewal: 0,
         };
-        Arc::new(ClusterState::loaded(record, String::new(), Deadlines::default()))
+        let blueprint = SimWorld::new(SimOptions::default()).blueprint();
+        Arc::new(ClusterState::loaded(record, blueprint, Deadlines::default()))
     }
 
     #[test]
@@ -230,7 +235,7 @@ mod tests {
         board.publish(cluster.clone(), None);
         assert_eq!(board.reserve(name).err().map(|refusal| refusal.code), Some(ErrorCode::AlreadyExists));
         assert_eq!(board.cluster(name).unwrap().state.id(), cluster.id(), "it can be looked at, retried and deleted");
-        assert_eq!(board.page(None, 10).len(), 1);
+        assert_eq!(board.page(None, 10, |_| true).len(), 1);
         board.remove(cluster.id());
         assert!(board.reserve(name).is_ok());
     }

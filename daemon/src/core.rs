@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use metrics_exporter_prometheus::PrometheusHandle;
 use muster_engine::state::{ClusterState, Deadlines};
 use muster_protocol::{ClusterId, Error, InstanceId};
 use muster_store::{Batch, BatchError, CommitError, ReadError, Sealer, Store};
@@ -10,14 +11,17 @@ use ractor::{Actor, ActorRef, SpawnErr};
 use tokio::sync::RwLock;
 use tokio_util::sync::CancellationToken;
 
+use crate::app::App;
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::cluster::workshop::{Pace, Shared};
 use crate::fleet::{Fleet, FleetMessage};
 use crate::gateway::catalog::shelf::Shelf;
-use crate::gateway::context::{Context, Limits};
 use crate::gateway::idempotency;
-use crate::gateway::roles::Access;
+use crate::gateway::limits::Limits;
+use crate::gateway::policy::Policy;
+use crate::gateway::roles::Roles;
+use crate::gateway::token::book::TokenBook;
 use crate::journal::Journal;
 use crate::journal::load::load_all;
 use crate::journal::records::StoredInstance;
@@ -27,7 +31,7 @@ use crate::permits::Permits;
 use crate::provisioner::Provisioner;
 
 /// What a core is made of.
-pub struct Parts {
+pub struct CoreParts {
     /// The time.
     pub clock: Clock,
     /// The store, open.
@@ -45,7 +49,11 @@ pub struct Parts {
     /// How much is let in.
     pub limits: Limits,
     /// Who may do what.
-    pub access: Access,
+    pub roles: Roles,
+    /// What operators may do on the machines themselves.
+    pub policy: Policy,
+    /// The metrics of the process, if it records any.
+    pub metrics: Option<PrometheusHandle>,
     /// The user's own templates.
     pub catalog_dir: PathBuf,
     /// Where the store lies.
@@ -55,7 +63,7 @@ pub struct Parts {
 /// The running core.
 pub struct Core {
     /// What every operation of the gateway works with.
-    pub context: Arc<Context>,
+    pub app: Arc<App>,
     /// Supervises the clusters.
     pub fleet: ActorRef<FleetMessage>,
     /// Clusters as they were on disk, not supervised yet; see [`Core::resume`].
@@ -83,7 +91,7 @@ pub enum StartError {
 
 impl Core {
     /// Reads all clusters and pins them up: from here on reads are answered. [`Core::resume`] has them supervised.
-    pub async fn start(parts: Parts) -> Result<Self, StartError> {
+    pub async fn start(parts: CoreParts) -> Result<Self, StartError> {
         let instance = instance(&parts.store, parts.journal.as_ref()).await?;
         let board = Arc::new(Board::default());
         let shared = Shared {
@@ -98,12 +106,16 @@ impl Core {
         let (waiting, unreadable) = pin_up(&provisioner, &parts.store).await?;
         let (fleet, _) = Actor::spawn(None, Fleet, provisioner.clone()).await?;
         let recent_keys = idempotency::recent_keys(&parts.store, provisioner.shared.clock.now()).await?;
-        let context = Context {
+        let tokens = TokenBook::load(&parts.store).await?;
+        let app = App {
             provisioner,
             store: parts.store,
             fleet: fleet.clone(),
             shelf: Shelf::load(parts.catalog_dir),
-            access: parts.access,
+            roles: parts.roles,
+            policy: parts.policy,
+            tokens,
+            metrics: parts.metrics,
             keys: Permits::new(1),
             recent_keys,
             changes: Permits::new(parts.limits.changes_per_cluster),
@@ -113,7 +125,7 @@ impl Core {
             state_dir: parts.state_dir,
             stopping: CancellationToken::new(),
         };
-        Ok(Self { context: Arc::new(context), fleet, waiting, unreadable })
+        Ok(Self { app: Arc::new(app), fleet, waiting, unreadable })
     }
 
     /// Has every cluster supervised again that was on disk.

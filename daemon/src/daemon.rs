@@ -16,19 +16,20 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
+use crate::app::App;
 use crate::board::Board;
 use crate::clock::Clock;
-use crate::collector::Habits;
+use crate::collector::Schedule;
 use crate::config::{Config, Places};
 use crate::core::{self, Core};
 use crate::fleet::FleetMessage;
 use crate::gateway::actor::GatewayMessage;
-use crate::gateway::context::Context;
 use crate::gateway::listener::{ListenError, Listener};
 use crate::journal::load::newest_event;
 use crate::kinds::Kinds;
 use crate::own_events;
-use crate::root::{Parts, Root, RootMessage};
+use crate::root::{Root, RootMessage, RootParts};
+use crate::systemd::notify;
 
 /// What a daemon is started with.
 pub struct Options {
@@ -98,7 +99,7 @@ pub struct Daemon {
     failure: Arc<OnceLock<String>>,
     gateway: ActorRef<GatewayMessage>,
     fleet: ActorRef<FleetMessage>,
-    context: Arc<Context>,
+    app: Arc<App>,
     socket: PathBuf,
     metrics: Option<PrometheusHandle>,
 }
@@ -107,7 +108,7 @@ impl Daemon {
     /// Starts a daemon. When this returns it answers; supervisors of its clusters are still starting.
     pub async fn start(options: Options) -> Result<Self, DaemonError> {
         let Options { config, places, kinds, clock, listener, metrics } = options;
-        let state_dir = config.state_dir.clone().unwrap_or(places.state_dir);
+        let state_dir = config.state_dir_or_usual(&places);
         make_private(&state_dir)?;
         let kinds = tokio::spawn(kinds);
         let (store, report) = Store::open(state_dir.join("store"), store_options(&config)).await?;
@@ -118,7 +119,7 @@ impl Daemon {
         // Before clusters are loaded: who connects meanwhile waits for a moment rather than being refused.
         let listener = Listener::of_config(listener, &config.socket, &places.socket)?;
         let socket = listener.path.clone();
-        let core = Core::start(core::Parts {
+        let core = Core::start(core::CoreParts {
             clock: clock.clone(),
             store: store.clone(),
             journal: Arc::new(store.clone()),
@@ -127,7 +128,9 @@ impl Daemon {
             pace: config.limits.pace(),
             deadlines: config.deadlines.as_deadlines(),
             limits: config.limits.as_limits(),
-            access: config.access.as_access(),
+            metrics: metrics.clone(),
+            roles: config.access.as_roles(),
+            policy: config.policy.as_policy(),
             catalog_dir: config.catalog.dir.clone().unwrap_or(places.catalog),
             state_dir,
         });
@@ -141,16 +144,16 @@ impl Daemon {
             Some(opening_noted)
         };
         let store_ended = store_ended(store.stopped(), first_write);
-        let (fleet, context) = (core.fleet.clone(), core.context.clone());
+        let (fleet, app) = (core.fleet.clone(), core.app.clone());
         let failure = Arc::new(OnceLock::new());
         let (ready, started) = oneshot::channel();
-        let habits = Habits::from(&config);
-        let parts = Parts { core, listener, habits, metrics: metrics.clone(), failure: failure.clone(), ready };
+        let schedule = Schedule::from(&config);
+        let parts = RootParts { core, listener, schedule, metrics: metrics.clone(), failure: failure.clone(), ready };
         let (root, root_ended) = Actor::spawn(None, Root, parts).await?;
         let gateway = started.await.map_err(|_| DaemonError::Failed("the actors ended at once".to_owned()))?;
         tokio::spawn(end_with_the_store(store_ended, root.clone(), failure.clone()));
-        info!(socket = %socket.display(), instance = %context.provisioner.instance, "answering");
-        Ok(Self { root, root_ended, failure, gateway, fleet, context, socket, metrics })
+        info!(socket = %socket.display(), instance = %app.provisioner.instance, "answering");
+        Ok(Self { root, root_ended, failure, gateway, fleet, app, socket, metrics })
     }
 
     /// Where it answers.
@@ -160,17 +163,17 @@ impl Daemon {
 
     /// Which installation it is.
     pub fn instance(&self) -> InstanceId {
-        self.context.provisioner.instance
+        self.app.provisioner.instance
     }
 
     /// What readers see, for tests and figures.
     pub fn board(&self) -> &Board {
-        &self.context.provisioner.shared.board
+        &self.app.provisioner.shared.board
     }
 
     /// What every operation of the gateway works with; for tests and figures.
-    pub fn context(&self) -> Arc<Context> {
-        self.context.clone()
+    pub fn context(&self) -> Arc<App> {
+        self.app.clone()
     }
 
     /// The metrics of the process, if it records any.
@@ -187,7 +190,7 @@ impl Daemon {
 
     /// Stops in good order: accepts nothing more, ends sessions, lets calls under way end for a while, closes the store.
     pub async fn shutdown(self) {
-        let limit = self.context.provisioner.shared.pace.drain;
+        let limit = self.app.provisioner.shared.pace.drain;
         let longest = Some(limit + Duration::from_secs(1));
         if self.gateway.call(|reply| GatewayMessage::Stop(limit, reply), longest).await.is_err() {
             warn!("the gateway is gone already");
@@ -198,8 +201,8 @@ impl Daemon {
         if let Err(cause) = self.root.stop_and_wait(None, longest).await {
             error!(%cause, "the actors do not end; going all the same");
         }
-        own_events::note_stop(&self.context.store, &self.context.provisioner.shared.clock).await;
-        self.context.store.close().await;
+        own_events::note_stop(&self.app.store, &self.app.provisioner.shared.clock).await;
+        self.app.store.close().await;
         info!("stopped");
     }
 }
@@ -211,7 +214,7 @@ pub async fn run(options: Options, shutdown: impl Future<Output = ()>) -> Result
     tokio::select! {
         failed = daemon.failed() => {
             error!(cause = %failed, "a part of the daemon failed");
-            daemon.context.store.close().await;
+            daemon.app.store.close().await;
             return Err(failed);
         }
         () = shutdown => {}
@@ -222,13 +225,6 @@ pub async fn run(options: Options, shutdown: impl Future<Output = ()>) -> Result
     Ok(())
 }
 
-/// Tells systemd, if it started us.
-pub(crate) fn notify(state: &[sd_notify::NotifyState<'_>]) {
-    if let Err(cause) = sd_notify::notify(state) {
-        warn!(%cause, "cannot tell systemd");
-    }
-}
-
 /// Makes a directory that nobody else can enter, if there is none.
 pub fn make_private(dir: &Path) -> Result<(), DaemonError> {
     use std::os::unix::fs::DirBuilderExt;
@@ -236,7 +232,7 @@ pub fn make_private(dir: &Path) -> Result<(), DaemonError> {
     made.map_err(|source| DaemonError::StateDir { path: dir.to_owned(), source })
 }
 
-fn store_options(config: &Config) -> OpenOptions {
+pub(crate) fn store_options(config: &Config) -> OpenOptions {
     OpenOptions {
         cache_bytes: config.store.cache_mib << 20,
         exports_kept: config.store.exports_kept,
@@ -275,7 +271,7 @@ async fn end_with_the_store(
 }
 
 /// systemd's credential goes before a file of our own.
-fn key_source(config: &Config, state_dir: &Path) -> KeySource {
+pub(crate) fn key_source(config: &Config, state_dir: &Path) -> KeySource {
     if let Some(file) = &config.store.key_file {
         return KeySource::KeyFile(file.clone());
     }

@@ -3,6 +3,7 @@
 //! A request's way: socket → [`gateway`] → [`cluster::supervisor`] → planner (`muster-engine`) →
 //! [`cluster::driver`] or [`cluster::handler`] → [`journal`]. And back: journal → event → gateway → client.
 
+pub mod app;
 pub mod board;
 pub mod clock;
 pub mod cluster;
@@ -17,8 +18,11 @@ pub mod kinds;
 mod own_events;
 pub mod permits;
 pub mod provisioner;
+pub mod recover;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "test code, though not in a test function")]
 mod reference;
 pub mod root;
+mod systemd;
 pub mod telemetry;
+pub mod upkeep;

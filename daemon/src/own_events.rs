@@ -41,8 +41,8 @@ pub async fn note_stop(store: &Store, clock: &Clock) {
 }
 
 fn tell(batch: &mut Batch, clock: &Clock, message: String) -> Result<(), BatchError> {
-    let (cluster, operation, service, cause) = (None, None, None, None);
+    let (cluster, operation, service, who, cause) = (None, None, None, None, None);
     let kind = EventKind::Daemon;
-    batch.append_event(&StoredEvent { at: clock.now(), kind, cluster, operation, service, message, cause })?;
+    batch.append_event(&StoredEvent { at: clock.now(), kind, cluster, operation, service, who, message, cause })?;
     Ok(())
 }

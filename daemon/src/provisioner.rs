@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use muster_engine::blueprint::Blueprint;
 use muster_engine::context::{ClusterContext, Material};
 use muster_engine::desired::ClusterRecord;
 use muster_engine::driver::Driver;
 use muster_engine::failure::Failure;
-use muster_engine::state::{ClusterState, Deadlines};
+use muster_engine::options;
+use muster_engine::state::{ClusterState, Deadlines, NewKeys};
 use muster_protocol::model::account::Finding;
 use muster_protocol::model::cluster::{ClusterSpec, Infrastructure};
 use muster_protocol::{ClusterId, Error, ErrorCode, InstanceId, Name, Retry};
@@ -73,10 +75,25 @@ impl Provisioner {
 
     /// Whether a new cluster could be made as it is asked for: kinds, account, image, capacity. Changes nothing.
     pub async fn preflight(&self, spec: &ClusterSpec) -> Result<(), Error> {
-        self.kinds.preparer(spec.orchestrator, spec.infrastructure)?.validate(spec)?;
+        let preparer = self.kinds.preparer(spec.orchestrator, spec.infrastructure)?;
         let (infrastructure, account) = (spec.infrastructure, spec.account.as_ref());
         let driver = self.driver(infrastructure, account).await?;
+        options::check(spec, &[preparer.options(), driver.options()].concat())?;
+        preparer.validate(spec)?;
+        preparer.preflight(spec, &driver.machine_networks()).await?;
         self.look(infrastructure, account, driver.preflight(spec)).await?.map_err(as_error)
+    }
+
+    /// Whether an orchestrator can be as it is asked for, as far as that can be said without asking anybody.
+    pub fn validate(&self, spec: &ClusterSpec) -> Result<(), Error> {
+        self.kinds.preparer(spec.orchestrator, spec.infrastructure)?.validate(spec)
+    }
+
+    /// The same, and whether the places that it comes from have it.
+    pub async fn validate_with_places(&self, spec: &ClusterSpec) -> Result<(), Error> {
+        let preparer = self.kinds.preparer(spec.orchestrator, spec.infrastructure)?;
+        preparer.validate(spec)?;
+        preparer.preflight(spec, &[]).await
     }
 
     /// What looks at everything that an account needs finds.
@@ -107,9 +124,17 @@ impl Provisioner {
         self.kinds.preparer(spec.orchestrator, spec.infrastructure)?.material(spec).map_err(as_error)
     }
 
-    /// What a prepared machine of this cluster has.
-    pub fn recipe(&self, spec: &ClusterSpec) -> Result<String, Error> {
-        Ok(self.kinds.preparer(spec.orchestrator, spec.infrastructure)?.recipe(spec))
+    /// Whether the machines of a cluster whose keys are lost can be given new ones.
+    pub fn new_keys(&self, spec: &ClusterSpec, driver: &dyn Driver) -> Result<NewKeys, Error> {
+        let preparer = self.kinds.preparer(spec.orchestrator, spec.infrastructure)?;
+        let are_possible = driver.gives_keys_anew() && preparer.takes_keys_anew();
+        Ok(if are_possible { NewKeys::Possible } else { NewKeys::Impossible })
+    }
+
+    /// What the kinds of this cluster say about it.
+    pub fn blueprint(&self, spec: &ClusterSpec, driver: Arc<dyn Driver>) -> Result<Blueprint, Error> {
+        let recipes = self.kinds.preparer(spec.orchestrator, spec.infrastructure)?;
+        Ok(Blueprint { needs: driver, recipes, rollout: self.kinds.rollout(spec.orchestrator)? })
     }
 
     /// The limits in time for clusters on the infrastructure of this driver.
@@ -146,10 +171,12 @@ impl Provisioner {
     pub async fn assemble(&self, parts: StoredParts) -> Result<ClusterState, Error> {
         let spec = &parts.record.desired.spec;
         let driver = self.driver(spec.infrastructure, spec.account.as_ref()).await?;
-        let (recipe, deadlines) = (self.recipe(spec)?, self.deadlines_with(driver.as_ref()));
-        let mut state = ClusterState::loaded(parts.record, recipe, deadlines);
+        let deadlines = self.deadlines_with(driver.as_ref());
+        let blueprint = self.blueprint(spec, driver)?;
+        let mut state = ClusterState::loaded(parts.record, blueprint, deadlines);
         state.ledger = parts.ledger.into();
         state.services = parts.services.into();
+        state.kept = parts.kept.into();
         state.operations = parts.operations;
         Ok(state)
     }
@@ -182,6 +209,9 @@ pub fn as_error(failure: Failure) -> Error {
     error.remedy = failure.remedy;
     if failure.retry == Retry::Later {
         error = error.retry_later();
+    }
+    if let Some(field) = failure.field {
+        error = error.with_detail("field", field);
     }
     if let Some(code) = failure.provider_code {
         error = error.with_detail("providerCode", code);

@@ -19,12 +19,12 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::sync::oneshot;
 
 use crate::board::Board;
-use crate::collector::Habits;
+use crate::collector::Schedule;
 use crate::collector::actor::Collector;
 use crate::core::Core;
-use crate::daemon::notify;
 use crate::gateway::actor::{Gateway, GatewayMessage};
 use crate::gateway::listener::Listener;
+use crate::systemd::notify;
 
 /// How often metrics are tidied up.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -51,13 +51,13 @@ pub enum RootMessage {
 pub struct Root;
 
 /// What the tree is made from.
-pub struct Parts {
+pub struct RootParts {
     /// The fleet, running, and what all share.
     pub core: Core,
     /// The socket.
     pub listener: Listener,
     /// What the collector does how often.
-    pub habits: Habits,
+    pub schedule: Schedule,
     /// The metrics of the process.
     pub metrics: Option<PrometheusHandle>,
     /// Where the cause is left if the tree fails.
@@ -76,16 +76,20 @@ pub struct RootState {
 impl Actor for Root {
     type Msg = RootMessage;
     type State = RootState;
-    type Arguments = Parts;
+    type Arguments = RootParts;
 
-    async fn pre_start(&self, myself: ActorRef<Self::Msg>, parts: Parts) -> Result<Self::State, ActorProcessingErr> {
-        let Parts { mut core, listener, habits, metrics, failure, ready } = parts;
+    async fn pre_start(
+        &self,
+        myself: ActorRef<Self::Msg>,
+        parts: RootParts,
+    ) -> Result<Self::State, ActorProcessingErr> {
+        let RootParts { mut core, listener, schedule, metrics, failure, ready } = parts;
         let cell = myself.get_cell();
         core.fleet.link(cell.clone());
-        let context = core.context.clone();
+        let context = core.app.clone();
         let board = context.provisioner.shared.board.clone();
         let (gateway, _) = Actor::spawn_linked(None, Gateway, (context.clone(), listener), cell.clone()).await?;
-        Actor::spawn_linked(None, Collector, (context, habits), cell).await?;
+        Actor::spawn_linked(None, Collector, (context, schedule), cell).await?;
         // The gateway answers already, from the board; supervisors start behind it.
         core.resume();
         // Without a receiver the start was given up, and the tree ends with its handle.

@@ -27,7 +27,7 @@ fn largest_spec() -> ServiceSpec {
     spec.ports.clear();
     spec.mounts.clear();
     let with_file = |bytes| {
-        let files = vec![ConfigFile { path: "/etc/large".to_owned(), content: "x".repeat(bytes) }];
+        let files = vec![ConfigFile::new("/etc/large", &"x".repeat(bytes))];
         ServiceSpec { files, ..spec.clone() }
     };
     let most = (0..validate::MAX_SERVICE_BYTES).rev().find(|bytes| validate::service(&with_file(*bytes)).is_ok());
@@ -43,7 +43,7 @@ fn longest_cause() -> Cause {
 
 #[test]
 fn the_largest_service_fits_with_its_last_good_version_and_the_longest_cause() {
-    let version = ServiceVersion { spec: largest_spec(), secrets_version: 7 };
+    let version = ServiceVersion { digest: Some("x".repeat(100)), ..ServiceVersion::new(largest_spec(), 7) };
     let service = ServiceRecord {
         id: ServiceId::from_u128(0x5e),
         generation: 4,
@@ -74,6 +74,7 @@ fn an_event_holds_the_longest_cause_twice() {
         cluster: None,
         operation: None,
         service: None,
+        who: None,
         message: cause.message.clone(),
         cause: Some(cause),
     };

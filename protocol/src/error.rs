@@ -6,128 +6,61 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
+use crate::growing::growing_words;
 
-/// What went wrong, as a stable word. Append-only: scripts match on it. `docs/errors.md` explains each.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ErrorCode {
-    /// The request itself is wrong; nothing was changed.
-    InvalidArgument,
-    /// The named thing does not exist.
-    NotFound,
-    /// The name is taken.
-    AlreadyExists,
-    /// This orchestrator or infrastructure cannot do what was asked; nothing was changed.
-    Unsupported,
-    /// The caller's role does not allow it.
-    PermissionDenied,
-    /// It contradicts the present state, for example a service on a cluster that is being deleted.
-    Conflict,
-    /// The same idempotency key came with another request.
-    IdempotencyMismatch,
-    /// A limit of this daemon is reached; try again later.
-    Busy,
-    /// The daemon is starting, stopping or gone.
-    Unavailable,
-    /// The peer broke the protocol.
-    Protocol,
-    /// No protocol version is known to both sides.
-    VersionMismatch,
-    /// A mistake in Muster itself.
-    Internal,
-    /// The store could not write; the change was not made.
-    Store,
-    /// The infrastructure refused for want of quota or capacity.
-    Quota,
-    /// The infrastructure or orchestrator asked to slow down.
-    Throttled,
-    /// The account's credentials were refused.
-    Credentials,
-    /// The infrastructure refused for another reason.
-    Provider,
-    /// The infrastructure or orchestrator did not answer.
-    Unreachable,
-    /// A machine could not be prepared.
-    Preparation,
-    /// The orchestrator refused or failed.
-    Orchestrator,
-    /// A service did not become healthy in its time.
-    Unhealthy,
-    /// The deadline passed.
-    DeadlineExceeded,
-    /// It was cancelled.
-    Cancelled,
-    /// Another operation took its place.
-    Superseded,
-    /// The control plane lost its quorum; no automatic repair is safe.
-    QuorumLost,
-}
-
-impl ErrorCode {
-    /// Every code, in the order in which they were added.
-    pub const ALL: [Self; 25] = [
-        Self::InvalidArgument,
-        Self::NotFound,
-        Self::AlreadyExists,
-        Self::Unsupported,
-        Self::PermissionDenied,
-        Self::Conflict,
-        Self::IdempotencyMismatch,
-        Self::Busy,
-        Self::Unavailable,
-        Self::Protocol,
-        Self::VersionMismatch,
-        Self::Internal,
-        Self::Store,
-        Self::Quota,
-        Self::Throttled,
-        Self::Credentials,
-        Self::Provider,
-        Self::Unreachable,
-        Self::Preparation,
-        Self::Orchestrator,
-        Self::Unhealthy,
-        Self::DeadlineExceeded,
-        Self::Cancelled,
-        Self::Superseded,
-        Self::QuorumLost,
-    ];
-
-    /// The word that JSON, logs and the command line show.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::InvalidArgument => "invalid-argument",
-            Self::NotFound => "not-found",
-            Self::AlreadyExists => "already-exists",
-            Self::Unsupported => "unsupported",
-            Self::PermissionDenied => "permission-denied",
-            Self::Conflict => "conflict",
-            Self::IdempotencyMismatch => "idempotency-mismatch",
-            Self::Busy => "busy",
-            Self::Unavailable => "unavailable",
-            Self::Protocol => "protocol",
-            Self::VersionMismatch => "version-mismatch",
-            Self::Internal => "internal",
-            Self::Store => "store",
-            Self::Quota => "quota",
-            Self::Throttled => "throttled",
-            Self::Credentials => "credentials",
-            Self::Provider => "provider",
-            Self::Unreachable => "unreachable",
-            Self::Preparation => "preparation",
-            Self::Orchestrator => "orchestrator",
-            Self::Unhealthy => "unhealthy",
-            Self::DeadlineExceeded => "deadline-exceeded",
-            Self::Cancelled => "cancelled",
-            Self::Superseded => "superseded",
-            Self::QuorumLost => "quorum-lost",
-        }
-    }
-}
-
-impl fmt::Display for ErrorCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+growing_words! {
+    /// What went wrong, as a stable word. Append-only: scripts match on it. `docs/errors.md` explains each.
+    pub enum ErrorCode {
+        /// The request itself is wrong; nothing was changed.
+        InvalidArgument = 0 => "invalid-argument",
+        /// The named thing does not exist.
+        NotFound = 1 => "not-found",
+        /// The name is taken.
+        AlreadyExists = 2 => "already-exists",
+        /// This orchestrator or infrastructure cannot do what was asked; nothing was changed.
+        Unsupported = 3 => "unsupported",
+        /// The caller's role does not allow it.
+        PermissionDenied = 4 => "permission-denied",
+        /// It contradicts the present state, for example a service on a cluster that is being deleted.
+        Conflict = 5 => "conflict",
+        /// The same idempotency key came with another request.
+        IdempotencyMismatch = 6 => "idempotency-mismatch",
+        /// A limit of this daemon is reached; try again later.
+        Busy = 7 => "busy",
+        /// The daemon is starting, stopping or gone.
+        Unavailable = 8 => "unavailable",
+        /// The peer broke the protocol.
+        Protocol = 9 => "protocol",
+        /// No protocol version is known to both sides.
+        VersionMismatch = 10 => "version-mismatch",
+        /// A mistake in Muster itself.
+        Internal = 11 => "internal",
+        /// The store could not write; the change was not made.
+        Store = 12 => "store",
+        /// The infrastructure refused for want of quota or capacity.
+        Quota = 13 => "quota",
+        /// The infrastructure or orchestrator asked to slow down.
+        Throttled = 14 => "throttled",
+        /// The account's credentials were refused.
+        Credentials = 15 => "credentials",
+        /// The infrastructure refused for another reason.
+        Provider = 16 => "provider",
+        /// The infrastructure or orchestrator did not answer.
+        Unreachable = 17 => "unreachable",
+        /// A machine could not be prepared.
+        Preparation = 18 => "preparation",
+        /// The orchestrator refused or failed.
+        Orchestrator = 19 => "orchestrator",
+        /// A service did not become healthy in its time.
+        Unhealthy = 20 => "unhealthy",
+        /// The deadline passed.
+        DeadlineExceeded = 21 => "deadline-exceeded",
+        /// It was cancelled.
+        Cancelled = 22 => "cancelled",
+        /// Another operation took its place.
+        Superseded = 23 => "superseded",
+        /// The control plane lost its quorum; no automatic repair is safe.
+        QuorumLost = 24 => "quorum-lost",
     }
 }
 
@@ -136,6 +69,7 @@ const MAYBE_APPLIED: &str = "maybeApplied";
 
 /// Whether the same request may succeed if it is made again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Retry {
     /// Not without a change by somebody.
@@ -147,6 +81,7 @@ pub enum Retry {
 /// The answer to a request that cannot be fulfilled. It changed nothing, unless `details.maybeApplied` is `true`: then nobody
 /// waited for the change any longer, and it may have been made or may still be.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Error {
     /// The stable word.
@@ -227,6 +162,7 @@ impl std::error::Error for Error {}
 
 /// Why an action failed: kept with the cluster, shown in its info, its operation and its events.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Cause {
     /// The stable word.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
-use crate::hello::{HELLO_BYTES, Hello, HelloError, MAGIC, Outcome, Refusal, WELCOME_BYTES, Welcome};
+use crate::hello::{HELLO_BYTES, Hello, HelloError, HelloVerdict, MAGIC, Refusal, WELCOME_BYTES, Welcome};
 
 /// What both sides know once the session begins.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -55,7 +55,7 @@ where
         let welcome = server.answer(&client);
         stream.write_all(&welcome.encode()).await?;
         stream.flush().await?;
-        agree(welcome.outcome, server, client)
+        agree(welcome.verdict, server, client)
     })
     .await
 }
@@ -71,8 +71,8 @@ pub async fn refuse<S>(
 where
     S: AsyncWrite + Unpin,
 {
-    let outcome = Outcome::Refused { refusal, text: text.to_owned() };
-    let welcome = Welcome { server: server.clone(), outcome };
+    let verdict = HelloVerdict::Refused { refusal, text: text.to_owned() };
+    let welcome = Welcome { server: server.clone(), verdict };
     within(limit, async {
         stream.write_all(&welcome.encode()).await?;
         Ok(stream.flush().await?)
@@ -93,20 +93,20 @@ where
             Err(read_error) => return Err(sent.err().map_or(read_error, HandshakeError::Io)),
         };
         let welcome = Welcome::decode(&bytes)?;
-        if let Outcome::Accepted { version } = welcome.outcome
+        if let HelloVerdict::Accepted { version } = welcome.verdict
             && Some(version) != client.versions.highest_shared(welcome.server.versions)
         {
             return Err(HelloError::Choice { version }.into());
         }
-        agree(welcome.outcome, client, welcome.server)
+        agree(welcome.verdict, client, welcome.server)
     })
     .await
 }
 
-fn agree(outcome: Outcome, own: &Hello, peer: Hello) -> Result<Agreed, HandshakeError> {
-    match outcome {
-        Outcome::Accepted { version } => Ok(Agreed { version, features: own.features & peer.features, peer }),
-        Outcome::Refused { refusal, text } => Err(HandshakeError::Refused { refusal, text, peer }),
+fn agree(verdict: HelloVerdict, own: &Hello, peer: Hello) -> Result<Agreed, HandshakeError> {
+    match verdict {
+        HelloVerdict::Accepted { version } => Ok(Agreed { version, features: own.features & peer.features, peer }),
+        HelloVerdict::Refused { refusal, text } => Err(HandshakeError::Refused { refusal, text, peer }),
     }
 }
 

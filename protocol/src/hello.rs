@@ -4,14 +4,14 @@
 //! ```text
 //! hello, client → server, 80 bytes          welcome, server → client, 256 bytes
 //!  0  4  magic "MSTR"                         0 80  the server's hello
-//!  4  2  lowest protocol version             80  1  outcome: 0 accepted, 1 no shared version, 2 busy, 3 stopping
+//!  4  2  lowest protocol version             80  1  verdict: 0 accepted, 1 no shared version, 2 busy, 3 stopping
 //!  6  2  highest protocol version            81  2  the chosen protocol version; 0 if not accepted
 //!  8  8  feature bits                        83  1  length of the text
 //! 16  1  length of the build                 84 172 text in UTF-8: why not, and what to do; zeros behind it
 //! 17 63  build in UTF-8, zeros behind it
 //! ```
 //!
-//! An outcome that the reader does not know is a refusal whose text it can show.
+//! A verdict that the reader does not know is a refusal whose text it can show.
 
 use std::fmt;
 
@@ -29,11 +29,18 @@ const BUILD_MAX: usize = HELLO_BYTES - BUILD_AT;
 const TEXT_AT: usize = 84;
 const TEXT_MAX: usize = WELCOME_BYTES - TEXT_AT;
 
-/// The protocol versions that this build speaks.
-pub const VERSIONS: VersionRange = VersionRange { min: 1, max: 1 };
+/// The protocol versions that this build speaks. Versions 1 and 2 were spoken by development builds only, before the first
+/// release; their frames cannot be read any more.
+pub const VERSIONS: VersionRange = VersionRange { min: 3, max: 3 };
 
-/// The optional features that this build knows: none yet. Both sides use those that both have.
-pub const FEATURES: u64 = 0;
+/// Frames of a stream may go from the client to the server too.
+pub const FEATURE_DUPLEX: u64 = 1;
+
+/// Who speaks for others may say from which network address they asked.
+pub const FEATURE_ADDRESS: u64 = 2;
+
+/// The optional features that this build knows. Both sides use those that both have.
+pub const FEATURES: u64 = FEATURE_DUPLEX | FEATURE_ADDRESS;
 
 /// The protocol versions that somebody speaks, from `min` to `max`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -75,12 +82,12 @@ pub struct Welcome {
     /// The server's own hello.
     pub server: Hello,
     /// Whether the session begins.
-    pub outcome: Outcome,
+    pub verdict: HelloVerdict,
 }
 
 /// Whether a session begins.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Outcome {
+pub enum HelloVerdict {
     /// Frames of this protocol version follow.
     Accepted {
         /// The chosen version.
@@ -115,7 +122,7 @@ pub enum HelloError {
     #[error("the peer does not speak Muster's protocol")]
     Magic,
     /// The lowest version is above the highest, or is 0.
-    #[error("the peer's range of protocol versions makes no sense")]
+    #[error("the peer's range of protocol versions is empty or starts at 0")]
     Versions,
     /// A text is longer than its place, or is not UTF-8.
     #[error("a text of the peer's handshake is malformed")]
@@ -161,8 +168,8 @@ impl Hello {
 
     /// How a server that is `self` answers a client: the highest version that both speak, or why there is none.
     pub fn answer(&self, client: &Self) -> Welcome {
-        let outcome = match self.versions.highest_shared(client.versions) {
-            Some(version) => Outcome::Accepted { version },
+        let verdict = match self.versions.highest_shared(client.versions) {
+            Some(version) => HelloVerdict::Accepted { version },
             None => {
                 let remedy = if client.versions.max < self.versions.min {
                     format!("install the client of {}", self.build)
@@ -171,10 +178,10 @@ impl Hello {
                 };
                 let (daemon, client) = (self.versions, client.versions);
                 let text = format!("the daemon speaks protocol {daemon}, the client {client}: {remedy}");
-                Outcome::Refused { refusal: Refusal::NoSharedVersion, text }
+                HelloVerdict::Refused { refusal: Refusal::NoSharedVersion, text }
             }
         };
-        Welcome { server: self.clone(), outcome }
+        Welcome { server: self.clone(), verdict }
     }
 }
 
@@ -183,9 +190,9 @@ impl Welcome {
     pub fn encode(&self) -> [u8; WELCOME_BYTES] {
         let mut bytes = [0; WELCOME_BYTES];
         bytes[..HELLO_BYTES].copy_from_slice(&self.server.encode());
-        match &self.outcome {
-            Outcome::Accepted { version } => bytes[81..83].copy_from_slice(&version.to_be_bytes()),
-            Outcome::Refused { refusal, text } => {
+        match &self.verdict {
+            HelloVerdict::Accepted { version } => bytes[81..83].copy_from_slice(&version.to_be_bytes()),
+            HelloVerdict::Refused { refusal, text } => {
                 bytes[80] = refusal.to_byte();
                 put_text(&mut bytes[TEXT_AT - 1..], text);
             }
@@ -200,11 +207,11 @@ impl Welcome {
         let server = Hello::decode(&server)?;
         let version = number(bytes, 81);
         let text = text(&bytes[TEXT_AT - 1..], TEXT_MAX)?;
-        let outcome = match Refusal::from_byte(bytes[80]) {
-            None => Outcome::Accepted { version },
-            Some(refusal) => Outcome::Refused { refusal, text },
+        let verdict = match Refusal::from_byte(bytes[80]) {
+            None => HelloVerdict::Accepted { version },
+            Some(refusal) => HelloVerdict::Refused { refusal, text },
         };
-        Ok(Self { server, outcome })
+        Ok(Self { server, verdict })
     }
 }
 

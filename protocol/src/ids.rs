@@ -30,6 +30,12 @@ macro_rules! typed_id {
                 self.0.as_bytes()
             }
 
+            /// When it was made, in milliseconds since 1970: a UUIDv7 begins with that (RFC 9562, section 5.7).
+            pub fn made_at_millis(&self) -> u64 {
+                let [a, b, c, d, e, f, ..] = *self.0.as_bytes();
+                u64::from_be_bytes([0, 0, a, b, c, d, e, f])
+            }
+
             /// The last twelve hexadecimal digits: random, so short and still telling ids apart.
             /// For names at providers that limit length.
             pub fn short(&self) -> String {
@@ -89,6 +95,14 @@ mod tests {
     fn later_ids_sort_after_earlier_ones() {
         let ids: Vec<ClusterId> = (0..100).map(|_| ClusterId::generate()).collect();
         assert!(ids.is_sorted());
+    }
+
+    #[test]
+    fn an_id_tells_when_it_was_made() {
+        let now = || std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis();
+        let before = now();
+        let made_at = u128::from(ClusterId::generate().made_at_millis());
+        assert!((before..=now()).contains(&made_at), "{made_at}");
     }
 
     #[test]

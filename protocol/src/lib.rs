@@ -11,8 +11,10 @@
 
 pub mod codec;
 pub mod credit;
+pub mod duplex;
 pub mod error;
 pub mod frame;
+mod growing;
 pub mod handshake;
 pub mod hello;
 pub mod ids;
@@ -20,21 +22,27 @@ pub mod model;
 pub mod name;
 pub mod nearest;
 pub mod page;
+pub mod principal;
 pub mod quantity;
 pub mod request;
 pub mod response;
 pub mod room;
+#[cfg(feature = "schema")]
+mod schema;
 pub mod secret;
 pub mod shared_writer;
 pub mod stream;
+pub mod subject;
 pub mod time;
 
+pub use duplex::{ExecOutput, StreamInput, TerminalSize};
 pub use error::{Cause, Error, ErrorCode, Retry};
 pub use frame::{ClientBody, ClientFrame, RequestId, ServerBody, ServerFrame};
 pub use ids::{ClusterId, InstanceId, MachineId, OperationId, ServiceId};
 pub use name::{Name, NameError};
 pub use nearest::nearest;
+pub use principal::{Asker, Principal, PrincipalKind};
 pub use request::Request;
 pub use response::{Response, StreamItem};
-pub use secret::SecretString;
+pub use secret::{SecretBytes, SecretString};
 pub use time::Timestamp;

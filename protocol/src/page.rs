@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Which part of a list.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct PageRequest {
     /// At most so many; none is [`PageRequest::DEFAULT_LIMIT`], more than [`PageRequest::MAX_LIMIT`] is that.
     pub limit: Option<u32>,

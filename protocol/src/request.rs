@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::access::AccessKind;
 use crate::model::account::AccountSpec;
 use crate::model::cluster::ClusterSpec;
 use crate::model::plan::PlanChange;
 use crate::model::service::ServiceSpec;
+use crate::model::token::AccessRole;
+use crate::model::token::TokenSpec;
 use crate::page::PageRequest;
-use crate::{MachineId, Name, OperationId, SecretString};
+use crate::{MachineId, Name, OperationId, Principal, SecretString, Timestamp};
 
 /// Makes a change safe to ask for twice: the same key with the same request is answered with the operation of the
 /// first time; with another request it is refused with `idempotency-mismatch`. 1 to 64 printable ASCII characters,
@@ -18,9 +21,10 @@ pub type IdempotencyKey = String;
 
 /// One request. Those that change a cluster or its services are answered with
 /// [`Response::Operation`](crate::Response::Operation) once the wish is on disk, and carry an optional [`IdempotencyKey`].
-/// Three changes are done when they are answered, and the same if they are asked for twice, so they have no key:
-/// [`Request::AccountAdd`], [`Request::AccountRemove`] and [`Request::OperationCancel`] (docs/adr/010).
+/// Changes of accounts and tokens and [`Request::OperationCancel`] are done when they are answered, so they have no key
+/// (docs/adr/010).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[expect(missing_docs, reason = "the fields are said by their names and types")]
 pub enum Request {
     /// createOrchestrator: create a cluster.
@@ -99,10 +103,37 @@ pub enum Request {
     Doctor,
     /// Who the caller is, and who the daemon is.
     Whoami,
+    /// Bring the cluster's machines to another version of the orchestrator, or to the recipe that this release offers.
+    ClusterUpgrade { cluster: Name, version: Option<String>, idempotency_key: Option<IdempotencyKey> },
+    /// Give the cluster's machines new certificates.
+    ClusterRenew { cluster: Name, idempotency_key: Option<IdempotencyKey> },
+    /// Run a command in a container of a service, in the one that is named or in any that runs: a stream of
+    /// [`StreamItem::Exec`](crate::StreamItem::Exec), which takes input. With a terminal, if `tty`.
+    ContainerExec { cluster: Name, service: Name, container: Option<String>, command: Vec<String>, tty: bool },
+    /// Connect to a port of a service: a stream of [`StreamItem::Bytes`](crate::StreamItem::Bytes), which takes input.
+    ServicePortForward { cluster: Name, service: Name, port: u16 },
+    /// A file with which the caller's own tools reach the cluster, with a new certificate that ends after `valid_seconds`;
+    /// for the orchestrator's own tool and with the caller's role, if nothing else is said.
+    ClusterAccess { cluster: Name, kind: Option<AccessKind>, role: Option<AccessRole>, valid_seconds: Option<u64> },
+    /// Records of the audit trail, newest first: since a time, of one principal, or all.
+    AuditList { since: Option<Timestamp>, principal: Option<Principal>, page: PageRequest },
+    /// Check the whole audit trail.
+    AuditVerify,
+    /// Make a token. Answered with [`Response::NewToken`](crate::Response::NewToken), which alone has it.
+    TokenCreate { spec: TokenSpec },
+    /// Tokens, by name, a page at a time; never the tokens themselves.
+    TokenList { page: PageRequest },
+    /// Take a token off the list: it grants nothing any more.
+    TokenRevoke { token: Name },
+    /// What a token grants, for a trusted user to whom somebody has shown it.
+    TokenResolve { token: SecretString },
+    /// The daemon's metrics, in the text form of Prometheus.
+    Metrics,
 }
 
 /// Where the services to create come from.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum ServiceSource {
     /// One service, spelt out.
     Spec(Box<ServiceSpec>),
@@ -119,15 +150,28 @@ pub enum ServiceSource {
 
 /// What a caller must be allowed to do for a request.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Access {
+pub enum RequiredRole {
     /// Nothing but to reach the socket: who has no role must be able to learn that.
     Connect,
+    /// Speak for others, which no role gives: `[access] trusted` of the daemon's configuration does.
+    Vouch,
     /// Look.
     View,
     /// Create, change and remove clusters and services.
     Operate,
-    /// Handle credentials.
+    /// Handle credentials and tokens, and look at the audit trail.
     Administer,
+}
+
+/// In which form a request is answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reply {
+    /// With one answer.
+    Answer,
+    /// With a stream of items.
+    Stream,
+    /// With a stream that takes input from the client as well.
+    Duplex,
 }
 
 impl Request {
@@ -141,6 +185,8 @@ impl Request {
             Self::ClusterPlan { .. } => "planOrchestrator",
             Self::ClusterScale { .. } => "scaleOrchestrator",
             Self::ClusterRetry { .. } => "retryOrchestrator",
+            Self::ClusterUpgrade { .. } => "upgradeOrchestrator",
+            Self::ClusterRenew { .. } => "renewOrchestrator",
             Self::ServiceCreate { .. } => "createOrchestratorService",
             Self::ServiceDelete { .. } => "deleteOrchestratorService",
             Self::ServiceInfo { .. } => "getContainerServiceInfo",
@@ -165,13 +211,24 @@ impl Request {
             Self::AccountRemove { .. } => "removeAccount",
             Self::Doctor => "doctor",
             Self::Whoami => "whoami",
+            Self::ContainerExec { .. } => "execInContainer",
+            Self::ServicePortForward { .. } => "forwardServicePort",
+            Self::ClusterAccess { .. } => "accessOrchestrator",
+            Self::AuditList { .. } => "listAuditRecords",
+            Self::AuditVerify => "verifyAuditTrail",
+            Self::TokenCreate { .. } => "createToken",
+            Self::TokenList { .. } => "listTokens",
+            Self::TokenRevoke { .. } => "revokeToken",
+            Self::TokenResolve { .. } => "resolveToken",
+            Self::Metrics => "metrics",
         }
     }
 
     /// What the caller must be allowed to do.
-    pub const fn access(&self) -> Access {
+    pub const fn required_role(&self) -> RequiredRole {
         match self {
-            Self::Whoami => Access::Connect,
+            Self::Whoami => RequiredRole::Connect,
+            Self::TokenResolve { .. } => RequiredRole::Vouch,
             Self::ClusterInfo { .. }
             | Self::ClusterList { .. }
             | Self::ClusterPlan { .. }
@@ -189,19 +246,37 @@ impl Request {
             | Self::OperationWatch { .. }
             | Self::Events { .. }
             | Self::AccountList
-            | Self::Doctor => Access::View,
+            | Self::Doctor
+            | Self::Metrics => RequiredRole::View,
             Self::ClusterCreate { .. }
             | Self::ClusterDelete { .. }
             | Self::ClusterScale { .. }
             | Self::ClusterRetry { .. }
+            | Self::ClusterUpgrade { .. }
+            | Self::ClusterRenew { .. }
             | Self::ServiceCreate { .. }
             | Self::ServiceDelete { .. }
             | Self::ServiceUpdate { .. }
             | Self::ServiceScale { .. }
             | Self::OperationCancel { .. }
-            | Self::AccountCheck { .. } => Access::Operate,
-            Self::AccountAdd { .. } | Self::AccountRemove { .. } => Access::Administer,
+            | Self::AccountCheck { .. }
+            | Self::ContainerExec { .. }
+            | Self::ServicePortForward { .. }
+            | Self::ClusterAccess { .. } => RequiredRole::Operate,
+            Self::AccountAdd { .. }
+            | Self::AccountRemove { .. }
+            | Self::AuditList { .. }
+            | Self::AuditVerify
+            | Self::TokenCreate { .. }
+            | Self::TokenList { .. }
+            | Self::TokenRevoke { .. } => RequiredRole::Administer,
         }
+    }
+
+    /// Whether the audit trail tells of it: of all that takes more than the right to look, but for what only looks.
+    pub fn is_audited(&self) -> bool {
+        let looks = matches!(self, Self::AuditList { .. } | Self::AuditVerify | Self::TokenList { .. });
+        self.required_role() > RequiredRole::View && !looks
     }
 
     /// Where its idempotency key goes, if it is a change that can have one.
@@ -211,6 +286,8 @@ impl Request {
             | Self::ClusterDelete { idempotency_key, .. }
             | Self::ClusterScale { idempotency_key, .. }
             | Self::ClusterRetry { idempotency_key, .. }
+            | Self::ClusterUpgrade { idempotency_key, .. }
+            | Self::ClusterRenew { idempotency_key, .. }
             | Self::ServiceCreate { idempotency_key, .. }
             | Self::ServiceDelete { idempotency_key, .. }
             | Self::ServiceUpdate { idempotency_key, .. }
@@ -237,7 +314,17 @@ impl Request {
             | Self::AccountList
             | Self::AccountRemove { .. }
             | Self::Doctor
-            | Self::Whoami => None,
+            | Self::Whoami
+            | Self::ContainerExec { .. }
+            | Self::ServicePortForward { .. }
+            | Self::ClusterAccess { .. }
+            | Self::AuditList { .. }
+            | Self::AuditVerify
+            | Self::TokenCreate { .. }
+            | Self::TokenList { .. }
+            | Self::TokenRevoke { .. }
+            | Self::TokenResolve { .. }
+            | Self::Metrics => None,
         }
     }
 
@@ -248,7 +335,58 @@ impl Request {
     }
 
     /// Whether it is answered with a stream.
-    pub const fn is_stream(&self) -> bool {
-        matches!(self, Self::ServiceLogs { .. } | Self::OperationWatch { .. } | Self::Events { .. })
+    pub fn is_stream(&self) -> bool {
+        self.reply() != Reply::Answer
+    }
+
+    /// Whether it is answered with a stream that takes input.
+    pub fn is_duplex(&self) -> bool {
+        self.reply() == Reply::Duplex
+    }
+
+    /// In which form it is answered.
+    pub const fn reply(&self) -> Reply {
+        match self {
+            Self::ServiceLogs { .. } | Self::OperationWatch { .. } | Self::Events { .. } => Reply::Stream,
+            Self::ContainerExec { .. } | Self::ServicePortForward { .. } => Reply::Duplex,
+            Self::ClusterCreate { .. }
+            | Self::ClusterDelete { .. }
+            | Self::ClusterInfo { .. }
+            | Self::ClusterList { .. }
+            | Self::ClusterPlan { .. }
+            | Self::ClusterScale { .. }
+            | Self::ClusterRetry { .. }
+            | Self::ClusterUpgrade { .. }
+            | Self::ClusterRenew { .. }
+            | Self::ServiceCreate { .. }
+            | Self::ServiceDelete { .. }
+            | Self::ServiceInfo { .. }
+            | Self::ServiceList { .. }
+            | Self::ServiceUpdate { .. }
+            | Self::ServiceScale { .. }
+            | Self::HostInfo { .. }
+            | Self::HostList { .. }
+            | Self::ContainerInfo { .. }
+            | Self::ContainerList { .. }
+            | Self::CatalogList
+            | Self::CatalogShow { .. }
+            | Self::OperationInfo { .. }
+            | Self::OperationList { .. }
+            | Self::OperationCancel { .. }
+            | Self::AccountAdd { .. }
+            | Self::AccountCheck { .. }
+            | Self::AccountList
+            | Self::AccountRemove { .. }
+            | Self::Doctor
+            | Self::Whoami
+            | Self::ClusterAccess { .. }
+            | Self::AuditList { .. }
+            | Self::AuditVerify
+            | Self::TokenCreate { .. }
+            | Self::TokenList { .. }
+            | Self::TokenRevoke { .. }
+            | Self::TokenResolve { .. }
+            | Self::Metrics => Reply::Answer,
+        }
     }
 }

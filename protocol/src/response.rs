@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::InstanceId;
+use crate::model::access::AccessFile;
 use crate::model::account::{AccountCheck, AccountInfo, Finding};
+use crate::model::audit::{AuditRecord, AuditVerification};
 use crate::model::catalog::{CatalogListing, TemplateInfo};
 use crate::model::cluster::{ClusterInfo, ClusterSummary};
 use crate::model::container::ContainerInfo;
@@ -12,13 +13,18 @@ use crate::model::host::HostInfo;
 use crate::model::operation::OperationInfo;
 use crate::model::plan::Plan;
 use crate::model::service::{LogLine, ServiceInfo};
+use crate::model::token::{NewToken, TokenInfo};
 use crate::page::Page;
+use crate::{ExecOutput, InstanceId, Principal};
 
 /// The caller, as the daemon sees it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Whoami {
-    /// The user's number.
+    /// Who the caller is.
+    pub principal: Principal,
+    /// The number of the user at the other end of the connection.
     pub uid: u32,
     /// The role: `viewer`, `operator`, `admin`, or `none`, with which nothing but this may be asked.
     pub role: String,
@@ -69,6 +75,20 @@ pub enum Response {
     Doctor(Vec<Finding>),
     /// Who is who.
     Whoami(Whoami),
+    /// A file with which a cluster is reached.
+    Access(Box<AccessFile>),
+    /// Records of the audit trail.
+    Audit(Page<AuditRecord>),
+    /// What a check of the audit trail found.
+    AuditVerification(AuditVerification),
+    /// A token that was just made.
+    NewToken(Box<NewToken>),
+    /// Tokens.
+    Tokens(Page<TokenInfo>),
+    /// What a token grants; none if it is unknown, revoked or has ended.
+    TokenGrant(Option<Box<TokenInfo>>),
+    /// Text in a form that the request says.
+    Text(String),
 }
 
 /// One item of a stream.
@@ -80,4 +100,8 @@ pub enum StreamItem {
     Event(Event),
     /// A line of a service's output.
     Log(LogLine),
+    /// What a command in a container says.
+    Exec(ExecOutput),
+    /// What comes over a connection to a port.
+    Bytes(Vec<u8>),
 }

@@ -14,7 +14,7 @@ use tokio_util::sync::PollSemaphore;
 pub const FREE_BYTES: u64 = 16 << 10;
 
 /// Reads on beyond [`FREE_BYTES`] of a frame only with one of the places, if there are such.
-pub(crate) struct Room<R> {
+pub(crate) struct FrameRoom<R> {
     io: Take<R>,
     /// Bytes that were read since the last frame ended.
     begun: u64,
@@ -22,7 +22,7 @@ pub(crate) struct Room<R> {
     place: Option<OwnedSemaphorePermit>,
 }
 
-impl<R: AsyncRead> Room<R> {
+impl<R: AsyncRead> FrameRoom<R> {
     pub(crate) fn new(io: R, places: Option<Arc<Semaphore>>) -> Self {
         Self { io: io.take(u64::MAX), begun: 0, places: places.map(PollSemaphore::new), place: None }
     }
@@ -36,7 +36,7 @@ impl<R: AsyncRead> Room<R> {
     }
 }
 
-impl<R: AsyncRead + Unpin> AsyncRead for Room<R> {
+impl<R: AsyncRead + Unpin> AsyncRead for FrameRoom<R> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let limit = match &mut this.places {

@@ -25,12 +25,12 @@ const KEPT_BYTES: usize = 64 << 10;
 
 /// Writes frames from many tasks. With each frame goes a `P`, which is dropped when the frame is written.
 pub struct SharedWriter<P> {
-    state: Mutex<State<P>>,
+    state: Mutex<WriterState<P>>,
     /// There is something to drain, or nothing more comes.
     changed: Notify,
 }
 
-struct State<P> {
+struct WriterState<P> {
     /// None once the connection is given up: from then on frames go nowhere.
     half: Option<Arc<OwnedWriteHalf>>,
     unwritten: BytesMut,
@@ -47,7 +47,8 @@ impl<P> SharedWriter<P> {
     /// Writes to `half`.
     pub fn new(half: OwnedWriteHalf) -> Self {
         let half = Some(Arc::new(half));
-        let state = State { half, unwritten: BytesMut::new(), places: Vec::new(), failed: None, is_closed: false };
+        let state =
+            WriterState { half, unwritten: BytesMut::new(), places: Vec::new(), failed: None, is_closed: false };
         Self { state: Mutex::new(state), changed: Notify::new() }
     }
 
@@ -101,7 +102,7 @@ impl<P> SharedWriter<P> {
     }
 
     /// Every section under the lock leaves the state whole, so a poisoned lock is as good.
-    fn state(&self) -> MutexGuard<'_, State<P>> {
+    fn state(&self) -> MutexGuard<'_, WriterState<P>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -113,7 +114,7 @@ enum Next {
     End,
 }
 
-impl<P> State<P> {
+impl<P> WriterState<P> {
     fn write(&mut self) {
         let Some(half) = &self.half else { return };
         if self.unwritten.is_empty() {

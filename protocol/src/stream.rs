@@ -19,7 +19,7 @@ use tokio::time::{Sleep, sleep};
 use tokio_util::codec::{Decoder, FramedRead, LengthDelimitedCodec};
 
 use crate::codec::{self, DecodeError, MAX_FRAME_BYTES};
-use crate::room::Room;
+use crate::room::FrameRoom;
 
 /// How long a peer may take to end a frame that it has begun, if nothing else is said.
 pub const FRAME_TIMEOUT: Duration = Duration::from_secs(30);
@@ -46,7 +46,7 @@ pub enum ReadError {
 
 /// Reads frames. [`FrameReader::next`] is cancel-safe.
 pub struct FrameReader<R> {
-    framed: FramedRead<Room<R>, WatchedCodec>,
+    framed: FramedRead<FrameRoom<R>, WatchedCodec>,
     timeout: Duration,
     /// Runs while a frame has begun and not ended.
     deadline: Option<Pin<Box<Sleep>>>,
@@ -55,13 +55,13 @@ pub struct FrameReader<R> {
 impl<R: AsyncRead + Unpin> FrameReader<R> {
     /// Reads from `io`; a frame that has begun must end within `timeout`.
     pub fn new(io: R, timeout: Duration) -> Self {
-        Self { framed: FramedRead::new(Room::new(io, None), WatchedCodec::new()), timeout, deadline: None }
+        Self { framed: FramedRead::new(FrameRoom::new(io, None), WatchedCodec::new()), timeout, deadline: None }
     }
 
     /// The same, and a frame of more than [`FREE_BYTES`](crate::room::FREE_BYTES) is read only with one of `places`, which
     /// other readers share. Waiting for one is within `timeout` too.
     pub fn sharing(io: R, timeout: Duration, places: Arc<Semaphore>) -> Self {
-        Self { framed: FramedRead::new(Room::new(io, Some(places)), WatchedCodec::new()), timeout, deadline: None }
+        Self { framed: FramedRead::new(FrameRoom::new(io, Some(places)), WatchedCodec::new()), timeout, deadline: None }
     }
 
     /// The next frame's value, or `None` when the peer has closed the connection between two frames.

@@ -82,9 +82,39 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
+/// The longest time for which something may be given out.
+const LONGEST_SECONDS: u64 = 10 * 365 * 86_400;
+
+/// For how long something that ends by itself is to hold, as people write it: `90m`, `12h` or `30d`.
+///
+/// # Errors
+/// If it is no such time, or longer than ten years; in words.
+pub fn parse_lifetime(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is no time; write for example `12h` or `90d`");
+    let (digits, seconds) = match text.char_indices().next_back() {
+        Some((at, 'd')) => (&text[..at], 86_400),
+        Some((at, 'h')) => (&text[..at], 3_600),
+        Some((at, 'm')) => (&text[..at], 60),
+        Some(_) | None => return Err(wrong()),
+    };
+    let count: u64 = digits.parse().map_err(|_| wrong())?;
+    let seconds = count.checked_mul(seconds).filter(|seconds| (1..=LONGEST_SECONDS).contains(seconds));
+    seconds.map(Duration::from_secs).ok_or_else(|| format!("`{text}` is not between a minute and ten years"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lifetimes_are_minutes_hours_or_days_up_to_ten_years() {
+        for (text, seconds) in [("90m", 5_400), ("12h", 43_200), ("30d", 2_592_000), ("3650d", LONGEST_SECONDS)] {
+            assert_eq!(parse_lifetime(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in ["", "h", "12", "0h", "3651d", "-1h", "1w", "99999999999999999999d", "1ü"] {
+            assert!(parse_lifetime(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn people_see_rfc_3339_and_it_reads_back() {

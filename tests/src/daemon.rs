@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use muster_protocol::response::Whoami;
 use tempfile::TempDir;
 
 use crate::binary;
-use crate::cli::Cli;
+use crate::cli::{Cli, end};
+use crate::traces::{Traces, leave_word};
 
 /// How long a start may take until the daemon answers.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -28,6 +29,8 @@ pub struct Daemon {
     cli: Cli,
     /// Known from its first answer on.
     instance: String,
+    /// What it makes; goes after it.
+    traces: Option<Traces>,
     /// The size of a disk of its own for its state, if it has one.
     disk_mib: Option<u32>,
 }
@@ -53,7 +56,7 @@ impl Daemon {
         let folder = tempfile::tempdir().context("cannot create a temporary folder")?;
         fs::write(folder.path().join("muster.toml"), configuration).context("cannot write the configuration")?;
         let cli = Cli::new(&folder.path().join("muster.sock"))?;
-        let mut daemon = Self { folder, child: None, cli, instance: String::new(), disk_mib };
+        let mut daemon = Self { folder, child: None, cli, instance: String::new(), traces: None, disk_mib };
         daemon.spawn()?;
         daemon.wait_until_it_answers().await?;
         Ok(daemon)
@@ -62,6 +65,27 @@ impl Daemon {
     /// The command line for it.
     pub fn cli(&self) -> &Cli {
         &self.cli
+    }
+
+    /// Makes a token with this role, limited to these clusters if there are any, as an administrator does.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub async fn token(&self, name: &str, role: &str, clusters: &[&str]) -> Result<String> {
+        let mut arguments = vec!["token", "create", name, "--role", role, "--expires", "1d"];
+        arguments.extend(clusters.iter().flat_map(|cluster| ["--cluster", cluster]));
+        let made: serde_json::Value = self.cli.json(&arguments).await?;
+        Ok(made["token"].as_str().context("no token")?.to_owned())
+    }
+
+    /// Takes a token off the list.
+    ///
+    /// # Errors
+    /// If it cannot.
+    pub async fn revoke(&self, name: &str) -> Result<()> {
+        let ended = self.cli.run(&["token", "revoke", name]).await?;
+        ensure!(ended.code == Some(0), "`{}`: {}", ended.line, ended.stderr);
+        Ok(())
     }
 
     /// Its installation's id: the mark of everything that it makes.
@@ -131,6 +155,27 @@ impl Daemon {
         Ok(())
     }
 
+    /// Ends it, and loses everything that it keeps, as with a broken disk.
+    ///
+    /// # Errors
+    /// If it does not run.
+    pub fn lose_state(&mut self) -> Result<()> {
+        self.kill()?;
+        fs::remove_dir_all(self.state_dir()).context("cannot remove the state directory")
+    }
+
+    /// Runs `musterd recover` with these arguments while it is stopped; what that says.
+    ///
+    /// # Errors
+    /// If the command fails.
+    pub async fn recover(&self, arguments: &[&str]) -> Result<String> {
+        let mut command = self.command(&self.socket())?;
+        command.arg("recover").args(arguments);
+        let ended = end(command.into(), format!("musterd recover {}", arguments.join(" "))).await?;
+        ensure!(ended.code == Some(0), "`{}`: {}", ended.line, ended.stderr);
+        Ok(ended.stdout)
+    }
+
     /// Starts it again on what it left, and waits until it answers.
     ///
     /// # Errors
@@ -193,7 +238,7 @@ impl Daemon {
         command.stdout(log.try_clone().context("cannot open the log")?).stderr(log);
         // Ctrl-C on a terminal is for the tests, which then stop it in their order.
         let child = command.process_group(0).spawn().context("cannot start musterd")?;
-        self.note_mark("daemons", &format!("{}.pid", child.id()), &child.id().to_string())?;
+        leave_word("daemons", &format!("{}.pid", child.id()), &child.id().to_string())?;
         self.child = Some(child);
         Ok(())
     }
@@ -205,7 +250,10 @@ impl Daemon {
             if answer.code == Some(0) {
                 let whoami: Whoami = answer.json()?;
                 self.instance = whoami.instance.to_string();
-                return self.note_mark("instances", &self.instance, "");
+                if self.traces.is_none() {
+                    self.traces = Some(Traces::of(&self.instance)?);
+                }
+                return Ok(());
             }
             let ended = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
             if let Some(status) = ended {
@@ -216,13 +264,6 @@ impl Daemon {
             }
             tokio::time::sleep(POLL).await;
         }
-    }
-
-    /// Leaves word for the clean-up of `cargo xtask test`, should this process be killed.
-    fn note_mark(&self, kind: &str, name: &str, content: &str) -> Result<()> {
-        let Some(folder) = marks_folder(kind) else { return Ok(()) };
-        fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-        fs::write(folder.join(name), content).with_context(|| format!("cannot write to {}", folder.display()))
     }
 
     fn log_path(&self) -> PathBuf {
@@ -255,34 +296,7 @@ impl Drop for Daemon {
             let _ = child.kill();
             let _ = child.wait();
         }
-        if !self.instance.is_empty() {
-            remove_everything_of(&self.instance);
-        }
-        if let Some(folder) = marks_folder("instances") {
-            let _ = fs::remove_file(folder.join(&self.instance));
-        }
     }
-}
-
-/// Removes what carries an installation's mark. Without Docker there is nothing.
-fn remove_everything_of(instance: &str) {
-    let filter = format!("label=io.muster.instance={instance}");
-    let kinds: [(&[&str], &[&str]); 3] = [
-        (&["ps", "--all", "--quiet"], &["rm", "--force", "--volumes"]),
-        (&["network", "ls", "--quiet"], &["network", "rm"]),
-        (&["volume", "ls", "--quiet"], &["volume", "rm", "--force"]),
-    ];
-    for (list, remove) in kinds {
-        let listed = Command::new("docker").args(list).args(["--filter", &filter]).output();
-        let listed = listed.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-        if !listed.trim().is_empty() {
-            let _ = Command::new("docker").args(remove).args(listed.split_whitespace()).output();
-        }
-    }
-}
-
-fn marks_folder(kind: &str) -> Option<PathBuf> {
-    std::env::var_os("MUSTER_TEST_DIR").map(|folder| PathBuf::from(folder).join(kind))
 }
 
 /// Asks a process to end.

@@ -18,6 +18,7 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::net::{IpAddr, UdpSocket};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -128,6 +129,22 @@ impl Drop for Registry {
             let _ = self.guard.wait();
         }
     }
+}
+
+/// The address of this host that it has towards the rest of the world.
+///
+/// A machine reaches it by its gateway, and no machine has it itself. That the address of Docker's bridge cannot say: a machine
+/// with a Docker Engine of its own has 172.17.0.1 too, and would ask itself.
+///
+/// # Errors
+/// If there is no such way.
+pub fn host_address() -> Result<IpAddr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").context("cannot open a socket")?;
+    // Nothing is sent: the kernel only chooses the way. The address is one of documentation's.
+    socket
+        .connect("198.51.100.1:9")
+        .context("this host has no default route, so no address for machines to reach it at")?;
+    Ok(socket.local_addr().context("cannot tell this host's address")?.ip())
 }
 
 /// The folder that keeps images from one run to the next: `registry` in the cache, which is `$MUSTER_CACHE_DIR`,

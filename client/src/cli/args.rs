@@ -9,8 +9,8 @@ use clap::{Args, Parser, Subcommand};
 use super::context::Context;
 use super::failure::Result;
 use super::output::Format;
-use super::{account, catalog, cluster, completion, container, doctor, events, exit_codes};
-use super::{host, operation, reference, service, version, whoami};
+use super::{account, audit, catalog, cluster, completion, container, doctor, events, exit_codes};
+use super::{host, manual, operation, reference, service, token, version, whoami};
 
 /// Create, run and remove clusters of container orchestrators, and the services on them
 #[derive(Debug, Parser)]
@@ -79,6 +79,12 @@ pub enum Command {
     /// Accounts at infrastructures
     #[command(subcommand)]
     Account(account::Verb),
+    /// Tokens of remote callers
+    #[command(subcommand)]
+    Token(token::Verb),
+    /// The audit trail: who asked for which change
+    #[command(subcommand)]
+    Audit(audit::Verb),
     /// Look at everything that Muster needs, and say what to do about what is missing
     Doctor(doctor::Doctor),
     /// Who you are to the daemon, and who the daemon is
@@ -93,6 +99,9 @@ pub enum Command {
     /// Print the reference page of this command line, as Markdown
     #[command(hide = true)]
     Reference(reference::Reference),
+    /// Write the manual pages of this command line
+    #[command(hide = true)]
+    Manual(manual::Manual),
 }
 
 impl Command {
@@ -107,12 +116,15 @@ impl Command {
             Self::Operation(verb) => verb.run(context).await,
             Self::Events(events) => events.run(context).await,
             Self::Account(verb) => verb.run(context).await,
+            Self::Token(verb) => verb.run(context).await,
+            Self::Audit(verb) => verb.run(context).await,
             Self::Doctor(doctor) => doctor.run(context).await,
             Self::Whoami(whoami) => whoami.run(context).await,
             Self::Version(version) => version.run(context).await,
             Self::Completion(completion) => completion.run(context),
             Self::ExitCodes(exit_codes) => exit_codes.run(context),
             Self::Reference(reference) => reference.run(context),
+            Self::Manual(manual) => manual.run(),
         }
     }
 }

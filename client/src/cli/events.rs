@@ -41,6 +41,9 @@ fn line(event: &Event) -> String {
         (None, None) => "-".to_owned(),
     };
     let mut line = format!("{:<7} {}  {:<17}  {about:<16}  {}", event.number, event.at, event.kind, event.message);
+    if let Some(who) = &event.who {
+        line.push_str(&format!(" (by {who})"));
+    }
     if let Some(cause) = &event.cause {
         line.push_str(&format!(" [{cause}]"));
     }

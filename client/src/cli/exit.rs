@@ -27,6 +27,8 @@ pub enum Exit {
     CutShort,
     /// Ctrl-C while waiting; the operation goes on.
     Interrupted,
+    /// A command in a container ended with this code.
+    OfCommand(u8),
 }
 
 /// One line of the documentation.
@@ -66,6 +68,7 @@ impl Exit {
             Self::Unsupported => 7,
             Self::CutShort => 8,
             Self::Interrupted => 130,
+            Self::OfCommand(code) => code,
         }
     }
 
@@ -84,6 +87,7 @@ impl Exit {
             Self::Unsupported => "the orchestrator or infrastructure cannot do it; nothing was changed",
             Self::CutShort => "the deadline passed, or the operation was cancelled or superseded",
             Self::Interrupted => "interrupted with Ctrl-C while waiting; the operation goes on",
+            Self::OfCommand(_) => "`service exec` ends with the code of the command in the container",
         }
     }
 
@@ -109,7 +113,8 @@ impl Exit {
             | ErrorCode::Preparation
             | ErrorCode::Orchestrator
             | ErrorCode::Unhealthy
-            | ErrorCode::QuorumLost => Self::Failed,
+            | ErrorCode::QuorumLost
+            | ErrorCode::Unknown(_) => Self::Failed,
         }
     }
 
@@ -120,7 +125,7 @@ impl Exit {
         match operation.phase {
             OperationPhase::Running | OperationPhase::Succeeded => Self::Success,
             OperationPhase::Failed if cause == Some(ErrorCode::DeadlineExceeded) => Self::CutShort,
-            OperationPhase::Failed => Self::Failed,
+            OperationPhase::Failed | OperationPhase::Unknown(_) => Self::Failed,
             OperationPhase::Cancelled | OperationPhase::Superseded => Self::CutShort,
         }
     }

@@ -65,8 +65,10 @@ fn operation_error(operation: &OperationInfo) -> Error {
     let code = match (operation.phase, &operation.cause) {
         (OperationPhase::Cancelled, _) => ErrorCode::Cancelled,
         (OperationPhase::Superseded, _) => ErrorCode::Superseded,
-        (OperationPhase::Failed | OperationPhase::Running | OperationPhase::Succeeded, Some(cause)) => cause.code,
-        (OperationPhase::Failed | OperationPhase::Running | OperationPhase::Succeeded, None) => ErrorCode::Internal,
+        (
+            OperationPhase::Failed | OperationPhase::Running | OperationPhase::Succeeded | OperationPhase::Unknown(_),
+            cause,
+        ) => cause.as_ref().map_or(ErrorCode::Internal, |cause| cause.code),
     };
     let message = format!("{} {}", title(operation), operation.phase);
     let mut error = Error::new(code, message).with_detail("operation", operation.id);

@@ -6,6 +6,7 @@
 
 mod account;
 mod args;
+mod audit;
 mod catalog;
 mod change;
 mod cluster;
@@ -21,6 +22,8 @@ mod finding;
 mod host;
 mod input;
 mod kinds;
+mod manual;
+mod moment;
 mod operation;
 mod output;
 mod progress;
@@ -31,6 +34,7 @@ mod samples;
 mod service;
 mod sheet;
 mod table;
+mod token;
 mod version;
 mod wait;
 mod whoami;

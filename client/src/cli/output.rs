@@ -58,7 +58,12 @@ impl Output {
 
     /// Prints text as it is.
     pub fn text(&mut self, text: &str) -> Result<()> {
-        self.to.write_all(text.as_bytes())?;
+        self.bytes(text.as_bytes())
+    }
+
+    /// Prints bytes as they are.
+    pub fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        self.to.write_all(bytes)?;
         self.to.flush()?;
         Ok(())
     }

@@ -5,15 +5,18 @@ mod services;
 use std::time::Duration;
 
 use muster_protocol::model::account::{AccountInfo, Finding};
+use muster_protocol::model::audit::{AuditBreak, AuditRecord, AuditVerification};
 use muster_protocol::model::cluster::{
-    ClusterInfo, ClusterPhase, ClusterSpec, ClusterSummary, Infrastructure, Leftover, MachineShape, Orchestrator, Tally,
+    ClusterInfo, ClusterPhase, ClusterSpec, ClusterSummary, Infrastructure, Leftover, MachineShape, Orchestrator, Pool,
+    Tally,
 };
 use muster_protocol::model::event::{Event, EventKind};
 use muster_protocol::model::host::{HostInfo, HostPhase, Role};
 use muster_protocol::model::operation::{OperationInfo, OperationKind, OperationPhase};
 use muster_protocol::model::plan::{Plan, Step, StepStatus};
+use muster_protocol::model::token::{AccessRole, TokenInfo};
 use muster_protocol::quantity::{Bytes, CpuMillis};
-use muster_protocol::{Cause, ClusterId, ErrorCode, MachineId, Name, OperationId, Retry, Timestamp};
+use muster_protocol::{Cause, ClusterId, ErrorCode, MachineId, Name, OperationId, Principal, Retry, Timestamp};
 use serde::Serialize;
 
 pub use services::{catalog, container, log_line, service, template};
@@ -63,7 +66,7 @@ pub fn operation() -> OperationInfo {
         cluster: name("demo"),
         services: Vec::new(),
         phase: OperationPhase::Running,
-        requested_by: 1000,
+        requested_by: Principal::user("anna"),
         created_at: before(125),
         deadline: NOW,
         ended_at: None,
@@ -93,15 +96,15 @@ pub fn cluster_info() -> ClusterInfo {
     ClusterInfo {
         summary: cluster_summary(),
         spec: ClusterSpec {
-            name: name("demo"),
-            orchestrator: Orchestrator::Swarm,
-            infrastructure: Infrastructure::Local,
-            account: None,
-            version: None,
-            control_planes: 1,
             workers: 2,
             machine: MachineShape { memory: Some(Bytes(2 << 30)), ..MachineShape::default() },
+            pools: vec![Pool {
+                shape: MachineShape { memory: Some(Bytes(16 << 30)), ..MachineShape::default() },
+                ..Pool::new(name("large"), Role::Worker, 1)
+            }],
             labels: [("team".to_owned(), "web".to_owned())].into(),
+            options: [("podCidr".to_owned(), "10.1.0.0/16".to_owned())].into(),
+            ..ClusterSpec::new(name("demo"), Orchestrator::Swarm, Infrastructure::Local)
         },
         generation: 2,
         phase_since: before(60),
@@ -112,6 +115,7 @@ pub fn cluster_info() -> ClusterInfo {
         operations: vec![OperationId::from_u128(7)],
         leftovers: vec![Leftover { key: "machine/worker-9".to_owned(), provider_id: None, cause: None }],
         observed_at: Some(before(2)),
+        recipe_offered: true,
     }
 }
 
@@ -201,7 +205,43 @@ pub fn event() -> Event {
         cluster: Some(name("demo")),
         operation: Some(OperationId::from_u128(7)),
         service: None,
+        who: None,
         message: "prepare machine/worker-1 failed".to_owned(),
         cause: Some(cause(ErrorCode::Preparation)),
+    }
+}
+
+pub fn audit_record() -> AuditRecord {
+    AuditRecord {
+        number: 12,
+        at: before(60),
+        who: Principal::token("ci"),
+        through: Some(Principal::user("muster-bridge")),
+        uid: 998,
+        pid: Some(4711),
+        address: Some("192.0.2.7".to_owned()),
+        request: "deleteOrchestratorService".to_owned(),
+        noun: "service".to_owned(),
+        cluster: Some(name("demo")),
+        name: Some("web".to_owned()),
+        refusal: Some(ErrorCode::PermissionDenied),
+        operation: None,
+        hash: "9f".repeat(32),
+    }
+}
+
+pub fn audit_verification() -> AuditVerification {
+    let broken = AuditBreak { number: 13, message: "it comes after number 11".to_owned() };
+    AuditVerification { intact: 7, pruned: 5, last: 12, hash: "9f".repeat(32), broken: Some(broken) }
+}
+
+pub fn token() -> TokenInfo {
+    TokenInfo {
+        name: name("ci"),
+        role: AccessRole::Operator,
+        clusters: vec![name("demo"), name("lab")],
+        created_at: before(60),
+        created_by: Principal::user("anna"),
+        expires_at: NOW + Duration::from_secs(30 * 86_400),
     }
 }

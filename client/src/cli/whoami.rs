@@ -21,6 +21,7 @@ impl Whoami {
 
 impl Describe for response::Whoami {
     fn describe(&self, sheet: &mut Sheet) {
+        sheet.field("Principal", &self.principal);
         sheet.field("User", self.uid);
         sheet.field("Role", &self.role);
         sheet.field("Daemon", &self.daemon_version);

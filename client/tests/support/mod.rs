@@ -8,14 +8,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use futures::SinkExt;
-use muster_client::protocol::hello::{Hello, VERSIONS, VersionRange};
+use muster_client::protocol::hello::{FEATURES, Hello, VERSIONS, VersionRange};
 use muster_client::protocol::model::event::{Event, EventKind};
 use muster_client::protocol::model::operation::{OperationInfo, OperationKind, OperationPhase};
 use muster_client::protocol::model::service::{LogLine, LogSource};
 use muster_client::protocol::stream::{FrameReader, length_codec};
 use muster_client::protocol::{
-    ClientBody, ClientFrame, ClusterId, Name, OperationId, Request, RequestId, Response, ServerFrame, StreamItem,
-    Timestamp, codec, handshake,
+    ClientBody, ClientFrame, ClusterId, Name, OperationId, Principal, Request, RequestId, Response, ServerFrame,
+    StreamItem, Timestamp, codec, handshake,
 };
 use muster_client::{Builder, Client};
 use tempfile::TempDir;
@@ -82,7 +82,7 @@ impl Server {
 }
 
 pub fn hello(versions: VersionRange) -> Hello {
-    Hello { versions, features: 0, build: "musterd of the test".to_owned() }
+    Hello { versions, features: FEATURES, build: "musterd of the test".to_owned() }
 }
 
 /// The server's end of one connection.
@@ -100,7 +100,7 @@ impl Peer {
     /// The client's next frame, which must be a request.
     pub async fn request(&mut self) -> (RequestId, Request) {
         let frame = self.next().await.expect("the client closed the connection");
-        let ClientBody::Request(request) = frame.body else { panic!("expected a request, got {frame:?}") };
+        let ClientBody::Request { request, .. } = frame.body else { panic!("expected a request, got {frame:?}") };
         (frame.id, *request)
     }
 
@@ -148,7 +148,7 @@ pub fn operation(id: OperationId, phase: OperationPhase, steps_done: u32) -> Ope
         cluster: "demo".parse().unwrap(),
         services: Vec::new(),
         phase,
-        requested_by: 0,
+        requested_by: Principal::user("root"),
         created_at: Timestamp::from_millis(1),
         deadline: Timestamp::from_millis(2),
         ended_at: phase.is_ended().then_some(Timestamp::from_millis(2)),
@@ -168,6 +168,7 @@ pub fn event(number: u64) -> Event {
         cluster: None,
         operation: None,
         service: None,
+        who: None,
         message: format!("event {number}"),
         cause: None,
     }

@@ -63,6 +63,11 @@ impl Catalog {
         template.render(&name, values)
     }
 
+    /// Paths of machines that services of this template may bind whoever creates them; none if there is no such template.
+    pub fn granted_binds(&self, template: &str) -> &[String] {
+        self.find(template).map_or(&[], |template| &template.granted_binds)
+    }
+
     fn find(&self, name: &str) -> Result<&Template, Error> {
         if let Some((_, template)) = self.templates.iter().find(|(known, _)| known.as_str() == name) {
             return Ok(template);

@@ -66,6 +66,9 @@ impl Parameter {
         if file.name == SERVICE_NAME {
             return Err("this name stands for the service's name and cannot be a parameter".to_owned());
         }
+        if let ParameterKind::Unknown(_) = file.kind {
+            return Err(not_known(file.kind));
+        }
         let is_secret = file.kind == ParameterKind::Secret;
         if is_secret && (file.default.is_some() || !file.one_of.is_empty() || file.optional) {
             return Err("a secret has no `default`, `oneOf` or `optional`: it is given, or made at random".to_owned());
@@ -158,6 +161,7 @@ impl Parameter {
                 self.in_range(signed(cpu.0), text)?;
                 Ok(Value::Cpu(cpu))
             }
+            ParameterKind::Unknown(_) => Err(not_known(self.info.kind)),
         }
     }
 
@@ -200,9 +204,11 @@ impl Parameter {
         match self.info.kind {
             ParameterKind::Bytes => Bytes(number.unsigned_abs()).to_string(),
             ParameterKind::Cpu => CpuMillis(number.unsigned_abs()).to_string(),
-            ParameterKind::String | ParameterKind::Integer | ParameterKind::Boolean | ParameterKind::Secret => {
-                number.to_string()
-            }
+            ParameterKind::String
+            | ParameterKind::Integer
+            | ParameterKind::Boolean
+            | ParameterKind::Secret
+            | ParameterKind::Unknown(_) => number.to_string(),
         }
     }
 
@@ -216,6 +222,7 @@ impl Parameter {
             ParameterKind::String | ParameterKind::Boolean | ParameterKind::Secret => {
                 self.extremes().into_iter().next()
             }
+            ParameterKind::Unknown(_) => None,
         })
     }
 
@@ -233,7 +240,7 @@ impl Parameter {
             ParameterKind::Bytes | ParameterKind::Cpu => range(0),
             ParameterKind::Boolean => vec!["true".to_owned(), "false".to_owned()],
             ParameterKind::String | ParameterKind::Secret if self.pattern.is_none() => vec!["sample".to_owned()],
-            ParameterKind::String | ParameterKind::Secret => Vec::new(),
+            ParameterKind::String | ParameterKind::Secret | ParameterKind::Unknown(_) => Vec::new(),
         }
     }
 }
@@ -245,11 +252,15 @@ fn bound(kind: ParameterKind, field: &str, text: Option<&str>) -> Result<Option<
         ParameterKind::Integer => text.parse().map_err(|_| format!("`{field}`: `{text}` is not a whole number"))?,
         ParameterKind::Bytes => signed(text.parse::<Bytes>().map_err(|e| format!("`{field}`: {e}"))?.0),
         ParameterKind::Cpu => signed(text.parse::<CpuMillis>().map_err(|e| format!("`{field}`: {e}"))?.0),
-        ParameterKind::String | ParameterKind::Boolean | ParameterKind::Secret => {
+        ParameterKind::String | ParameterKind::Boolean | ParameterKind::Secret | ParameterKind::Unknown(_) => {
             return Err(format!("`{field}` is for integer, bytes and cpu, not for {kind}"));
         }
     };
     Ok(Some(number))
+}
+
+fn not_known(kind: ParameterKind) -> String {
+    format!("the type `{kind}` is not known to this release of Muster")
 }
 
 /// Amounts beyond `i64` (eight exbibytes) are as good as `i64::MAX`.

@@ -9,7 +9,7 @@ use rand::distr::{Alphanumeric, SampleString};
 use serde_json::Value as Json;
 
 use crate::parameter::{Parameter, SERVICE_NAME};
-use crate::template::{ServiceTemplate, Template};
+use crate::template::{SecretTemplate, ServiceTemplate, Template};
 use crate::value::{Value, Values};
 
 /// Length of a secret made at random: 190 bits of letters and digits, which every program and file format takes.
@@ -101,7 +101,9 @@ impl ServiceTemplate {
                 values.secret.get(name).map(|secret| secret.expose().to_owned()).or_else(plain)
             });
             let value = value.map(SecretString::new);
-            spec.secrets.push(SecretFile { name: secret.name.clone(), value, path: secret.path.clone() });
+            let SecretTemplate { name, value: _, path, mode, uid, gid } = secret;
+            let (name, path) = (name.clone(), path.clone());
+            spec.secrets.push(SecretFile { name, value, path, mode: *mode, uid: *uid, gid: *gid });
         }
         muster_engine::validate::service(&spec)
             .map_err(|e| Error { message: format!("services.{key}: {}", e.message), ..e })?;

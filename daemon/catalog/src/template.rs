@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use muster_protocol::model::catalog::{ParameterKind, TemplateInfo};
+use muster_protocol::model::service::FileMode;
 use muster_protocol::{Name, SecretString, nearest};
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -23,7 +24,16 @@ struct TemplateFile {
     description: String,
     #[serde(default)]
     parameters: Vec<ParameterFile>,
+    #[serde(default)]
+    grants: Grants,
     services: BTreeMap<String, Json>,
+}
+
+/// What services of a template may do whoever creates them: who writes templates is trusted with it.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Grants {
+    bind: Vec<String>,
 }
 
 /// A template.
@@ -31,6 +41,8 @@ pub(crate) struct Template {
     pub(crate) info: TemplateInfo,
     /// In the order of the file.
     pub(crate) parameters: Vec<Parameter>,
+    /// Paths of machines that its services may bind whoever creates them, with all below.
+    pub(crate) granted_binds: Vec<String>,
     /// In the order in which they are made: helpers by name, then the main service, which may need them.
     pub(crate) services: Vec<ServiceTemplate>,
 }
@@ -49,6 +61,9 @@ pub(crate) struct SecretTemplate {
     pub(crate) name: Name,
     pub(crate) value: Text,
     pub(crate) path: Option<String>,
+    pub(crate) mode: FileMode,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
 }
 
 #[derive(Deserialize)]
@@ -58,6 +73,12 @@ struct SecretFileTemplate {
     value: String,
     #[serde(default)]
     path: Option<String>,
+    #[serde(default)]
+    mode: FileMode,
+    #[serde(default)]
+    uid: u32,
+    #[serde(default)]
+    gid: u32,
 }
 
 impl Template {
@@ -96,7 +117,11 @@ impl Template {
             parameters: parameters.iter().map(|parameter| parameter.info.clone()).collect(),
             services: BTreeMap::new(),
         };
-        let mut template = Self { info, parameters, services };
+        let granted_binds = file.grants.bind;
+        if let Some(path) = granted_binds.iter().find(|path| !path.starts_with('/')) {
+            return Err(format!("grants.bind: `{path}` is not an absolute path"));
+        }
+        let mut template = Self { info, parameters, granted_binds, services };
         template.every_parameter_is_used()?;
         template.info.services = template.prove()?;
         Ok(template)
@@ -198,7 +223,7 @@ impl SecretTemplate {
                 return Err(format!("secret `{}`: no parameters in its `path`", file.name));
             }
             let value = Text::parse(&file.value).map_err(|message| format!("secret `{}`: {message}", file.name))?;
-            Ok(Self { name: file.name, value, path: file.path })
+            Ok(Self { name: file.name, value, path: file.path, mode: file.mode, uid: file.uid, gid: file.gid })
         };
         files.into_iter().map(parse).collect()
     }

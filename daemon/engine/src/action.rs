@@ -7,18 +7,17 @@ use muster_protocol::Name;
 use crate::driver::Owned;
 use crate::failure::Failure;
 use crate::ledger::{Present, ResourceKey};
+use crate::recipe::{MachineStep, Performer};
 
 /// One step of a plan.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Action {
     /// Find out whether a resource is there: a call that may have made it had no answer.
     LookUp(ResourceKey),
-    /// Make it: a network or machine, the orchestrator's cluster, a node's membership, a service.
+    /// Make it: something of the infrastructure, the orchestrator's cluster, a node's membership, a service.
     Create(ResourceKey),
-    /// Start a machine that was stopped.
-    Start(Name),
-    /// Bring a machine to what its recipe names.
-    Prepare(Name),
+    /// Do something to a machine that is there.
+    Step(Name, MachineStep),
     /// Submit a service's present generation.
     Update(Name),
     /// Remove it.
@@ -34,7 +33,7 @@ impl Action {
     pub fn key(&self) -> Option<ResourceKey> {
         match self {
             Self::LookUp(key) | Self::Create(key) | Self::Remove(key) | Self::Await(key) => Some(key.clone()),
-            Self::Start(name) | Self::Prepare(name) => Some(ResourceKey::Machine(name.clone())),
+            Self::Step(name, _) => Some(ResourceKey::for_machine(name.clone())),
             Self::Update(name) => Some(ResourceKey::Service(name.clone())),
             Self::Sweep => None,
         }
@@ -43,18 +42,9 @@ impl Action {
     /// The service that it is about, if it is about one.
     pub fn service(&self) -> Option<&Name> {
         match self {
-            Self::LookUp(ResourceKey::Service(name))
-            | Self::Create(ResourceKey::Service(name))
-            | Self::Remove(ResourceKey::Service(name))
-            | Self::Await(ResourceKey::Service(name))
-            | Self::Update(name) => Some(name),
-            Self::LookUp(_)
-            | Self::Create(_)
-            | Self::Remove(_)
-            | Self::Await(_)
-            | Self::Start(_)
-            | Self::Prepare(_)
-            | Self::Sweep => None,
+            Self::LookUp(key) | Self::Create(key) | Self::Remove(key) | Self::Await(key) => key.service(),
+            Self::Update(name) => Some(name),
+            Self::Step(..) | Self::Sweep => None,
         }
     }
 
@@ -62,20 +52,17 @@ impl Action {
     pub const fn is_call(&self) -> bool {
         match self {
             Self::Await(_) => false,
-            Self::LookUp(_)
-            | Self::Create(_)
-            | Self::Start(_)
-            | Self::Prepare(_)
-            | Self::Update(_)
-            | Self::Remove(_)
-            | Self::Sweep => true,
+            Self::LookUp(_) | Self::Create(_) | Self::Step(..) | Self::Update(_) | Self::Remove(_) | Self::Sweep => {
+                true
+            }
         }
     }
 
     /// Whether the infrastructure's side performs it (driver, preparer); otherwise the orchestrator's handler does.
     pub fn is_infrastructure(&self) -> bool {
         match self {
-            Self::Start(_) | Self::Prepare(_) | Self::Sweep => true,
+            Self::Step(_, step) => step.performer() != Performer::Handler,
+            Self::Sweep => true,
             Self::Update(_) => false,
             Self::LookUp(key) | Self::Create(key) | Self::Remove(key) | Self::Await(key) => key.is_infrastructure(),
         }
@@ -89,8 +76,7 @@ impl fmt::Display for Action {
             Self::Create(ResourceKey::Orchestrator) => f.write_str("form orchestrator"),
             Self::Create(ResourceKey::Node(name)) => write!(f, "join node/{name}"),
             Self::Create(key) => write!(f, "create {key}"),
-            Self::Start(name) => write!(f, "start machine/{name}"),
-            Self::Prepare(name) => write!(f, "prepare machine/{name}"),
+            Self::Step(name, step) => write!(f, "{} machine/{name}", step.as_str()),
             Self::Update(name) => write!(f, "update service/{name}"),
             Self::Remove(key) => write!(f, "remove {key}"),
             Self::Sweep => f.write_str("sweep"),

@@ -49,6 +49,8 @@ pub mod mark {
     pub const CLUSTER_NAME: &str = "io.muster.cluster-name";
     /// Names the resource within its cluster: a [`crate::ledger::ResourceKey`] as text.
     pub const KEY: &str = "io.muster.key";
+    /// Says what the cluster was asked to be, for the day on which the store is lost: see [`crate::spec_mark`].
+    pub const SPEC: &str = "io.muster.spec";
     /// Says for which generation of a service it was made.
     pub const GENERATION: &str = "io.muster.generation";
 }

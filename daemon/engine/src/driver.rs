@@ -1,5 +1,6 @@
-//! The infrastructure driver: gets networks and machines, and nothing else.
+//! The infrastructure driver: gets machines, and what machines stand on.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,9 +10,47 @@ use muster_protocol::model::host::Role;
 use muster_protocol::{ClusterId, InstanceId, Name};
 
 use crate::context::ClusterContext;
+use crate::desired::Desired;
 use crate::failure::Failure;
-use crate::ledger::{Present, ResourceKey};
-use crate::observed::ObservedMachine;
+use crate::ledger::{InfraKey, InfraKind, Present, ResourceKey};
+use crate::observed::ObservedResource;
+use crate::options::KnownOption;
+
+/// What clusters need of an infrastructure. Pure: the planner asks at every plan.
+pub trait Needs: Send + Sync {
+    /// Everything that a cluster needs, each behind what it stands on; machines are among it, by the names of
+    /// [`Desired::machines`]. Nothing if the cluster is to be absent.
+    fn needs(&self, desired: &Desired) -> Vec<Need>;
+}
+
+/// One resource that a cluster needs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Need {
+    /// Which.
+    pub key: InfraKey,
+    /// What it stands on: made before it, removed after it.
+    pub after: Vec<InfraKey>,
+    /// A digest of what it is made from. When it differs from that of the one that is there, the driver is asked to make
+    /// the resource again, and brings it up to date. Machines are never brought up to date like this.
+    pub input: u64,
+}
+
+impl Need {
+    /// A resource that never changes.
+    pub const fn new(key: InfraKey, after: Vec<InfraKey>) -> Self {
+        Self { key, after, input: 0 }
+    }
+}
+
+/// The needs of an infrastructure where machines stand on one network and on nothing else.
+pub fn network_and_machines(network: InfraKind, desired: &Desired) -> Vec<Need> {
+    if desired.absent {
+        return Vec::new();
+    }
+    let network = InfraKey::only(network);
+    let machines = desired.machines().map(|(name, _)| Need::new(InfraKey::for_machine(name), vec![network.clone()]));
+    std::iter::once(Need::new(network.clone(), Vec::new())).chain(machines).collect()
+}
 
 /// One account at one infrastructure.
 ///
@@ -20,10 +59,20 @@ use crate::observed::ObservedMachine;
 /// A failure says honestly whether it may have been applied. Dropping a future may leave the call's effect
 /// in doubt, nothing worse.
 #[async_trait]
-pub trait Driver: Send + Sync {
+pub trait Driver: Needs {
     /// How long a listing may lag behind a creation: not being listed means not being there
     /// only when this has passed since the last creation could have happened.
     fn listing_lag(&self) -> Duration;
+
+    /// The options that this infrastructure knows.
+    fn options(&self) -> &'static [KnownOption] {
+        &[]
+    }
+
+    /// The networks (`10.0.0.0/16`) in which it makes machines, as far as that is known before there is one.
+    fn machine_networks(&self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// Looks at everything this account needs: reachable, credentials, quota, images. For `account check` and `doctor`.
     async fn check(&self) -> Vec<Finding>;
@@ -31,47 +80,59 @@ pub trait Driver: Send + Sync {
     /// Whether this cluster could be made: image there, names valid, capacity left. Changes nothing.
     async fn preflight(&self, spec: &ClusterSpec) -> Result<(), Failure>;
 
-    /// Makes a network or machine, or finds that it is there already.
-    async fn create(&self, cluster: &ClusterContext, order: &MachineOrder) -> Result<Present, Failure>;
+    /// Makes a resource, or finds that it is there already and brings it up to date.
+    async fn create(&self, cluster: &ClusterContext, order: &InfraOrder) -> Result<Present, Failure>;
 
-    /// Finds a network or machine by its key, whether a creation's answer was lost or not. Only one with our marks counts.
-    async fn look_up(&self, cluster: &ClusterContext, key: &ResourceKey) -> Result<Option<Present>, Failure>;
+    /// Finds a resource by its key, whether a creation's answer was lost or not. Only one with our marks counts.
+    async fn look_up(&self, cluster: &ClusterContext, key: &InfraKey) -> Result<Option<Present>, Failure>;
 
     /// Starts a machine that was stopped. One that runs is left alone.
-    async fn start(&self, cluster: &ClusterContext, key: &ResourceKey, id: &str) -> Result<Present, Failure>;
+    async fn start(&self, cluster: &ClusterContext, key: &InfraKey, id: &str) -> Result<Present, Failure>;
 
-    /// Removes a network or machine with all that belongs to it (disks, addresses). One that is gone is a success.
-    async fn remove(&self, cluster: &ClusterContext, key: &ResourceKey, id: &str) -> Result<(), Failure>;
+    /// Removes a resource with all that belongs to it (disks, addresses). One that is gone is a success.
+    async fn remove(&self, cluster: &ClusterContext, key: &InfraKey, id: &str) -> Result<(), Failure>;
 
-    /// The machines of a cluster as the infrastructure sees them now.
-    async fn observe(&self, cluster: &ClusterContext) -> Result<Vec<ObservedMachine>, Failure>;
+    /// The resources of a cluster as the infrastructure sees them now: its machines at least.
+    async fn observe(&self, cluster: &ClusterContext) -> Result<Vec<ObservedResource>, Failure>;
 
     /// Everything at this account that carries the marks of this installation: of one cluster, or of all.
     async fn list_owned(&self, instance: InstanceId, cluster: Option<ClusterId>) -> Result<Vec<Owned>, Failure>;
+
+    /// Everything at this account that carries the marks of any installation: for a daemon whose store is lost, which does
+    /// not know its own installation any more.
+    async fn list_marked(&self) -> Result<Vec<Marked>, Failure>;
+
+    /// Whether [`Driver::look_up`] gives a machine the cluster's keys if it has others: those that it had were lost with the store.
+    fn gives_keys_anew(&self) -> bool {
+        false
+    }
 }
 
-/// The order for one network or machine.
+/// The order for one resource.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct MachineOrder {
-    /// Which resource: [`ResourceKey::Network`] or [`ResourceKey::Machine`].
-    pub key: ResourceKey,
-    /// What a machine is for; none for a network.
-    pub role: Option<Role>,
-    /// What a machine should be.
-    pub shape: MachineShape,
+pub struct InfraOrder {
+    /// Which resource.
+    pub key: InfraKey,
+    /// What a machine should be; none for anything else.
+    pub machine: Option<MachineOrder>,
+    /// What is there of this one already, if it is only to be brought up to date.
+    pub present: Option<Present>,
+    /// What is there of the cluster's other resources that are no machines, and of what this one stands on.
+    pub known: BTreeMap<InfraKey, Present>,
     /// A number that differs between tries of which it is known that the earlier ones had no effect;
     /// part of idempotency tokens.
     pub attempt: u32,
 }
 
-impl MachineOrder {
-    /// The machine's name within its cluster, if it is for a machine.
-    pub fn machine(&self) -> Option<&Name> {
-        match &self.key {
-            ResourceKey::Machine(name) => Some(name),
-            ResourceKey::Network | ResourceKey::Orchestrator | ResourceKey::Node(_) | ResourceKey::Service(_) => None,
-        }
-    }
+/// What a machine should be.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MachineOrder {
+    /// Its name within its cluster.
+    pub name: Name,
+    /// What it is for.
+    pub role: Role,
+    /// Its size and image.
+    pub shape: MachineShape,
 }
 
 /// A resource at the infrastructure that carries our marks.
@@ -83,4 +144,17 @@ pub struct Owned {
     pub key: Option<ResourceKey>,
     /// What was seen.
     pub present: Present,
+}
+
+/// A resource that carries the marks of some installation, and what these say.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Marked {
+    /// The installation.
+    pub instance: InstanceId,
+    /// The resource.
+    pub owned: Owned,
+    /// The cluster's name, if the marks say it.
+    pub cluster_name: Option<Name>,
+    /// What the cluster was asked to be when the resource was made; none if the marks do not say it.
+    pub spec: Option<ClusterSpec>,
 }

@@ -30,6 +30,8 @@ pub struct Failure {
     pub provider_code: Option<String>,
     /// The provider's id of the request.
     pub provider_request_id: Option<String>,
+    /// The field of the request that cannot be honoured, if it is about one.
+    pub field: Option<&'static str>,
     /// What the user can do.
     pub remedy: Option<String>,
     /// Whether the same call may succeed later without a change by somebody.
@@ -47,6 +49,7 @@ impl Failure {
             message: message.into(),
             provider_code: None,
             provider_request_id: None,
+            field: None,
             remedy: None,
             retry: Retry::Later,
             retry_after: None,
@@ -68,6 +71,13 @@ impl Failure {
     #[must_use]
     pub fn permanent(mut self) -> Self {
         self.retry = Retry::Never;
+        self
+    }
+
+    /// Names the field that cannot be honoured.
+    #[must_use]
+    pub fn with_field(mut self, field: &'static str) -> Self {
+        self.field = Some(field);
         self
     }
 

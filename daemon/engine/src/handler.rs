@@ -1,14 +1,22 @@
 //! The orchestrator event handler: forms and joins clusters, runs services, observes.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use muster_protocol::model::host::Role;
+use muster_protocol::model::access::{AccessFile, AccessKind};
 use muster_protocol::model::service::{LogLine, ServiceSpec};
 use muster_protocol::{Error, Name, ServiceId};
 
+use crate::access::AccessOrder;
+use crate::duplex::{Duplex, ExecOrder, ForwardOrder, unsupported};
 use crate::failure::Failure;
-use crate::ledger::{MachineAccess, Present};
+use crate::ledger::Present;
+use crate::member::Member;
 use crate::observed::OrchestratorView;
+use crate::recipe::MachineStep;
+use crate::session::{Kept, SessionHost};
 
 /// One orchestrator cluster. Each instance is made for one cluster and may keep sessions to it.
 ///
@@ -18,6 +26,11 @@ use crate::observed::OrchestratorView;
 pub trait Handler: Send + Sync {
     /// Refuses what this orchestrator cannot honour, naming the field, before anything is changed. Pure.
     fn validate(&self, service: &ServiceSpec) -> Result<(), Error>;
+
+    /// Refuses what the cluster's machines, as they were last seen, cannot do for a service, naming the field. Pure.
+    fn validate_on(&self, _service: &ServiceSpec, _seen: &OrchestratorView) -> Result<(), Error> {
+        Ok(())
+    }
 
     /// Forms the orchestrator's cluster on this machine; if the machine is in one already, that is it. The id is the cluster's own.
     async fn form(&self, first: &Member) -> Result<Present, Failure>;
@@ -31,6 +44,9 @@ pub trait Handler: Send + Sync {
     /// The machine's node, if the control plane lists it as a member that is not down for good. As long as a control plane
     /// may become a member by itself it is not absent: that is a failure.
     async fn look_up_node(&self, members: &[Member], machine: &Member) -> Result<Option<Present>, Failure>;
+
+    /// Cordons, drains or uncordons a member's machine. One step at a time; already so is success.
+    async fn step(&self, members: &[Member], machine: &Member, step: MachineStep) -> Result<(), Failure>;
 
     /// Takes a node out: drains it, takes its role from it, lets it leave, forgets it. `machine` is none if the machine itself is lost.
     async fn remove_node(&self, members: &[Member], node_id: &str, machine: Option<&Member>) -> Result<(), Failure>;
@@ -56,19 +72,28 @@ pub trait Handler: Send + Sync {
         follow: bool,
         tail: Option<u32>,
     ) -> Result<BoxStream<'static, Result<LogLine, Failure>>, Failure>;
-}
 
-/// A prepared machine, as the handler reaches it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Member {
-    /// Its name within the cluster.
-    pub machine: Name,
-    /// What it is for.
-    pub role: Role,
-    /// How it is reached.
-    pub access: MachineAccess,
-    /// The orchestrator's id of its node, once it has joined.
-    pub node_id: Option<String>,
+    /// Runs for as long as the cluster is supervised, with what earlier sessions of the cluster kept. It ends by a failure
+    /// only; then it is started again, after a delay that grows.
+    async fn session(&self, _host: Arc<dyn SessionHost>, _kept: BTreeMap<String, Kept>) -> Failure {
+        std::future::pending().await
+    }
+
+    /// Runs a command in a container of a service. Its last item is the exit code.
+    async fn exec(&self, _members: &[Member], _order: &ExecOrder) -> Result<Duplex, Failure> {
+        Err(unsupported("exec"))
+    }
+
+    /// Connects to a port of a service.
+    async fn port_forward(&self, _members: &[Member], _order: &ForwardOrder) -> Result<Duplex, Failure> {
+        Err(unsupported("port-forward"))
+    }
+
+    /// Makes a file with which a tool of the asker's own reaches the cluster. Each has a new certificate that ends by itself,
+    /// and with the next renewal of the cluster's certificates.
+    async fn access(&self, _members: &[Member], order: &AccessOrder) -> Result<AccessFile, Failure> {
+        Err(unsupported(order.kind.map_or("access", AccessKind::as_str)))
+    }
 }
 
 /// The order for one service.
@@ -82,4 +107,7 @@ pub struct ServiceOrder {
     pub spec: ServiceSpec,
     /// Counts the changes of the secrets' values, for orchestrators whose secrets cannot be changed in place.
     pub secrets_version: u64,
+    /// The digest that this version of the service ran with before. If there is none, a handler that can resolves the image's
+    /// tag, and shows the digest with the service.
+    pub digest: Option<String>,
 }

@@ -14,65 +14,13 @@
 //! not wanted are dropped.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 
 use muster_protocol::model::host::Role;
-use muster_protocol::{Cause, MachineId, Name, Timestamp};
+use muster_protocol::{Cause, Name, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// Which resource of a cluster. As text it is part of the owner mark.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-pub enum ResourceKey {
-    /// The network that the cluster's machines share.
-    Network,
-    /// A machine, by its name within the cluster.
-    Machine(Name),
-    /// The orchestrator's cluster as such: formed once, on the first control-plane machine.
-    Orchestrator,
-    /// A machine's membership in the orchestrator's cluster.
-    Node(Name),
-    /// A service.
-    Service(Name),
-}
-
-impl ResourceKey {
-    /// Whether the infrastructure driver owns it; otherwise the orchestrator handler does.
-    pub const fn is_infrastructure(&self) -> bool {
-        match self {
-            Self::Network | Self::Machine(_) => true,
-            Self::Orchestrator | Self::Node(_) | Self::Service(_) => false,
-        }
-    }
-}
-
-impl fmt::Display for ResourceKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Network => f.write_str("network"),
-            Self::Machine(name) => write!(f, "machine/{name}"),
-            Self::Orchestrator => f.write_str("orchestrator"),
-            Self::Node(name) => write!(f, "node/{name}"),
-            Self::Service(name) => write!(f, "service/{name}"),
-        }
-    }
-}
-
-impl FromStr for ResourceKey {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let name = |name: &str| name.parse::<Name>().map_err(|error| format!("`{text}` is no resource key: {error}"));
-        match text.split_once('/') {
-            None if text == "network" => Ok(Self::Network),
-            None if text == "orchestrator" => Ok(Self::Orchestrator),
-            Some(("machine", rest)) => Ok(Self::Machine(name(rest)?)),
-            Some(("node", rest)) => Ok(Self::Node(name(rest)?)),
-            Some(("service", rest)) => Ok(Self::Service(name(rest)?)),
-            None | Some(_) => Err(format!("`{text}` is no resource key")),
-        }
-    }
-}
+pub use crate::key::{InfraKey, InfraKind, ResourceKey};
+use crate::recipe::{MachineStep, Prepared};
 
 /// What is known of a resource.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -109,13 +57,17 @@ pub enum Facts {
         /// That generation.
         generation: u64,
     },
+    /// What the driver knows of a resource that is no machine, by names of its own.
+    Other(BTreeMap<String, String>),
 }
 
 /// How a machine is reached.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct MachineAccess {
-    /// Its address, as the daemon reaches it and as the other machines of the cluster do.
+    /// Its address, as the daemon reaches it.
     pub address: String,
+    /// Its address, as the other machines of the cluster reach it: often the same.
+    pub private_address: String,
     /// Where its sshd listens.
     pub ssh_port: u16,
     /// As whom to log in; root, or somebody with sudo without a password.
@@ -142,12 +94,35 @@ pub struct LedgerEntry {
     pub next_try: Option<Timestamp>,
     /// Why the last call failed, until one succeeds.
     pub cause: Option<Cause>,
-    /// The machine's id, for machines.
-    pub machine: Option<MachineId>,
     /// What the machine is for, for machines and nodes.
     pub role: Option<Role>,
-    /// The recipe that was applied to the machine, for machines.
-    pub prepared: Option<String>,
+    /// The machine on which it was formed, for the orchestrator's cluster.
+    pub formed_on: Option<Name>,
+    /// What it stands on at the infrastructure: it goes before those do.
+    pub after: Vec<InfraKey>,
+    /// A digest of what it was made from; see [`crate::driver::Need::input`].
+    pub input: u64,
+    /// What the machine was prepared with, for machines.
+    pub prepared: Option<Prepared>,
+    /// The step that was begun on the machine and of which no end is known, for machines.
+    pub step: Option<StepRun>,
+    /// How many steps were begun on the machine: the next one's number.
+    pub runs: u32,
+    /// Whether Muster has taken it out of the orchestrator's service for a step, for machines.
+    pub drained: bool,
+    /// The renewal of certificates that it has, or gets by the step that was begun, for machines; see [`crate::desired::ClusterRecord::renewal`].
+    pub renewed: u64,
+}
+
+/// A step that was begun on a machine. Its number makes its name on the machine, where it is found again.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct StepRun {
+    /// What is done.
+    pub step: MachineStep,
+    /// What the machine has when it is done.
+    pub target: Prepared,
+    /// Its number among the steps of this machine.
+    pub run: u32,
 }
 
 impl LedgerEntry {
@@ -161,9 +136,15 @@ impl LedgerEntry {
             attempt: 0,
             next_try: None,
             cause: None,
-            machine: None,
             role: None,
+            formed_on: None,
+            after: Vec::new(),
+            input: 0,
             prepared: None,
+            step: None,
+            runs: 0,
+            drained: false,
+            renewed: 0,
         }
     }
 
@@ -193,29 +174,10 @@ impl LedgerEntry {
         };
         match &present.facts {
             Facts::Machine(access) => Some(access),
-            Facts::None | Facts::Service { .. } => None,
+            Facts::None | Facts::Service { .. } | Facts::Other(_) => None,
         }
     }
 }
 
 /// All resources of one cluster.
 pub type Ledger = BTreeMap<ResourceKey, LedgerEntry>;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_reads_back_from_its_text() {
-        let name: Name = "worker-1".parse().unwrap();
-        for key in [
-            ResourceKey::Network,
-            ResourceKey::Machine(name.clone()),
-            ResourceKey::Orchestrator,
-            ResourceKey::Node(name.clone()),
-            ResourceKey::Service(name),
-        ] {
-            assert_eq!(key.to_string().parse(), Ok(key));
-        }
-    }
-}

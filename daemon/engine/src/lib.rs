@@ -13,22 +13,35 @@
 //! the conclusions, makes a plan ([`plan::plan`]) and begins what may be done now; that is written; the calls are made;
 //! and again, until the plan is empty.
 
+pub mod access;
 pub mod action;
+pub mod blueprint;
 pub mod context;
+pub mod cycle;
 pub mod desired;
 pub mod driver;
+pub mod duplex;
 pub mod failure;
 pub mod handler;
+pub mod key;
 pub mod ledger;
 pub mod looks;
+pub mod machine;
+pub mod member;
 pub mod observed;
 pub mod operation;
+pub mod options;
 pub mod order;
 pub mod plan;
 pub mod preparer;
+pub mod recipe;
+pub mod rollout;
+pub mod session;
 pub mod shared;
 pub mod sim;
+pub mod spec_mark;
 pub mod state;
+pub mod support;
 pub mod validate;
 pub mod view;
 pub mod words;

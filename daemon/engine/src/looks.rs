@@ -6,10 +6,13 @@ use std::time::Duration;
 use muster_protocol::{ClusterId, Timestamp};
 
 use crate::action::Outcome;
-use crate::handler::Member;
-use crate::ledger::ResourceKey;
+use crate::ledger::{ResourceKey, ResourceState};
+use crate::member::Member;
 use crate::plan::Plan;
 use crate::state::{ClusterState, Observation};
+
+/// The shortest time between two looks at an orchestrator in which something happens all the time.
+const BETWEEN_HINTED: Duration = Duration::from_millis(200);
 
 /// How often is looked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,17 +39,42 @@ pub struct Looks {
     machines: bool,
     orchestrator: bool,
     next: Timestamp,
+    /// The orchestrator has something new that no look has seen yet.
+    is_hinted: bool,
+    /// When the last look at the orchestrator began.
+    last: Option<Timestamp>,
+    /// The last look at the orchestrator had no answer.
+    is_unanswered: bool,
 }
 
 impl Looks {
     /// None under way, and the first due at once.
     pub const fn new(pace: LookPace, now: Timestamp) -> Self {
-        Self { pace, machines: false, orchestrator: false, next: now }
+        Self {
+            pace,
+            machines: false,
+            orchestrator: false,
+            next: now,
+            is_hinted: false,
+            last: None,
+            is_unanswered: false,
+        }
     }
 
     /// When the next ones are due.
-    pub const fn next(&self) -> Timestamp {
-        self.next
+    pub fn next(&self) -> Timestamp {
+        self.hinted().map_or(self.next, |hinted| hinted.min(self.next))
+    }
+
+    /// The orchestrator has something new, and is looked at soon for it.
+    pub const fn note_hint(&mut self) {
+        self.is_hinted = true;
+    }
+
+    /// When the look is due that a hint asks for. While one is under way it may have passed by what is new.
+    fn hinted(&self) -> Option<Timestamp> {
+        let earliest = self.last.map_or(Timestamp::default(), |last| last + BETWEEN_HINTED);
+        (self.is_hinted && !self.orchestrator).then_some(earliest)
     }
 
     /// A call ended like this: what was just changed is worth a look.
@@ -58,37 +86,54 @@ impl Looks {
 
     /// A look ended with this.
     pub const fn note_seen(&mut self, observation: &Observation) {
-        if observation.machines.is_some() {
+        if observation.infrastructure.is_some() {
             self.machines = false;
         }
-        if observation.orchestrator.is_some() {
+        if let Some(orchestrator) = &observation.orchestrator {
             self.orchestrator = false;
+            // Once may be a mishap, so it is asked again soon.
+            self.is_hinted |= orchestrator.is_err() && !self.is_unanswered;
+            self.is_unanswered = orchestrator.is_err();
         }
     }
 
     /// The looks to be made now at a cluster in this state, with this plan. They are under way from now on.
     pub fn due(&mut self, state: &ClusterState, plan: &Plan, now: Timestamp) -> Vec<Look> {
-        if now < self.next {
+        let is_time = now >= self.next;
+        if !is_time && self.hinted().is_none_or(|hinted| now < hinted) {
             return Vec::new();
         }
-        let trouble = state.observed.orchestrator_cause.is_some() || state.observed.machines_cause.is_some();
+        // Also if nothing can be asked: then there is nothing new either.
+        self.is_hinted &= self.orchestrator;
+        let trouble = state.observed.orchestrator_cause.is_some() || state.observed.infrastructure_cause.is_some();
         let is_busy = plan.awaits() && !trouble;
-        self.next = if is_busy { now + self.pace.when_busy } else { next_idle(self.pace.when_idle, state.id(), now) };
+        if is_time {
+            let idle = || next_idle(self.pace.when_idle, state.id(), now);
+            self.next = if is_busy { now + self.pace.when_busy } else { idle() };
+        }
         let mut due = Vec::new();
         if state.desired().absent {
             return due;
         }
         let mut entries = state.ledger.iter();
-        let any_machine =
-            entries.any(|(key, entry)| matches!(key, ResourceKey::Machine(_)) && entry.present().is_some());
-        if any_machine && !self.machines {
+        let any_machine = entries.any(|(key, entry)| key.machine().is_some() && entry.present().is_some());
+        if is_time && any_machine && !self.machines {
             self.machines = true;
             due.push(Look::Machines);
         }
         let members = state.members();
-        let joined = members.iter().any(|member| member.node_id.is_some());
+        // A member whose joining is in doubt can be asked too: what it says may be why.
+        let joined = members.iter().any(|member| {
+            let key = ResourceKey::Node(member.machine.clone());
+            state.ledger.get(&key).is_some_and(|node| match node.state {
+                ResourceState::Present(_) => true,
+                ResourceState::Unknown(_) => state.in_flight_for(&key).is_none(),
+                ResourceState::Wanted | ResourceState::Removing(_) => false,
+            })
+        });
         if joined && !self.orchestrator {
             self.orchestrator = true;
+            self.last = Some(now);
             due.push(Look::Orchestrator(members));
         }
         due

@@ -8,34 +8,48 @@ use muster_protocol::model::service::Endpoint;
 use muster_protocol::quantity::{Bytes, CpuMillis};
 use muster_protocol::{Cause, Name, Timestamp};
 
+use crate::ledger::InfraKey;
 use crate::shared::Shared;
 
 /// Everything that was seen of one cluster.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Observed {
-    /// The machines at the infrastructure.
-    pub machines: Shared<BTreeMap<Name, ObservedMachine>>,
+    /// What the infrastructure lists of the cluster.
+    pub infrastructure: Shared<BTreeMap<InfraKey, ObservedResource>>,
     /// When the infrastructure was last looked at with success.
-    pub machines_at: Option<Timestamp>,
+    pub infrastructure_at: Option<Timestamp>,
     /// Why it could not be looked at since.
-    pub machines_cause: Option<Cause>,
+    pub infrastructure_cause: Option<Cause>,
     /// What the orchestrator says.
     pub orchestrator: Shared<OrchestratorView>,
     /// When the orchestrator was last looked at with success.
     pub orchestrator_at: Option<Timestamp>,
     /// Why it could not be looked at since.
     pub orchestrator_cause: Option<Cause>,
+    /// How often in a row it could not be looked at.
+    pub orchestrator_unanswered: u32,
 }
 
-/// One machine as the infrastructure sees it.
+/// One resource as the infrastructure sees it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ObservedMachine {
-    /// Its name within the cluster.
-    pub name: Name,
+pub struct ObservedResource {
+    /// Which.
+    pub key: InfraKey,
     /// The provider's id.
     pub id: String,
-    /// Whether it runs.
-    pub power: Power,
+    /// Whether it runs, for machines.
+    pub power: Option<Power>,
+    /// Its present addresses, for machines; none if the infrastructure does not say them.
+    pub addresses: Option<Addresses>,
+}
+
+/// The addresses of a machine, which may change while it lives.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Addresses {
+    /// As [`crate::ledger::MachineAccess::address`].
+    pub address: String,
+    /// As [`crate::ledger::MachineAccess::private_address`].
+    pub private_address: String,
 }
 
 /// Whether a machine runs.
@@ -56,10 +70,25 @@ pub struct OrchestratorView {
     pub endpoints: Vec<String>,
     /// Its nodes, by the machine's name within the cluster. A node of no machine of ours is left out.
     pub nodes: BTreeMap<Name, ObservedNode>,
+    /// Who decides in the control plane, where the orchestrator says it apart from its nodes.
+    pub voters: Option<Vec<Voter>>,
     /// Services with our marks, by name.
     pub services: BTreeMap<Name, ObservedService>,
     /// The containers of those services.
     pub containers: Vec<ObservedContainer>,
+}
+
+/// A member of the control plane's own consensus: a Swarm manager, a member of etcd or ZooKeeper.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Voter {
+    /// Its id among the voters.
+    pub id: String,
+    /// The machine that it is on; none if that is none of ours.
+    pub machine: Option<Name>,
+    /// Whether it takes part now.
+    pub healthy: bool,
+    /// Whether it only learns: it has no vote yet.
+    pub learner: bool,
 }
 
 /// One node.
@@ -79,7 +108,7 @@ pub struct ObservedNode {
     pub memory: Option<Bytes>,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
-    /// The orchestrator's words, if it is not ready.
+    /// The orchestrator's words, if it is not ready, or if somebody keeps copies off it.
     pub message: Option<String>,
 }
 
@@ -96,10 +125,14 @@ pub struct ObservedService {
     pub ready: u32,
     /// Whether copies of earlier generations still run: a change is under way.
     pub updating: bool,
+    /// The digest that its image's tag was resolved to when it was submitted.
+    pub digest: Option<String>,
     /// Where it is reached from outside.
     pub endpoints: Vec<Endpoint>,
     /// Why copies do not run, in the orchestrator's words.
     pub message: Option<String>,
+    /// Whether what the message says stays so until somebody changes the service or mends its image: waiting is of no use.
+    pub hopeless: bool,
     /// What copies that are not ready are at, in the orchestrator's words: `2 preparing`. No trouble in itself.
     pub under_way: Option<String>,
 }

@@ -1,7 +1,7 @@
 //! Operations as they are stored: the public record, and what is needed to end or undo them.
 
 use muster_protocol::Name;
-use muster_protocol::model::operation::OperationInfo;
+use muster_protocol::model::operation::{OperationInfo, OperationKind};
 use serde::{Deserialize, Serialize};
 
 use crate::desired::{Desired, ServiceVersion};
@@ -16,6 +16,11 @@ pub struct OperationRecord {
 }
 
 impl OperationRecord {
+    /// Whether its services return to their last good versions if it fails: it changed some that were there.
+    pub(crate) fn returns_on_failure(&self) -> bool {
+        matches!(self.info.kind, OperationKind::ServiceUpdate | OperationKind::ServiceScale)
+    }
+
     /// Which version of a service was asked for before, and is again if this is cancelled.
     pub fn before(&self, service: &Name) -> Option<&ServiceVersion> {
         self.target.services().iter().find(|target| target.name == *service)?.before.as_ref()

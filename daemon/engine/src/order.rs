@@ -4,23 +4,24 @@
 //! How long a call may take, how many there are at a time, and who breaks one off, is for whoever performs it.
 
 use muster_protocol::Name;
-use muster_protocol::model::host::Role;
 
 use crate::action::Outcome;
 use crate::context::ClusterContext;
-use crate::driver::{Driver, MachineOrder};
+use crate::driver::{Driver, InfraOrder};
 use crate::failure::Failure;
-use crate::handler::{Handler, Member, ServiceOrder};
-use crate::ledger::{MachineAccess, Present, ResourceKey};
-use crate::preparer::Preparer;
+use crate::handler::{Handler, ServiceOrder};
+use crate::ledger::{InfraKey, Present};
+use crate::member::Member;
+use crate::preparer::{Preparer, StepOrder};
+use crate::recipe::MachineStep;
 
 /// One call, by who makes it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Order {
     /// To the infrastructure.
     Driver(DriverOrder),
-    /// To a machine itself.
-    Preparer(PreparerOrder),
+    /// To a machine itself: [`Preparer::perform`].
+    Preparer(StepOrder),
     /// To the orchestrator.
     Handler(HandlerOrder),
 }
@@ -29,26 +30,15 @@ pub enum Order {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum DriverOrder {
     /// [`Driver::create`].
-    Create(MachineOrder),
+    Create(InfraOrder),
     /// [`Driver::look_up`].
-    LookUp(ResourceKey),
+    LookUp(InfraKey),
     /// [`Driver::start`], with the provider's id.
-    Start(ResourceKey, String),
+    Start(InfraKey, String),
     /// [`Driver::remove`], with the provider's id.
-    Remove(ResourceKey, String),
+    Remove(InfraKey, String),
     /// [`Driver::list_owned`], of this cluster.
     ListOwned,
-}
-
-/// The call of a [`Preparer`]: [`Preparer::prepare`].
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct PreparerOrder {
-    /// Which machine.
-    pub machine: Name,
-    /// What it is for.
-    pub role: Role,
-    /// How it is reached.
-    pub access: MachineAccess,
 }
 
 /// One call of a [`Handler`]. Members are the machines that can be asked.
@@ -56,12 +46,14 @@ pub struct PreparerOrder {
 pub enum HandlerOrder {
     /// [`Handler::form`].
     Form(Member),
-    /// [`Handler::look_up_cluster`].
-    LookUpCluster(Member),
+    /// [`Handler::look_up_cluster`], on one of these after the other until one knows it.
+    LookUpCluster(Vec<Member>),
     /// [`Handler::join`].
     Join(Vec<Member>, Member),
     /// [`Handler::look_up_node`].
     LookUpNode(Vec<Member>, Member),
+    /// [`Handler::step`].
+    Step(Vec<Member>, Member, MachineStep),
     /// [`Handler::remove_node`], with the orchestrator's id of the node, and its machine if that is there.
     RemoveNode(Vec<Member>, String, Option<Member>),
     /// [`Handler::deploy`]. Whoever performs it puts the values of the service's secrets in first: no state has them.
@@ -88,10 +80,10 @@ impl DriverOrder {
     }
 }
 
-impl PreparerOrder {
+impl StepOrder {
     /// Makes the call.
     pub async fn perform(self, preparer: &dyn Preparer, cluster: &ClusterContext) -> Outcome {
-        done(preparer.prepare(cluster, &self.machine, self.role, &self.access).await)
+        done(preparer.perform(cluster, &self).await)
     }
 }
 
@@ -100,9 +92,10 @@ impl HandlerOrder {
     pub async fn perform(self, handler: &dyn Handler) -> Outcome {
         match self {
             Self::Form(first) => present(handler.form(&first).await),
-            Self::LookUpCluster(first) => found(handler.look_up_cluster(&first).await),
+            Self::LookUpCluster(founders) => found(look_up_cluster(handler, &founders).await),
             Self::Join(members, machine) => present(handler.join(&members, &machine).await),
             Self::LookUpNode(members, machine) => found(handler.look_up_node(&members, &machine).await),
+            Self::Step(members, machine, step) => done(handler.step(&members, &machine, step).await),
             Self::RemoveNode(members, node_id, machine) => {
                 done(handler.remove_node(&members, &node_id, machine.as_ref()).await)
             }
@@ -111,6 +104,19 @@ impl HandlerOrder {
             Self::RemoveService(members, name) => done(handler.remove_service(&members, &name).await),
         }
     }
+}
+
+/// A cluster is not there only if none of the machines on which it may have been formed knows it.
+async fn look_up_cluster(handler: &dyn Handler, founders: &[Member]) -> Result<Option<Present>, Failure> {
+    let mut unheard = None;
+    for founder in founders {
+        match handler.look_up_cluster(founder).await {
+            Ok(None) => {}
+            Ok(Some(cluster)) => return Ok(Some(cluster)),
+            Err(failure) => unheard = unheard.or(Some(failure)),
+        }
+    }
+    unheard.map_or(Ok(None), Err)
 }
 
 fn present(answer: Result<Present, Failure>) -> Outcome {

@@ -4,16 +4,23 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use muster_protocol::model::account::AccountSpec;
 use muster_protocol::model::cluster::ClusterSpec;
-use muster_protocol::model::service::{Exposure, MountKind, Probe, ServiceMode, ServiceSpec};
+use muster_protocol::model::host::Role;
+use muster_protocol::model::service::{Exposure, MountKind, Probe, Resources, ServiceMode, ServiceSpec, Transport};
+use muster_protocol::quantity::Bytes;
 use muster_protocol::{Error, SecretString, codec};
 use serde::Serialize;
 
-use crate::state::ServiceChange;
+use crate::desired::role_of_pool;
+use crate::desired::take_secrets;
 
 /// Most copies of one service.
 const MAX_REPLICAS: u32 = 10_000;
 /// The longest time that a service may ask for: a day. Nothing is waited for without an end.
 const MAX_TIME_MS: u64 = 24 * 60 * 60 * 1000;
+/// Where every machine is reached.
+const SSH_PORT: u16 = 22;
+/// Less than this, and no container starts. Docker's own limit.
+const LEAST_MEMORY: Bytes = Bytes(6 << 20);
 /// A service's specification as it is stored. The store keeps it in one value of 64 KiB, with the last good version of
 /// the same size and a cause beside it.
 pub const MAX_SERVICE_BYTES: usize = 28 * 1024;
@@ -24,17 +31,50 @@ const MAX_SPEC_BYTES: usize = 16 * 1024;
 
 /// Checks the numbers of a cluster.
 pub fn cluster(spec: &ClusterSpec) -> Result<(), Error> {
-    let count = spec.control_planes;
+    let count = spec.count(Role::ControlPlane);
     if !(1..=ClusterSpec::MAX_CONTROL_PLANES).contains(&count) || count.is_multiple_of(2) {
-        return Err(Error::invalid("controlPlanes", format!("{count} control planes cannot be"))
+        let message = match count {
+            0 => "at least 1 control plane is required".to_owned(),
+            count => format!("a cluster cannot have {count} control planes"),
+        };
+        return Err(Error::invalid("controlPlanes", message)
             .with_remedy("use 1, 3, 5 or 7: an even number is no safer than the odd one below it"));
     }
-    if spec.workers > ClusterSpec::MAX_WORKERS {
-        let most = ClusterSpec::MAX_WORKERS;
-        return Err(Error::invalid("workers", format!("{} workers are too many, at most {most}", spec.workers)));
+    let (workers, most) = (spec.count(Role::Worker), ClusterSpec::MAX_WORKERS);
+    if workers > most {
+        return Err(Error::invalid("workers", format!("{workers} workers are too many, at most {most}")));
     }
+    check_pools(spec)?;
     check_labels("labels", spec.labels.keys())?;
-    check_size("spec", "the cluster", spec, MAX_SPEC_BYTES, "use fewer or shorter labels")
+    check_size("spec", "the cluster", spec, MAX_SPEC_BYTES, "use fewer or shorter labels and options")
+}
+
+/// Short enough that a machine's number still fits behind it.
+const MAX_POOL_NAME: usize = 29;
+
+fn check_pools(spec: &ClusterSpec) -> Result<(), Error> {
+    let mut names = BTreeSet::from([ClusterSpec::CONTROL_PLANE_POOL, ClusterSpec::WORKER_POOL]);
+    for pool in &spec.pools {
+        let name = pool.name.as_str();
+        let wrong = |message: String| Error::invalid(&format!("pools.{name}"), message);
+        if !names.insert(name) {
+            return Err(wrong(format!("there are two pools named `{name}`")).with_remedy(
+                "`controlPlanes` and `workers` count the machines of the pools `control-plane` and `worker`",
+            ));
+        }
+        if name.len() > MAX_POOL_NAME {
+            return Err(wrong(format!("the name of a pool has at most {MAX_POOL_NAME} characters")));
+        }
+        if let Role::Unknown(_) = pool.role {
+            return Err(wrong(format!("the role `{}` is not known to this release of Muster", pool.role)));
+        }
+        if role_of_pool(name) != pool.role {
+            return Err(wrong(format!("a pool named `{name}` cannot have the role `{}`", pool.role))
+                .with_remedy("the names of pools of control planes begin with `control-plane-`, and no others do"));
+        }
+        check_labels(&format!("pools.{name}.labels"), pool.labels.keys())?;
+    }
+    Ok(())
 }
 
 /// Checks the size of an account; what else must be true of it depends on its infrastructure.
@@ -60,13 +100,15 @@ pub fn secrets<N: AsRef<str>>(field: &str, owner: &str, values: &BTreeMap<N, Sec
 pub fn service(spec: &ServiceSpec) -> Result<(), Error> {
     check_image(&spec.image)?;
     check_copies(spec)?;
+    check_resources(&spec.resources)?;
     check_names(spec)?;
     check_paths(spec)?;
     check_ports(spec)?;
     check_times(spec)?;
+    processes::check(spec)?;
     check_labels("labels", spec.labels.keys())?;
     let mut open = spec.clone();
-    let values = ServiceChange::take_secrets(&mut open);
+    let values = take_secrets(&mut open);
     secrets("secrets.value", "the service", &values)?;
     check_size("spec", "the service", &open, MAX_SERVICE_BYTES, "put large files into the image")
 }
@@ -76,6 +118,42 @@ fn check_image(image: &str) -> Result<(), Error> {
     if image.is_empty() || image.len() > 255 || !image.chars().all(plain) {
         return Err(Error::invalid("image", format!("`{image}` is not an image reference"))
             .with_remedy("write it as `name:tag` or `registry/name:tag`"));
+    }
+    match image.split_once('@') {
+        // What stands there may be a password, so it is not shown.
+        Some((_, digest)) if !is_digest(digest) => {
+            Err(Error::invalid("image", "an image reference has `@` before a digest only, and no user or password")
+                .with_remedy("write it as `name:tag`, `registry/name:tag` or `name@sha256:…`"))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// What a digest looks like, and a password does not: a word, a colon, and many hexadecimal digits.
+fn is_digest(text: &str) -> bool {
+    let Some((algorithm, hex)) = text.split_once(':') else { return false };
+    !algorithm.is_empty() && hex.len() >= 32 && hex.chars().all(|c| c.is_ascii_hexdigit())
+}
+
+fn check_resources(resources: &Resources) -> Result<(), Error> {
+    if let Some(limit) = resources.memory_limit.filter(|limit| *limit < LEAST_MEMORY) {
+        let message = format!("{} bytes of memory are too few for any container", limit.0);
+        return Err(Error::invalid("resources.memoryLimit", message)
+            .with_remedy(format!("did you mean `{}Mi`?", limit.0.clamp(6, 1 << 20))));
+    }
+    let beyond = |field: &str, kept: String, limit: String| {
+        let message = format!("{kept} cannot be kept for a container that may use at most {limit}");
+        Err(Error::invalid(field, message).with_remedy("keep at most as much as the limit"))
+    };
+    if let (Some(kept), Some(limit)) = (resources.memory_reservation, resources.memory_limit)
+        && kept > limit
+    {
+        return beyond("resources.memoryReservation", kept.to_string(), limit.to_string());
+    }
+    if let (Some(kept), Some(limit)) = (resources.cpu_reservation, resources.cpu_limit)
+        && kept > limit
+    {
+        return beyond("resources.cpuReservation", kept.to_string(), limit.to_string());
     }
     Ok(())
 }
@@ -146,7 +224,11 @@ fn check_ports(spec: &ServiceSpec) -> Result<(), Error> {
     let mut published = BTreeSet::new();
     for port in &spec.ports {
         if port.port == 0 || port.published == Some(0) {
-            return Err(Error::invalid("ports", "port 0 cannot be"));
+            return Err(Error::invalid("ports", "port 0 is not a valid port"));
+        }
+        if port.published == Some(SSH_PORT) && port.protocol == Transport::Tcp {
+            let message = format!("port {SSH_PORT} of the machines is used by sshd, through which Muster reaches them");
+            return Err(Error::invalid("ports.published", message).with_remedy("use another number"));
         }
         match (port.exposure, port.published) {
             (Exposure::Cluster, Some(number)) => {
@@ -168,7 +250,7 @@ fn check_ports(spec: &ServiceSpec) -> Result<(), Error> {
 }
 
 fn check_times(spec: &ServiceSpec) -> Result<(), Error> {
-    if let Some(health) = &spec.health {
+    if let Some(health) = spec.health_check() {
         if health.interval_ms == 0 || health.timeout_ms == 0 || health.retries == 0 {
             return Err(Error::invalid("health", "interval, timeout and retries must be more than 0"));
         }
@@ -185,7 +267,7 @@ fn check_times(spec: &ServiceSpec) -> Result<(), Error> {
     if spec.update.deadline_ms < 1_000 {
         return Err(Error::invalid("update.deadlineMs", "a change needs at least 1000 ms"));
     }
-    let of_health = spec.health.iter().flat_map(|health| {
+    let of_health = spec.health_check().into_iter().flat_map(|health| {
         [
             ("health.intervalMs", health.interval_ms),
             ("health.timeoutMs", health.timeout_ms),
@@ -219,5 +301,6 @@ fn check_size(field: &str, owner: &str, spec: &impl Serialize, most: usize, reme
     Ok(())
 }
 
+mod processes;
 #[cfg(test)]
 mod tests;

@@ -8,10 +8,11 @@ use muster_protocol::model::plan::{Plan as PlanView, Step as StepView, StepStatu
 use muster_protocol::model::service::ServiceInfo;
 
 use crate::action::Action;
-use crate::desired::{machine_id, role_and_number};
+use crate::cycle::StepTimes;
+use crate::desired::{machine_id, number_of};
 use crate::ledger::{ResourceKey, ResourceState};
 use crate::plan::{Gate, Plan, Step};
-use crate::state::{ClusterState, StepTimes};
+use crate::state::ClusterState;
 
 /// The cluster's line in the list.
 pub fn summary(state: &ClusterState) -> ClusterSummary {
@@ -22,7 +23,7 @@ pub fn summary(state: &ClusterState) -> ClusterSummary {
             .orchestrator
             .nodes
             .iter()
-            .filter(|(name, node)| node.ready && role_and_number(name).is_some_and(|(of, _)| of == role));
+            .filter(|(name, node)| node.ready && state.role_of(name) == Some(role));
         u32::try_from(ready.count()).unwrap_or(u32::MAX)
     };
     let wanted = |count: u32| if state.desired().absent { 0 } else { count };
@@ -32,8 +33,8 @@ pub fn summary(state: &ClusterState) -> ClusterSummary {
         orchestrator: spec.orchestrator,
         infrastructure: spec.infrastructure,
         phase: state.record.phase,
-        control_planes: Tally { ready: ready_of(Role::ControlPlane), wanted: wanted(spec.control_planes) },
-        workers: Tally { ready: ready_of(Role::Worker), wanted: wanted(spec.workers) },
+        control_planes: Tally { ready: ready_of(Role::ControlPlane), wanted: wanted(spec.count(Role::ControlPlane)) },
+        workers: Tally { ready: ready_of(Role::Worker), wanted: wanted(spec.count(Role::Worker)) },
         services: u32::try_from(state.services.len()).unwrap_or(u32::MAX),
         created_at: state.record.created_at,
         cause: state.causes().into_iter().next(),
@@ -43,6 +44,7 @@ pub fn summary(state: &ClusterState) -> ClusterSummary {
 /// Everything about the cluster that is not in a list of its own, with the plan that is being performed.
 pub fn cluster(state: &ClusterState, plan: &Plan) -> ClusterInfo {
     let leftovers = if state.desired().absent { leftovers(state) } else { Vec::new() };
+    let notes = state.observed.orchestrator.nodes.keys().filter_map(|machine| state.node_note(machine));
     ClusterInfo {
         summary: summary(state),
         spec: state.desired().spec.clone(),
@@ -51,10 +53,11 @@ pub fn cluster(state: &ClusterState, plan: &Plan) -> ClusterInfo {
         version: state.observed.orchestrator.version.clone(),
         endpoints: state.observed.orchestrator.endpoints.clone(),
         steps: steps(state, plan),
-        causes: state.causes(),
+        causes: state.causes().into_iter().chain(notes).collect(),
         operations: state.operations.keys().copied().collect(),
         leftovers,
-        observed_at: state.observed.orchestrator_at.or(state.observed.machines_at),
+        observed_at: state.observed.orchestrator_at.or(state.observed.infrastructure_at),
+        recipe_offered: !state.desired().absent && state.is_recipe_offered(),
     }
 }
 
@@ -125,19 +128,18 @@ fn step_view(state: &ClusterState, step: &Step, times: &StepTimes) -> StepView {
 /// The cluster's machines: those that should be there, and those that still are. Control planes first.
 pub fn hosts(state: &ClusterState) -> Vec<HostInfo> {
     let wanted = state.desired().machines().map(|(name, _)| name);
-    let there = state.ledger.keys().filter_map(|key| match key {
-        ResourceKey::Machine(name) => Some(name.clone()),
-        ResourceKey::Network | ResourceKey::Orchestrator | ResourceKey::Node(_) | ResourceKey::Service(_) => None,
-    });
+    let there = state.ledger.keys().filter_map(ResourceKey::machine).cloned();
     let mut names: Vec<Name> = wanted.chain(there).collect();
-    names.sort_by_key(role_and_number);
+    names.sort_by_cached_key(|name| {
+        (state.role_of(name), name.as_str().rsplit_once('-').map(|(pool, _)| pool.to_owned()), number_of(name))
+    });
     names.dedup();
     names.iter().filter_map(|name| host(state, name)).collect()
 }
 
 fn host(state: &ClusterState, name: &Name) -> Option<HostInfo> {
-    let (role, _) = role_and_number(name)?;
-    let entry = state.ledger.get(&ResourceKey::Machine(name.clone()));
+    let role = state.role_of(name)?;
+    let entry = state.machine(name);
     let node = state.observed.orchestrator.nodes.get(name);
     let containers = state.observed.orchestrator.containers.iter();
     let running = containers.filter(|container| {
@@ -160,14 +162,17 @@ fn host(state: &ClusterState, name: &Name) -> Option<HostInfo> {
         labels: node.map(|node| node.labels.clone()).unwrap_or_default(),
         containers: u32::try_from(running.count()).unwrap_or(u32::MAX),
         created_at: entry.map(|entry| entry.created_at),
-        cause: entry.and_then(|entry| entry.cause.clone()).or_else(|| state.node_cause(name)),
+        cause: entry
+            .and_then(|entry| entry.cause.clone())
+            .or_else(|| state.node_cause(name))
+            .or_else(|| state.node_note(name)),
     })
 }
 
 fn host_phase(state: &ClusterState, name: &Name, role: Role) -> HostPhase {
     let desired = state.desired().role_of(name).is_some();
     let node = state.observed.orchestrator.nodes.get(name);
-    match state.ledger.get(&ResourceKey::Machine(name.clone())).map(|entry| &entry.state) {
+    match state.machine(name).map(|entry| &entry.state) {
         Some(ResourceState::Removing(_)) => HostPhase::Removing,
         Some(_) if !desired => HostPhase::Removing,
         None | Some(ResourceState::Wanted | ResourceState::Unknown(_)) => {
@@ -205,6 +210,7 @@ pub fn service(state: &ClusterState, name: &Name) -> Option<ServiceInfo> {
         phase: record.phase,
         ready: current.map_or(0, |seen| seen.ready),
         wanted: current.map_or(record.version.spec.replicas, |seen| seen.wanted),
+        digest: record.version.digest.clone(),
         endpoints: seen.map(|seen| seen.endpoints.clone()).unwrap_or_default(),
         created_at: record.created_at,
         updated_at: record.updated_at,

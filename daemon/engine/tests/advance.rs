@@ -9,10 +9,11 @@ use std::time::Duration;
 use bench::Bench;
 use bench::situations::{ready, run, service};
 use muster_engine::action::Action;
+use muster_engine::cycle::Advance;
 use muster_engine::looks::{LookPace, Looks};
 use muster_engine::order::Order;
 use muster_engine::plan::Plan;
-use muster_engine::state::{Advance, ClusterState};
+use muster_engine::state::ClusterState;
 
 /// A turn in which nothing has happened before.
 fn advance(bench: &Bench, changed: ClusterState, calls: usize) -> Advance {
@@ -27,9 +28,10 @@ fn begun(advance: &Advance) -> Vec<Action> {
 fn as_many_calls_are_begun_as_there_is_room_for_the_first_of_the_plan_first() {
     run(async {
         let mut bench = ready(1, 2).await;
-        bench.state.recipe = "another".to_owned();
+        bench.offer("another");
         let id = bench.new_service_id();
         let mut asked = bench.state.clone();
+        asked.admit_upgrade(None, bench.asked()).unwrap();
         let web = service("web", "sim/web:1", 1);
         asked.admit_service_create(vec![(id, web)], bench.asked()).unwrap();
         let all = begun(&advance(&bench, asked.clone(), 16));

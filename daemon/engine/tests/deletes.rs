@@ -13,12 +13,12 @@ use muster_engine::desired::machine_name;
 use muster_engine::driver::Owned;
 use muster_engine::ledger::{Facts, LedgerEntry, Present, ResourceKey, ResourceState};
 use muster_engine::sim::{CallKind, Fault, every};
-use muster_engine::state::Asked;
+use muster_engine::state::Requested;
 use muster_engine::{view, words};
 use muster_protocol::model::cluster::ClusterPhase;
 use muster_protocol::model::host::Role;
 use muster_protocol::model::operation::OperationPhase;
-use muster_protocol::{ErrorCode, OperationId};
+use muster_protocol::{ErrorCode, OperationId, Principal};
 
 #[test]
 fn a_deleted_cluster_is_taken_away_from_below_and_swept() {
@@ -93,7 +93,10 @@ fn what_is_left_of_a_huge_cluster_is_told_at_no_greater_length_than_a_record_tak
             let state = ResourceState::Present(Present { id: number.to_string(), facts: Facts::None });
             bench.state.ledger.insert(ResourceKey::Service(name), LedgerEntry { state, ..LedgerEntry::wanted(now) });
         }
-        bench.state.admit_delete(Asked { operation: OperationId::from_u128(99), by: 0, at: now }).unwrap();
+        bench
+            .state
+            .admit_delete(Requested { operation: OperationId::from_u128(99), by: Principal::user("root"), at: now })
+            .unwrap();
         let late = now + HOUR + HOUR;
         bench.state.settle(late);
         let ended = bench.state.operations.values().find(|operation| operation.info.phase == OperationPhase::Failed);
@@ -107,7 +110,7 @@ fn a_machine_that_nobody_knows_of_does_not_keep_a_delete_from_its_end() {
     run(async {
         let mut bench = ready(1, 0).await;
         // As a request that arrived after its answer was given up would leave it.
-        let unknown = ResourceKey::Machine(machine_name(Role::Worker, 7));
+        let unknown = ResourceKey::for_machine(machine_name(Role::Worker, 7));
         bench.world.seed_foreign(CLUSTER, Some((INSTANCE, CLUSTER)), unknown);
         let delete = bench.ask(|state, asked| state.admit_delete(asked)).unwrap();
         assert_eq!(ended(&mut bench, &delete).await.phase, OperationPhase::Succeeded);

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use bench::situations::{HOUR, ended, ready, run};
 use bench::{Bench, CLUSTER, INSTANCE};
+use muster_engine::action::{Action, Outcome};
 use muster_engine::desired::machine_name;
-use muster_engine::ledger::ResourceKey;
+use muster_engine::ledger::{Facts, Present, ResourceKey, ResourceState};
 use muster_engine::sim::{CallKind, Fault, every, nth};
 use muster_engine::state::Observation;
 use muster_engine::view;
@@ -147,7 +148,7 @@ fn a_node_that_the_orchestrator_does_not_see_ready_is_a_cause_in_its_words() {
 fn a_stopped_machine_is_started_once() {
     run(async {
         let mut bench = ready(1, 1).await;
-        let worker = ResourceKey::Machine(machine_name(Role::Worker, 1));
+        let worker = ResourceKey::for_machine(machine_name(Role::Worker, 1));
         let machines = bench.world.resources(INSTANCE, CLUSTER);
         let (_, id) = machines.into_iter().find(|(key, _)| *key == worker).unwrap();
         bench.world.stop(CLUSTER, &id);
@@ -155,5 +156,37 @@ fn a_stopped_machine_is_started_once() {
         assert!(bench.run_until(HOUR, |bench| bench.phase() == ClusterPhase::Ready).await, "{}", bench.gates());
         let starts = bench.begun.iter().filter(|action| action.to_string() == "start machine/worker-1").count();
         assert_eq!(starts, 1);
+    });
+}
+
+#[test]
+fn a_machine_that_is_there_and_cannot_be_reached_is_looked_up_again_while_it_is_wanted_and_goes_when_it_is_not() {
+    run(async {
+        let mut bench = ready(1, 1).await;
+        let key = ResourceKey::for_machine(machine_name(Role::Worker, 1));
+        let found = |bench: &mut Bench| {
+            let now = bench.now();
+            let id = bench.state.ledger[&key].id().unwrap().clone();
+            let present = Present { id, facts: Facts::None };
+            bench.state.ledger.get_mut(&key).unwrap().state = ResourceState::Unknown(None);
+            bench.state.finish(&Action::LookUp(key.clone()), Outcome::Present(present), now);
+            bench.keep_what_was_set();
+        };
+        found(&mut bench);
+        let entry = &bench.state.ledger[&key];
+        assert!(matches!(&entry.state, ResourceState::Unknown(Some(_))), "{entry:?}");
+        assert_eq!(entry.cause.as_ref().map(|cause| cause.code), Some(ErrorCode::Unreachable));
+        assert!(bench.steps().iter().any(|step| step.starts_with("look up machine/worker-1")), "{:?}", bench.steps());
+        // The next look finds how to reach it.
+        comes_to_be(&mut bench, ClusterPhase::Ready).await;
+
+        // Once it is to go, its id is all that its removal needs.
+        let (asked, now) = (bench.asked(), bench.now());
+        let mut going = bench.state.clone();
+        going.admit_delete(asked).unwrap();
+        let id = going.ledger[&key].id().unwrap().clone();
+        going.ledger.get_mut(&key).unwrap().state = ResourceState::Unknown(None);
+        going.finish(&Action::LookUp(key.clone()), Outcome::Present(Present { id, facts: Facts::None }), now);
+        assert!(going.ledger[&key].present().is_some(), "{:?}", going.ledger[&key]);
     });
 }

@@ -6,7 +6,6 @@
 
 mod bench;
 
-use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
 use bench::history::{Event, History, event, event_with_losses_of_control_planes, happen, history, random_faults};
@@ -64,7 +63,11 @@ async fn come_to_rest(bench: &mut Bench, losses_of_control_planes: bool) {
     }
     let turns = bench.turns;
     let rests = bench.run_until(HOURS, is_at_rest).await;
-    assert!(rests, "never comes to rest: {}", bench.gates());
+    let nodes = || bench.state.ledger.iter().filter(|(key, _)| key.node().is_some());
+    let nodes =
+        || nodes().map(|(key, entry)| format!("{key}: {:?}, {:?}", entry.state, entry.cause)).collect::<Vec<_>>();
+    let causes = || (bench.phase(), bench.state.observed.orchestrator_cause.clone(), nodes());
+    assert!(rests, "never comes to rest: {}\n{:#?}", bench.gates(), causes());
     assert!(bench.turns - turns < TURNS, "a loop runs hot");
     let live: &[ClusterId] = if bench.state.is_gone() { &[neighbour] } else { &[CLUSTER, neighbour] };
     let mut audit = bench.world.audit(INSTANCE, live);
@@ -134,12 +137,16 @@ fn is_at_rest(bench: &Bench) -> bool {
     plan.of_cluster().is_empty() && plan.ready().next().is_none() && bench.phase() == ClusterPhase::Ready
 }
 
-/// New histories in every run. The seed is shown where a test fails, so that the rarest of them comes back.
+/// The histories of a run without a seed: a run of all tests must not end otherwise than the one before. `PROPTEST_RNG_SEED` gives
+/// others.
+const USUAL_SEED: u64 = 1;
+
+/// The same histories in every run, or those of a given seed, which is shown where a test fails.
 fn config() -> ProptestConfig {
     let usual = ProptestConfig::default();
     let seed = match usual.rng_seed {
         RngSeed::Fixed(seed) => seed,
-        RngSeed::Random => RandomState::new().hash_one(()),
+        RngSeed::Random => USUAL_SEED,
     };
     println!("the same histories again: PROPTEST_RNG_SEED={seed}");
     let rng_seed = RngSeed::Fixed(seed);
@@ -243,4 +250,27 @@ async fn perform_as_shown(bench: &mut Bench, kind: OperationKind, shown: Plan) {
     assert!(bench.ended.values().all(|info| info.phase == OperationPhase::Succeeded));
     bench.begun.clear();
     bench.finished.clear();
+}
+
+/// The removal of a machine was begun and came to nothing, while its node had joined after all.
+#[test]
+fn a_control_plane_that_outlived_the_removal_of_its_machine_still_counts() {
+    let history = History {
+        tokens: false,
+        control_planes: 1,
+        workers: 2,
+        events: vec![
+            (379_001, Event::Scale(5, 0)),
+            (7_873, Event::Crash),
+            (337, Event::Scale(1, 1)),
+            (15_269, Event::Crash),
+        ],
+        faults_per_mille: 400,
+        seed: 6_685_484_391_634_085_526,
+    };
+    run(async {
+        let mut bench = live_through(&history).await;
+        come_to_rest(&mut bench, false).await;
+        end_in_nothing(&mut bench).await;
+    });
 }

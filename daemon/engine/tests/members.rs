@@ -62,9 +62,7 @@ fn prepared(bench: &Bench) -> Vec<String> {
 async fn with_new_recipe() -> Bench {
     let mut bench = ready(3, 0).await;
     bench.finished.clear();
-    // As a new version of the daemon has it when it starts.
-    bench.state.recipe = "sim-new".to_owned();
-    bench.crash();
+    bench.adopt("sim-new");
     bench
 }
 

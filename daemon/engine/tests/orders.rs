@@ -10,16 +10,19 @@ use muster_engine::desired::machine_name;
 use muster_engine::failure::Certainty;
 use muster_engine::ledger::{ResourceKey, ResourceState};
 use muster_engine::order::{DriverOrder, HandlerOrder, Order};
+use muster_engine::recipe::MachineStep;
 use muster_protocol::ErrorCode;
 use muster_protocol::model::host::Role;
 
 #[test]
 fn a_machine_is_prepared_for_what_its_name_says() {
     run(async {
-        let bench = ready(1, 1).await;
+        let mut bench = ready(1, 1).await;
         for role in [Role::ControlPlane, Role::Worker] {
             let machine = machine_name(role, 1);
-            let Ok(Order::Preparer(order)) = bench.state.order(&Action::Prepare(machine.clone())) else { panic!() };
+            let step = Action::Step(machine.clone(), MachineStep::Prepare);
+            bench.state.begin(&step, bench.now());
+            let Ok(Order::Preparer(order)) = bench.state.order(&step) else { panic!() };
             assert_eq!((order.machine, order.role), (machine, role));
         }
     });
@@ -29,11 +32,14 @@ fn a_machine_is_prepared_for_what_its_name_says() {
 fn a_machine_is_removed_by_the_id_that_is_known_and_never_without_one() {
     run(async {
         let mut bench = ready(1, 1).await;
-        let key = ResourceKey::Machine(machine_name(Role::Worker, 1));
+        let key = ResourceKey::for_machine(machine_name(Role::Worker, 1));
         let id = bench.state.ledger[&key].id().unwrap().clone();
         let removal = Action::Remove(key.clone());
         bench.state.begin(&removal, bench.now());
-        assert_eq!(bench.state.order(&removal), Ok(Order::Driver(DriverOrder::Remove(key.clone(), id))));
+        assert_eq!(
+            bench.state.order(&removal),
+            Ok(Order::Driver(DriverOrder::Remove(key.infra().unwrap().clone(), id)))
+        );
         bench.state.ledger.get_mut(&key).unwrap().state = ResourceState::Wanted;
         let failure = bench.state.order(&removal).unwrap_err();
         assert_eq!((failure.code, failure.certainty), (ErrorCode::Internal, Certainty::NotApplied));
@@ -46,7 +52,7 @@ fn a_node_whose_machine_is_lost_can_be_removed_but_not_asked_for() {
         let mut bench = ready(1, 1).await;
         let worker = machine_name(Role::Worker, 1);
         let node = ResourceKey::Node(worker.clone());
-        bench.state.ledger.remove(&ResourceKey::Machine(worker));
+        bench.state.ledger.remove(&ResourceKey::for_machine(worker));
         let removal = bench.state.order(&Action::Remove(node.clone())).unwrap();
         assert!(matches!(removal, Order::Handler(HandlerOrder::RemoveNode(_, _, None))), "{removal:?}");
         for asked in [Action::LookUp(node.clone()), Action::Create(node)] {

@@ -9,11 +9,11 @@ use std::time::Duration;
 use bench::situations::{HOUR, ended, lose, ready, run};
 use bench::{Bench, CLUSTER, INSTANCE};
 use muster_engine::sim::{CallKind, Fault, every, nth};
-use muster_engine::state::{Asked, Observation};
+use muster_engine::state::{Observation, Requested};
 use muster_protocol::model::cluster::ClusterPhase;
 use muster_protocol::model::host::Role;
 use muster_protocol::model::operation::OperationPhase;
-use muster_protocol::{ErrorCode, OperationId};
+use muster_protocol::{ErrorCode, OperationId, Principal};
 
 #[test]
 fn a_cluster_is_made_from_its_network_up() {
@@ -69,7 +69,13 @@ fn a_look_with_nothing_new_is_rest_and_one_with_news_is_not() {
         assert!(!look(false).is_at_rest_since(before, &bench.plan()));
 
         let mut asked = before.clone();
-        asked.admit_scale(None, Some(2), Asked { operation: OperationId::from_u128(99), by: 0, at: later }).unwrap();
+        asked
+            .admit_scale(
+                None,
+                Some(2),
+                Requested { operation: OperationId::from_u128(99), by: Principal::user("root"), at: later },
+            )
+            .unwrap();
         assert!(!asked.is_at_rest_since(before, &bench.plan()));
         assert!(!look(true).is_at_rest_since(&asked, &bench.plan()), "an operation is to be ended");
     });
@@ -151,8 +157,12 @@ fn a_lost_worker_is_replaced_once_its_node_is_out() {
     run(async {
         let mut bench = ready(1, 1).await;
         lose(&bench, Role::Worker, 1);
+        // Not listed any more, the machine is looked up by its key before it counts as lost.
         let noticed = bench.run_until(HOUR, |bench| bench.steps().len() > 1).await;
         assert!(noticed);
+        assert_eq!(bench.steps(), ["look up machine/worker-1", "await node/worker-1 < look up machine/worker-1"]);
+        let lost = bench.run_until(HOUR, |bench| bench.steps().len() > 2).await;
+        assert!(lost);
         assert_eq!(
             bench.steps(),
             [

@@ -6,10 +6,15 @@ mod bench;
 
 use std::time::Duration;
 
-use bench::Bench;
 use bench::situations::{HOUR, ended, ready, run, service};
+use bench::{Bench, CLUSTER, INSTANCE};
+use muster_engine::observed::{ObservedContainer, OrchestratorView};
+use muster_engine::plan::plan;
 use muster_engine::sim::{CallKind, Fault, every, nth};
+use muster_engine::state::{ClusterState, Observation};
 use muster_protocol::ErrorCode;
+use muster_protocol::model::container::ContainerPhase;
+use muster_protocol::model::event::EventKind;
 use muster_protocol::model::operation::{OperationInfo, OperationPhase};
 use muster_protocol::model::service::{ServiceMode, ServicePhase};
 
@@ -32,6 +37,39 @@ fn a_service_is_created_then_awaited() {
         assert_eq!(bench.steps(), ["create service/web", "await service/web < create service/web"]);
         assert_eq!(ended(&mut bench, &create).await.phase, OperationPhase::Succeeded);
         assert_eq!(web(&bench).phase, ServicePhase::Running);
+    });
+}
+
+#[test]
+fn a_version_counts_as_good_only_when_its_copies_have_run_for_a_while() {
+    run(async {
+        let (mut bench, create) = with_service("good:1").await;
+        ended(&mut bench, &create).await;
+        let update =
+            bench.ask(|state, asked| state.admit_service_update(service("web", "good:2", 2), None, asked)).unwrap();
+        ended(&mut bench, &update).await;
+        let mut state = bench.state.clone();
+        let name = web(&bench).version.spec.name.clone();
+        let now = state.observed.orchestrator_at.unwrap();
+        let hold = state.deadlines.service_hold;
+        // As if the update had not ended yet, and a copy had been started again just now.
+        state.services.get_mut(&name).unwrap().last_good = None;
+        let mut view = (*state.observed.orchestrator).clone();
+        view.containers[0].since = Some(now);
+        view.containers[1].since = Some(now - hold);
+        state.observed.orchestrator = view.into();
+        assert!(state.is_service_well(&name) && !state.is_service_good(&name));
+        let awaited = plan(&state, now).steps.iter().map(|step| step.action.to_string()).collect::<Vec<_>>();
+        assert_eq!(awaited, ["await service/web"]);
+        // Time alone does not tell: the copy must have been seen then.
+        assert_eq!(plan(&state, now + hold).steps.len(), 1);
+        let mut later = state.clone();
+        later.observed.orchestrator_at = Some(now + hold);
+        assert!(later.is_service_good(&name));
+        assert!(plan(&later, now + hold).steps.is_empty());
+        // What was good before is not on trial again when a copy of it is replaced.
+        state.services.get_mut(&name).unwrap().last_good = Some(web(&bench).version.clone());
+        assert!(state.is_service_good(&name));
     });
 }
 
@@ -150,7 +188,7 @@ fn a_store_that_was_set_back_behind_an_update_asks_for_what_it_knows_with_a_numb
         assert!(bench.run_until(HOUR, |bench| web(bench).generation > 1).await, "{}", bench.gates());
         assert_eq!(bench.steps(), ["update service/web", "await service/web < update service/web"]);
         assert!(bench.run_until(HOUR, |bench| web(bench).phase == ServicePhase::Running).await, "{}", bench.gates());
-        let seen = &bench.state.observed.orchestrator.services[&"web".parse().unwrap()];
+        let seen = &bench.state.observed.orchestrator.services[&"web".parse::<muster_protocol::Name>().unwrap()];
         assert_eq!(
             (web(&bench).version.spec.image.as_str(), web(&bench).generation, seen.generation),
             ("good:1", 3, 3)
@@ -175,6 +213,60 @@ fn an_update_that_was_made_of_another_generation_is_refused_and_changes_nothing(
     });
 }
 
+/// Looks at a view of the orchestrator, and gives what is announced of killed copies.
+fn killed_in(state: &mut ClusterState, view: OrchestratorView) -> Vec<String> {
+    let now = state.observed.orchestrator_at.unwrap() + Duration::from_secs(1);
+    state.outbox.clear();
+    state.observe(Observation { orchestrator: Some(Ok(view)), ..Default::default() }, now, now);
+    let killed = state.outbox.iter().filter(|one| one.kind == EventKind::ContainerKilled);
+    killed.map(|one| one.message.clone()).collect()
+}
+
+#[test]
+fn a_copy_that_had_to_be_killed_is_told_once() {
+    run(async {
+        let (mut bench, create) = with_service("good:1").await;
+        ended(&mut bench, &create).await;
+        let mut state = bench.state.clone();
+        let mut view = (*state.observed.orchestrator).clone();
+        let stop = |copy: &mut ObservedContainer, exit_code| {
+            (copy.phase, copy.exit_code) = (ContainerPhase::Stopped, Some(exit_code));
+        };
+        stop(&mut view.containers[0], 0);
+        assert_eq!(killed_in(&mut state, view.clone()), [""; 0], "it ended by itself");
+        stop(&mut view.containers[1], 137);
+        let told = killed_in(&mut state, view.clone());
+        assert!(told.len() == 1 && told[0].contains(&view.containers[1].name), "{told:?}");
+        assert!(told[0].contains("stopGraceMs"), "{told:?}");
+        assert_eq!(killed_in(&mut state, view.clone()), [""; 0], "it was told before");
+        view.containers[0].phase = ContainerPhase::Failed;
+        view.containers[0].exit_code = Some(137);
+        assert_eq!(killed_in(&mut state, view), [""; 0], "nobody had asked it to end: its memory was short, perhaps");
+    });
+}
+
+#[test]
+fn a_digest_is_kept_for_the_version_and_comes_back_with_it() {
+    run(async {
+        let (mut bench, create) = with_service("good:1").await;
+        ended(&mut bench, &create).await;
+        let name = web(&bench).version.spec.name.clone();
+        let mut view = (*bench.state.observed.orchestrator).clone();
+        view.services.get_mut(&name).unwrap().digest = Some("sha256:1".to_owned());
+        killed_in(&mut bench.state, view);
+        let order = |bench: &Bench| bench.state.services[&name].version.digest.clone();
+        assert_eq!(order(&bench).as_deref(), Some("sha256:1"));
+        bench.ask(|state, asked| state.admit_service_update(service("web", "good:1", 2), None, asked)).unwrap();
+        assert_eq!((web(&bench).generation, order(&bench).is_some()), (1, true), "the same again changes nothing");
+        bench.ask(|state, asked| state.admit_service_scale(&name, 3, asked)).unwrap();
+        assert_eq!(order(&bench).as_deref(), Some("sha256:1"), "new copies run what the others run");
+        let update = bench.ask(|state, asked| state.admit_service_update(service("web", "good:1", 4), None, asked));
+        assert_eq!(order(&bench), None, "an update asks anew what the tag means");
+        bench.ask(|state, asked| state.admit_cancel(update.unwrap().id, asked)).unwrap();
+        assert_eq!(order(&bench).as_deref(), Some("sha256:1"), "the version before returns as it was");
+    });
+}
+
 #[test]
 fn the_mode_of_a_service_is_not_supported_to_change() {
     run(async {
@@ -186,5 +278,54 @@ fn the_mode_of_a_service_is_not_supported_to_change() {
         assert_eq!((refused.code, refused.details["field"].as_str()), (ErrorCode::Unsupported, "mode"));
         assert!(refused.remedy.unwrap().contains("create it"));
         assert_eq!(web(&bench).generation, 1);
+    });
+}
+
+#[test]
+fn a_service_that_somebody_else_removed_is_made_again_and_that_is_said() {
+    run(async {
+        let (mut bench, create) = with_service("good:1").await;
+        ended(&mut bench, &create).await;
+        let name = web(&bench).version.spec.name.clone();
+        let generation = web(&bench).generation;
+        assert!(bench.world.take_off(CLUSTER, &name));
+        bench.begun.clear();
+        let is_made = |bench: &Bench| bench.finished.iter().any(|done| done.to_string() == "create service/web");
+        bench.finished.clear();
+        assert!(bench.run_until(HOUR, is_made).await, "{}", bench.gates());
+        assert!(bench.run_until(HOUR, |bench| web(bench).phase == ServicePhase::Running).await, "{}", bench.gates());
+        let begun: Vec<String> = bench.begun.iter().map(ToString::to_string).collect();
+        assert_eq!(begun, ["look up service/web", "create service/web"]);
+        assert_eq!(web(&bench).generation, generation, "nobody asked for another version");
+        let told = bench
+            .announced
+            .iter()
+            .any(|event| event.kind == EventKind::Service && event.message.contains("made again"));
+        assert!(told, "{:?}", bench.announced);
+        assert!(bench.world.audit(INSTANCE, &[CLUSTER]).is_clean());
+    });
+}
+
+#[test]
+fn nobody_waits_for_the_deadline_of_what_can_never_run_and_an_update_returns_at_once() {
+    run(async {
+        let mut bench = ready(1, 1).await;
+        let id = bench.new_service_id();
+        let change = vec![(id, service("web", "sim/unpullable:1", 2))];
+        let create = bench.ask(|state, asked| state.admit_service_create(change, asked)).unwrap();
+        let began = bench.now();
+        let ended_create = ended(&mut bench, &create).await;
+        assert_eq!(ended_create.phase, OperationPhase::Failed);
+        assert!(ended_create.cause.unwrap().message.contains("no such image"));
+        assert!(bench.now().since(began) < Duration::from_secs(30), "{:?}", bench.now().since(began));
+        // It stays asked for, and may be mended.
+        assert_eq!(web(&bench).phase, ServicePhase::Degraded);
+        let mend =
+            bench.ask(|state, asked| state.admit_service_update(service("web", "good:1", 2), None, asked)).unwrap();
+        assert_eq!(ended(&mut bench, &mend).await.phase, OperationPhase::Succeeded);
+        let change = service("web", "sim/unpullable:2", 2);
+        let update = bench.ask(|state, asked| state.admit_service_update(change, None, asked)).unwrap();
+        assert_eq!(ended(&mut bench, &update).await.phase, OperationPhase::Failed);
+        assert_eq!(web(&bench).version.spec.image, "good:1");
     });
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
-use crate::ssh::{Command, Outcome, Session, SshError, quoted};
+use crate::ssh::{Command, CommandOutput, Session, SshError, quoted};
 
 /// One script of a recipe.
 #[derive(Clone, Copy, Debug)]
@@ -25,23 +25,30 @@ impl Script {
         session: &Session,
         variables: &[(&str, &str)],
         on_line: &(dyn Fn(&str) + Send + Sync),
-    ) -> Result<Outcome, SshError> {
-        let stdin = Bytes::from(self.as_stdin(variables));
+    ) -> Result<CommandOutput, SshError> {
+        let stdin = Bytes::from(with_variables(self.text, variables));
         let command = Command { name: self.name, line: "sh -eu", stdin, limit: self.limit };
         session.run(command, on_line).await?.success(self.name)
     }
+}
 
-    /// The braces make the shell read all of it before it runs any, so that no command in it can swallow the rest.
-    fn as_stdin(&self, variables: &[(&str, &str)]) -> String {
-        let mut stdin = String::from("export LC_ALL=C\n");
-        for (name, value) in variables {
-            stdin.push_str(&format!("{name}={}\n", quoted(value)));
-        }
-        stdin.push_str("{\n");
-        stdin.push_str(self.text);
-        stdin.push_str("\n} </dev/null\n");
-        stdin
+/// A script that begins with these variables. The braces make the shell read all of it before it runs any, so that no
+/// command in it can swallow the rest.
+pub(crate) fn with_variables(text: &str, variables: &[(&str, &str)]) -> String {
+    let mut script = String::from("export LC_ALL=C\n");
+    for (name, value) in variables {
+        script.push_str(&format!("{name}={}\n", quoted(value)));
     }
+    script.push_str("{\n");
+    script.push_str(text);
+    script.push_str("\n} </dev/null\n");
+    script
+}
+
+/// One script of several, each in a shell of its own, so that a part that ends early does not end the others.
+pub fn in_parts(parts: &[(&str, &str)]) -> String {
+    let part = |(name, text): &(&str, &str)| format!("echo '== {name}'\n(\n{text}\n)\n");
+    parts.iter().map(part).collect()
 }
 
 /// Eight hexadecimal digits that change when any part changes.
@@ -63,9 +70,8 @@ mod tests {
     use super::*;
 
     fn run_locally(text: &'static str, variables: &[(&str, &str)]) -> (Option<i32>, String) {
-        let script = Script { name: "test", text, limit: Duration::from_secs(1) };
         let mut shell = Command::new("sh").arg("-eu").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        shell.stdin.take().unwrap().write_all(script.as_stdin(variables).as_bytes()).unwrap();
+        shell.stdin.take().unwrap().write_all(with_variables(text, variables).as_bytes()).unwrap();
         let output = shell.wait_with_output().unwrap();
         (output.status.code(), String::from_utf8(output.stdout).unwrap())
     }

@@ -10,10 +10,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use muster_engine::failure::{Certainty, Failure};
 use muster_engine::ledger::MachineAccess;
-use muster_protocol::{ErrorCode, Retry};
-use muster_provision::ssh::{Command, Outcome, Session, SshError};
+use muster_protocol::{ErrorCode, Retry, SecretString};
+use muster_provision::ssh::{Command, CommandOutput, Login, Proof, Session, SshError, scan};
 use muster_provision::ssh_key;
-use server::Server;
+use server::{PASSWORD, Server};
 use tokio::net::{TcpListener, TcpSocket};
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -26,7 +26,7 @@ fn command(line: &str) -> Command<'_> {
     Command { name: "test", line, stdin: Bytes::new(), limit: Duration::from_secs(20) }
 }
 
-async fn run(server: &Server, line: &str) -> Result<Outcome, SshError> {
+async fn run(server: &Server, line: &str) -> Result<CommandOutput, SshError> {
     log_in(server).await.run(command(line), &|_| ()).await
 }
 
@@ -61,6 +61,46 @@ async fn a_login_key_that_stays_refused_is_named_when_patience_ends() {
 }
 
 #[tokio::test]
+async fn a_password_lets_in_and_goes_to_sudo_before_the_commands_own_input() {
+    let server = Server::start().await;
+    let access = MachineAccess { ssh_user: "admin".to_owned(), ..server.access() };
+    let session = Session::open_with(&access, &with_password(PASSWORD), PATIENCE).await.unwrap();
+    assert!(!session.is_root_without_a_password());
+    let command = Command { stdin: Bytes::from("its input"), ..command("sh -eu") };
+    session.run(command, &|_| ()).await.unwrap().success("test").unwrap();
+    let (line, input) = server.last_command();
+    assert_eq!(line, "sudo -k -S -p '' sh -eu");
+    assert_eq!(String::from_utf8(input).unwrap(), format!("{PASSWORD}\nits input"));
+}
+
+#[tokio::test]
+async fn a_password_that_is_refused_is_not_tried_again() {
+    let server = Server::start().await;
+    let Err(error) = Session::open_with(&server.access(), &with_password("wrong"), PATIENCE * 60).await else {
+        panic!("the login was not refused")
+    };
+    assert!(error.to_string().ends_with("refuses the account's password for user root"), "{error}");
+    assert_eq!(server.passwords(), 1);
+}
+
+#[tokio::test]
+async fn the_host_key_that_a_server_shows_is_seen_without_logging_in() {
+    let server = Server::start().await;
+    let access = server.access();
+    let keys = scan(&access.address, access.ssh_port, PATIENCE).await;
+    let [key] = keys.as_slice() else { panic!("{} keys", keys.len()) };
+    // The server's own line has a comment, which it does not show.
+    assert!(access.host_key.starts_with(&key.to_openssh().unwrap()), "{}", access.host_key);
+    assert_eq!((server.logins(), server.passwords()), (0, 0));
+}
+
+fn with_password(password: &str) -> Login {
+    let secret = SecretString::new(password);
+    let proof = Proof::Password(secret.clone());
+    Login { whose: "the account's password", proof, sudo_password: Some(secret), may_be_early: false }
+}
+
+#[tokio::test]
 async fn a_machine_that_is_still_booting_is_waited_for() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let server = Server::prepare(listener.local_addr().unwrap().port());
@@ -88,7 +128,7 @@ async fn a_port_where_nobody_listens_is_unreachable_and_nothing_was_done() {
 async fn exit_code_and_last_words_are_reported() {
     let server = Server::start().await;
     let outcome = run(&server, "fail").await.unwrap();
-    assert_eq!(outcome, Outcome { code: 7, lines: vec!["first words".to_owned(), "last words".to_owned()] });
+    assert_eq!(outcome, CommandOutput { code: 7, lines: vec!["first words".to_owned(), "last words".to_owned()] });
     let error = outcome.success("fail").unwrap_err();
     assert_eq!(error.to_string(), "`fail` ended with exit code 7: last words");
 }
@@ -102,7 +142,7 @@ async fn a_command_that_leaves_something_running_has_ended_with_its_exit_code() 
 #[tokio::test]
 async fn output_that_comes_after_the_exit_code_is_not_lost() {
     let server = Server::start().await;
-    assert_eq!(run(&server, "lag").await.unwrap(), Outcome { code: 0, lines: vec!["late words".to_owned()] });
+    assert_eq!(run(&server, "lag").await.unwrap(), CommandOutput { code: 0, lines: vec!["late words".to_owned()] });
 }
 
 #[tokio::test]

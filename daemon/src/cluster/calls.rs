@@ -9,6 +9,7 @@ use muster_engine::failure::Failure;
 use muster_protocol::ErrorCode;
 use ractor::ActorRef;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::message::SupervisorMessage;
 
@@ -58,6 +59,15 @@ impl Calls {
             token.cancel();
         }
     }
+}
+
+/// Makes a look in a task of its own, so that a panic in it is an answer and not a silence.
+pub async fn guarded<T: Send + 'static>(
+    look: impl Future<Output = Result<T, Failure>> + Send + 'static,
+) -> Result<T, Failure> {
+    let looked = AbortOnDropHandle::new(tokio::spawn(look)).await;
+    let mistake = || Failure::not_applied(ErrorCode::Internal, "the look broke off by a mistake in Muster");
+    looked.unwrap_or_else(|_| Err(mistake()))
 }
 
 /// The actor that started these calls is gone: so are they. The next supervisor finds in the ledger what they may have done.

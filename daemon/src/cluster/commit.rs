@@ -48,6 +48,12 @@ impl SupervisorState {
         }
         let ended = next.note_written();
         self.current = Arc::new(next);
+        self.members.send_if_modified(|members| {
+            let now = self.current.members();
+            let is_new = *members != now;
+            *members = now;
+            is_new
+        });
         self.plan = Arc::new(plan);
         // First what is so, then who waits for it: whoever hears of an end and looks sees its effect.
         let board = &self.workshop.shared.board;

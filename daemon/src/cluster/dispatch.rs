@@ -1,9 +1,9 @@
 //! Hands begun calls to the actor whose calls they are, and has the cluster looked at when that is due.
 
 use muster_engine::action::Outcome;
+use muster_engine::cycle::Begun;
 use muster_engine::looks::Look;
 use muster_engine::order::Order;
-use muster_engine::state::Begun;
 use muster_protocol::Timestamp;
 use ractor::{ActorProcessingErr, ActorRef};
 
@@ -20,7 +20,7 @@ pub(super) fn perform(
 ) -> Result<(), ActorProcessingErr> {
     match order {
         Ok(Order::Driver(order)) => state.driver.cast(DriverMessage::Perform(action, order, limit))?,
-        Ok(Order::Preparer(order)) => state.driver.cast(DriverMessage::Prepare(action, order, limit))?,
+        Ok(Order::Preparer(order)) => state.driver.cast(DriverMessage::Step(action, order, limit))?,
         Ok(Order::Handler(order)) => state.handler.cast(HandlerMessage::Perform(action, order, limit))?,
         Err(failure) => myself.cast(SupervisorMessage::Finished(action, Outcome::Failed(failure)))?,
     }

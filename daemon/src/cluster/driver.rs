@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use muster_engine::action::{Action, Outcome};
 use muster_engine::failure::Failure;
-use muster_engine::order::{DriverOrder, PreparerOrder};
+use muster_engine::order::DriverOrder;
+use muster_engine::preparer::StepOrder;
 use muster_engine::state::Observation;
 use muster_protocol::{ErrorCode, Timestamp};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
-use super::calls::Calls;
+use super::calls::{Calls, guarded};
 use super::message::SupervisorMessage;
 use super::workshop::Workshop;
 
@@ -17,8 +18,8 @@ use super::workshop::Workshop;
 pub enum DriverMessage {
     /// Perform this action within this time.
     Perform(Action, DriverOrder, Duration),
-    /// Prepare a machine within this time.
-    Prepare(Action, PreparerOrder, Duration),
+    /// Perform a step on a machine within this time.
+    Step(Action, StepOrder, Duration),
     /// Break it off.
     Cancel(Action),
     /// Look at the machines.
@@ -60,8 +61,8 @@ impl Actor for DriverActor {
                 let call = perform(state.workshop.clone(), order, limit);
                 state.calls.start(action, limit, call);
             }
-            DriverMessage::Prepare(action, order, limit) => {
-                state.calls.start(action, limit, prepare(state.workshop.clone(), order));
+            DriverMessage::Step(action, order, limit) => {
+                state.calls.start(action, limit, step(state.workshop.clone(), order));
             }
             DriverMessage::Cancel(action) => state.calls.cancel(&action),
             DriverMessage::Observe(began) => {
@@ -83,19 +84,20 @@ async fn perform(workshop: Workshop, order: DriverOrder, limit: Duration) -> Out
 }
 
 /// It goes to the machine and asks nothing of the account.
-async fn prepare(workshop: Workshop, order: PreparerOrder) -> Outcome {
+async fn step(workshop: Workshop, order: StepOrder) -> Outcome {
     order.perform(&*workshop.preparer, &workshop.context).await
 }
 
 async fn observe(workshop: Workshop, supervisor: ActorRef<SupervisorMessage>, began: Timestamp) {
     let limit = workshop.deadlines.orchestrator_call;
-    let look = tokio::time::timeout(limit, workshop.driver.observe(&workshop.context));
+    let (driver, context) = (workshop.driver.clone(), workshop.context.clone());
+    let look = tokio::time::timeout(limit, guarded(async move { driver.observe(&context).await }));
     let unseen = |code, message: &str| Err(Failure::not_applied(code, message));
     let seen = match workshop.account.look(limit, look).await {
         Some(Ok(seen)) => seen,
         Some(Err(_)) => unseen(ErrorCode::Unreachable, "the infrastructure does not answer"),
         None => unseen(ErrorCode::Busy, "other looks at this account left no room for this one"),
     };
-    let observation = Observation { machines: Some(seen), orchestrator: None };
+    let observation = Observation { infrastructure: Some(seen), orchestrator: None };
     let _ = supervisor.cast(SupervisorMessage::Observed(Box::new(observation), began));
 }

@@ -2,16 +2,22 @@
 
 use std::time::Duration;
 
+use muster_engine::access::AccessOrder;
 use muster_engine::action::{Action, Outcome};
 use muster_engine::failure::Failure;
-use muster_engine::handler::{Member, ServiceOrder};
+use muster_engine::handler::{Handler, ServiceOrder};
+use muster_engine::member::Member;
 use muster_engine::order::HandlerOrder;
 use muster_engine::state::Observation;
+use muster_protocol::model::access::AccessFile;
 use muster_protocol::{ErrorCode, Timestamp};
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
+use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
 
-use super::calls::Calls;
-use super::message::{Lines, LogRequest, SupervisorMessage};
+use super::calls::{Calls, guarded};
+use super::message::{LogRequest, Opened, StreamRequest, SupervisorMessage};
+use super::session;
 use super::workshop::Workshop;
 use crate::journal::vault::Vault;
 
@@ -23,8 +29,10 @@ pub enum HandlerMessage {
     Cancel(Action),
     /// Look at nodes, services and containers.
     Observe(Vec<Member>, Timestamp),
-    /// Open a service's output.
-    Logs(Vec<Member>, LogRequest, RpcReplyPort<Result<Lines, Failure>>),
+    /// Open a stream.
+    Open(Vec<Member>, StreamRequest, RpcReplyPort<Result<Opened, Failure>>),
+    /// Make a file with which the cluster is reached.
+    Access(Vec<Member>, AccessOrder, RpcReplyPort<Result<AccessFile, Failure>>),
 }
 
 /// The actor.
@@ -35,20 +43,24 @@ pub struct HandlerState {
     workshop: Workshop,
     supervisor: ActorRef<SupervisorMessage>,
     calls: Calls,
+    /// Ends with this actor.
+    _session: AbortOnDropHandle<()>,
 }
 
 impl Actor for HandlerActor {
     type Msg = HandlerMessage;
     type State = HandlerState;
-    type Arguments = (Workshop, ActorRef<SupervisorMessage>);
+    type Arguments = (Workshop, ActorRef<SupervisorMessage>, watch::Receiver<Vec<Member>>);
 
     async fn pre_start(
         &self,
         _myself: ActorRef<Self::Msg>,
-        (workshop, supervisor): Self::Arguments,
+        (workshop, supervisor, members): Self::Arguments,
     ) -> Result<Self::State, ActorProcessingErr> {
         let calls = Calls::new(supervisor.clone());
-        Ok(HandlerState { workshop, supervisor, calls })
+        let (cluster, handler) = (workshop.context.name().clone(), workshop.handler.clone());
+        let session = session::start(cluster, handler, supervisor.clone(), members);
+        Ok(HandlerState { workshop, supervisor, calls, _session: session })
     }
 
     async fn handle(
@@ -65,16 +77,34 @@ impl Actor for HandlerActor {
             HandlerMessage::Observe(members, began) => {
                 tokio::spawn(observe(state.workshop.clone(), state.supervisor.clone(), members, began));
             }
-            HandlerMessage::Logs(members, request, reply) => {
+            HandlerMessage::Open(members, request, reply) => {
                 let handler = state.workshop.handler.clone();
                 tokio::spawn(async move {
-                    let lines = handler.logs(&members, &request.service, request.follow, request.tail).await;
+                    let opened = open(&*handler, &members, request).await;
                     // The caller may have gone away meanwhile.
-                    let _ = reply.send(lines);
+                    let _ = reply.send(opened);
+                });
+            }
+            HandlerMessage::Access(members, order, reply) => {
+                let handler = state.workshop.handler.clone();
+                tokio::spawn(async move {
+                    let file = handler.access(&members, &order).await;
+                    // The caller may have gone away meanwhile.
+                    let _ = reply.send(file);
                 });
             }
         }
         Ok(())
+    }
+}
+
+async fn open(handler: &dyn Handler, members: &[Member], request: StreamRequest) -> Result<Opened, Failure> {
+    match request {
+        StreamRequest::Logs(LogRequest { service, follow, tail }) => {
+            handler.logs(members, &service, follow, tail).await.map(Opened::Lines)
+        }
+        StreamRequest::Exec(order) => handler.exec(members, &order).await.map(Opened::Duplex),
+        StreamRequest::PortForward(order) => handler.port_forward(members, &order).await.map(Opened::Duplex),
     }
 }
 
@@ -102,10 +132,11 @@ async fn put_secrets_in(order: &mut ServiceOrder, vault: &Vault) -> Result<(), F
 }
 
 async fn observe(workshop: Workshop, supervisor: ActorRef<SupervisorMessage>, members: Vec<Member>, began: Timestamp) {
-    let look = workshop.handler.observe(&members);
+    let handler = workshop.handler.clone();
+    let look = guarded(async move { handler.observe(&members).await });
     let seen = tokio::time::timeout(workshop.deadlines.orchestrator_call, look)
         .await
         .unwrap_or_else(|_| Err(Failure::not_applied(ErrorCode::Unreachable, "the orchestrator does not answer")));
-    let observation = Observation { machines: None, orchestrator: Some(seen) };
+    let observation = Observation { infrastructure: None, orchestrator: Some(seen) };
     let _ = supervisor.cast(SupervisorMessage::Observed(Box::new(observation), began));
 }

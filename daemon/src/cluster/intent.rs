@@ -1,15 +1,12 @@
 //! Requests for a change of an existing cluster, as the gateway hands them to its supervisor.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use muster_engine::state::{Asked, ClusterState, ServiceChange};
-use muster_engine::validate;
-use muster_protocol::model::operation::OperationInfo;
+use muster_engine::state::Requested;
 use muster_protocol::model::service::ServiceSpec;
-use muster_protocol::{Error, ErrorCode, Name, OperationId, SecretString, ServiceId};
-use muster_store::Batch;
+use muster_protocol::{Name, OperationId, Principal};
 
-use super::workshop::Workshop;
+use crate::journal::audit_note::AuditNote;
 use crate::journal::records::PendingAnswer;
 use crate::permits::Permit;
 
@@ -18,16 +15,18 @@ pub struct Intent {
     /// What for.
     pub wish: Wish,
     /// Who and when.
-    pub asked: Asked,
+    pub asked: Requested,
     /// The answer to keep under the caller's idempotency key.
     pub answer: Option<PendingAnswer>,
+    /// Its audit record.
+    pub audit: Option<Arc<AuditNote>>,
     /// The turn of its idempotency key, which ends when the change is on disk or refused: if its caller does not wait so
     /// long and asks again, the second one finds the answer of the first.
     pub turn: Option<Turn>,
 }
 
-/// The only one at a time with its user's idempotency key.
-pub type Turn = Permit<(u32, String)>;
+/// The only one at a time with its caller's idempotency key.
+pub type Turn = Permit<(Principal, String)>;
 
 /// What is asked for.
 #[derive(Debug)]
@@ -43,6 +42,13 @@ pub enum Wish {
     Delete,
     /// Try again now.
     Retry,
+    /// Another version, or the recipe that this release offers.
+    Upgrade {
+        /// The orchestrator's version; as it is if none.
+        version: Option<String>,
+    },
+    /// New certificates.
+    Renew,
     /// New services, all or none.
     CreateServices {
         /// What to run, with the values of secrets.
@@ -63,117 +69,4 @@ pub enum Wish {
     DeleteService(Name),
     /// What was asked for before an operation.
     Cancel(OperationId),
-}
-
-impl Intent {
-    /// Changes the state, or refuses and leaves it to be thrown away. Sealed values go into the batch, for they are not part of the state.
-    pub async fn admit(
-        self,
-        workshop: &Workshop,
-        state: &mut ClusterState,
-        batch: &mut Batch,
-    ) -> Result<OperationInfo, Error> {
-        let asked = self.asked;
-        let info = match self.wish {
-            Wish::Scale { control_planes, workers } => state.admit_scale(control_planes, workers, asked)?,
-            Wish::Delete => state.admit_delete(asked)?,
-            Wish::Retry => state.admit_retry(asked)?,
-            Wish::CreateServices { specs, template } => {
-                let changes = specs.into_iter().map(|spec| new_service(workshop, batch, spec, template.clone()));
-                let changes: Vec<(ServiceId, ServiceChange)> = changes.collect::<Result<_, _>>()?;
-                state.admit_service_create(changes, asked)?
-            }
-            Wish::UpdateService { spec, expected_generation } => {
-                // First of all: a spec that was made of another generation may be wrong for that reason alone.
-                state.expect_generation(&spec.name, expected_generation)?;
-                let change = changed_service(workshop, state, batch, *spec).await?;
-                state.admit_service_update(change, expected_generation, asked)?
-            }
-            Wish::ScaleService(name, replicas) => state.admit_service_scale(&name, replicas, asked)?,
-            Wish::DeleteService(name) => state.admit_service_delete(&name, asked)?,
-            Wish::Cancel(operation) => state.admit_cancel(operation, asked)?,
-        };
-        if let Some(answer) = self.answer {
-            batch.put(&answer.with(info.id)).map_err(|error| not_stored(&error))?;
-        }
-        Ok(info)
-    }
-}
-
-fn new_service(
-    workshop: &Workshop,
-    batch: &mut Batch,
-    mut spec: ServiceSpec,
-    template: Option<String>,
-) -> Result<(ServiceId, ServiceChange), Error> {
-    check(workshop, &spec)?;
-    let values = ServiceChange::take_secrets(&mut spec);
-    if let Some(secret) = spec.secrets.iter().find(|secret| !values.contains_key(&secret.name)) {
-        return Err(Error::invalid("secrets.value", format!("secret `{}` has no value", secret.name)));
-    }
-    let id = ServiceId::generate();
-    let secrets_version = u64::from(!values.is_empty());
-    store_secrets(workshop, batch, id, secrets_version, &values)?;
-    Ok((id, ServiceChange { spec, secrets_version, template }))
-}
-
-/// A secret that is given no value keeps the one it has.
-async fn changed_service(
-    workshop: &Workshop,
-    state: &ClusterState,
-    batch: &mut Batch,
-    mut spec: ServiceSpec,
-) -> Result<ServiceChange, Error> {
-    check(workshop, &spec)?;
-    let service = state.services.get(&spec.name).ok_or_else(|| Error::not_found("service", &spec.name))?;
-    let present_version = service.version.secrets_version;
-    let kept = workshop
-        .shared
-        .vault
-        .secrets(service.id, present_version)
-        .await
-        .map_err(|error| Error::new(ErrorCode::Store, format!("the service's secrets cannot be read: {error}")))?;
-    let given = ServiceChange::take_secrets(&mut spec);
-    let mut values = BTreeMap::new();
-    for secret in &spec.secrets {
-        let value = given.get(&secret.name).or_else(|| kept.get(&secret.name)).cloned();
-        let value = value.ok_or_else(|| {
-            Error::invalid("secrets.value", format!("secret `{}` is new and has no value", secret.name))
-        })?;
-        values.insert(secret.name.clone(), value);
-    }
-    let secrets_version = match (values == kept, values.is_empty()) {
-        (true, _) => present_version,
-        (false, true) => 0,
-        // Never a number that was used before: the last good version may still need its own.
-        (false, false) => service.generation + 1,
-    };
-    if secrets_version != present_version {
-        store_secrets(workshop, batch, service.id, secrets_version, &values)?;
-    }
-    Ok(ServiceChange { spec, secrets_version, template: None })
-}
-
-fn check(workshop: &Workshop, spec: &ServiceSpec) -> Result<(), Error> {
-    validate::service(spec)?;
-    workshop.handler.validate(spec)
-}
-
-fn store_secrets(
-    workshop: &Workshop,
-    batch: &mut Batch,
-    service: ServiceId,
-    version: u64,
-    values: &BTreeMap<Name, SecretString>,
-) -> Result<(), Error> {
-    if version == 0 {
-        return Ok(());
-    }
-    // Those that an update keeps count as well.
-    validate::secrets("secrets.value", "the service", values)?;
-    workshop.shared.vault.put_secrets(batch, service, version, values).map_err(|error| not_stored(&error))
-}
-
-fn not_stored(error: &muster_store::BatchError) -> Error {
-    Error::new(ErrorCode::Store, format!("the change cannot be stored: {error}"))
 }

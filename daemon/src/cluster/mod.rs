@@ -1,13 +1,17 @@
 //! One cluster's actors: the supervisor with its state and loop, and its two children that make the outside calls.
 
 pub mod account;
+mod admit;
 pub mod calls;
 mod commit;
 mod dispatch;
 pub mod driver;
 pub mod handler;
 pub mod intent;
+mod kept;
 pub mod message;
+mod pending_reply;
+mod session;
 pub mod supervisor;
 pub mod workshop;
 

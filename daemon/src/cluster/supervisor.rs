@@ -8,13 +8,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use muster_engine::action::{Action, Outcome};
+use muster_engine::cycle::Advance;
 use muster_engine::looks::Looks;
+use muster_engine::member::Member;
 use muster_engine::plan::Plan;
-use muster_engine::state::{Advance, ClusterState};
-use muster_protocol::model::operation::OperationInfo;
-use muster_protocol::{Error, Timestamp};
+use muster_engine::state::ClusterState;
+use muster_protocol::Timestamp;
 use muster_store::Batch;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tracing::{debug, warn};
 
@@ -22,8 +24,8 @@ use super::commit::Uncommitted;
 use super::dispatch;
 use super::driver::{DriverActor, DriverMessage};
 use super::handler::{HandlerActor, HandlerMessage};
-use super::intent::Turn;
 use super::message::SupervisorMessage;
+use super::pending_reply::PendingReply;
 use super::workshop::Workshop;
 
 /// The actor.
@@ -39,6 +41,8 @@ pub struct SupervisorState {
     pub(super) driver: ActorRef<DriverMessage>,
     pub(super) handler: ActorRef<HandlerMessage>,
     pub(super) looks: Looks,
+    /// The machines that can be asked, for the handler's session.
+    pub(super) members: watch::Sender<Vec<Member>>,
     alarm: Option<Alarm>,
     draining: Vec<RpcReplyPort<()>>,
     is_draining: bool,
@@ -52,21 +56,6 @@ struct Alarm {
     timer: JoinHandle<Result<(), ractor::MessagingErr<SupervisorMessage>>>,
 }
 
-/// Somebody who waits for the answer to a request.
-struct Asker {
-    admitted: OperationInfo,
-    _turn: Option<Turn>,
-    reply: RpcReplyPort<Result<OperationInfo, Error>>,
-}
-
-impl Asker {
-    /// The operation as it is after the conclusions were drawn; it may have ended already.
-    fn with_conclusions(self, next: &ClusterState) -> Self {
-        let operation = next.operations.get(&self.admitted.id);
-        Self { admitted: operation.map_or(self.admitted, |operation| operation.info.clone()), ..self }
-    }
-}
-
 impl Actor for Supervisor {
     type Msg = SupervisorMessage;
     type State = SupervisorState;
@@ -78,7 +67,9 @@ impl Actor for Supervisor {
         (workshop, current): Self::Arguments,
     ) -> Result<Self::State, ActorProcessingErr> {
         let arguments = (workshop.clone(), myself.clone());
-        let (driver, _) = Actor::spawn_linked(None, DriverActor, arguments.clone(), myself.get_cell()).await?;
+        let (driver, _) = Actor::spawn_linked(None, DriverActor, arguments, myself.get_cell()).await?;
+        let (members, watched) = watch::channel(current.members());
+        let arguments = (workshop.clone(), myself.clone(), watched);
         let (handler, _) = Actor::spawn_linked(None, HandlerActor, arguments, myself.get_cell()).await?;
         let looks = Looks::new(workshop.shared.pace.looks, workshop.shared.clock.now());
         Ok(SupervisorState {
@@ -88,6 +79,7 @@ impl Actor for Supervisor {
             driver,
             handler,
             looks,
+            members,
             alarm: None,
             draining: Vec::new(),
             is_draining: false,
@@ -112,12 +104,12 @@ impl Actor for Supervisor {
     ) -> Result<(), ActorProcessingErr> {
         let mut next = (*state.current).clone();
         let mut batch = Batch::new();
-        let mut asker = None;
+        let mut pending = None;
         match message {
-            SupervisorMessage::Asked(mut intent, reply) => {
+            SupervisorMessage::Change(mut intent, reply) => {
                 let turn = intent.turn.take();
                 match intent.admit(&state.workshop, &mut next, &mut batch).await {
-                    Ok(admitted) => asker = Some(Asker { admitted, _turn: turn, reply }),
+                    Ok(admitted) => pending = Some(PendingReply::Change { admitted, _turn: turn, reply }),
                     Err(refusal) => {
                         let _ = reply.send(Err(refusal));
                         return Ok(());
@@ -129,11 +121,30 @@ impl Actor for Supervisor {
                 state.looks.note_seen(&observation);
                 next.observe(*observation, began, state.now());
             }
+            SupervisorMessage::LookNow => state.looks.note_hint(),
+            SupervisorMessage::Keep(key, value, reply) => {
+                match state.keep(&mut next, &mut batch, &key, value.as_ref()) {
+                    Ok(()) => pending = Some(PendingReply::Session(reply)),
+                    Err(refusal) => {
+                        let _ = reply.send(Err(refusal));
+                        return Ok(());
+                    }
+                }
+            }
+            SupervisorMessage::Kept(reply) => {
+                let _ = reply.send(state.kept().await);
+                return Ok(());
+            }
             // Whether it came on time or a moment early: it will not come again.
             SupervisorMessage::Wake => state.alarm = None,
-            SupervisorMessage::Logs(request, reply) => {
+            SupervisorMessage::Open(request, reply) => {
                 let members = state.current.members();
-                state.handler.cast(HandlerMessage::Logs(members, request, reply))?;
+                state.handler.cast(HandlerMessage::Open(members, request, reply))?;
+                return Ok(());
+            }
+            SupervisorMessage::Access(order, reply) => {
+                let members = state.current.members();
+                state.handler.cast(HandlerMessage::Access(members, order, reply))?;
                 return Ok(());
             }
             SupervisorMessage::Drain(reply) => {
@@ -141,7 +152,7 @@ impl Actor for Supervisor {
                 state.draining.push(reply);
             }
         }
-        state.advance(&myself, next, batch, asker).await
+        state.advance(&myself, next, batch, pending).await
     }
 
     async fn handle_supervisor_evt(
@@ -198,26 +209,23 @@ impl SupervisorState {
         myself: &ActorRef<SupervisorMessage>,
         next: ClusterState,
         batch: Batch,
-        asker: Option<Asker>,
+        pending: Option<PendingReply>,
     ) -> Result<(), ActorProcessingErr> {
         let now = self.now();
         // While it drains, nothing new is begun.
         let calls = if self.is_draining { 0 } else { self.workshop.shared.pace.calls_per_cluster };
         let Advance { next, plan, begun, unwanted } = next.advance(&self.current, &self.plan, calls, now);
-        let asker = asker.map(|asker| asker.with_conclusions(&next));
-        match (self.commit(next, plan, batch).await, asker) {
+        let pending = pending.map(|pending| pending.with_conclusions(&next));
+        match (self.commit(next, plan, batch).await, pending) {
             (Ok(()), None) => {}
-            (Ok(()), Some(Asker { admitted, reply, _turn })) => {
-                // A caller that has gone away finds the operation in the list.
-                let _ = reply.send(Ok(admitted));
-            }
-            (Err(Uncommitted::Refused(error)), Some(Asker { reply, .. })) => {
+            (Ok(()), Some(pending)) => pending.confirm(),
+            (Err(Uncommitted::Refused(error)), Some(pending)) => {
                 // Nothing of it is so, and the alarm for what was so before is still set.
-                let _ = reply.send(Err(error));
+                pending.refuse(error);
                 return Ok(());
             }
-            // What has happened cannot be refused. Whatever the reason, this incarnation cannot go on: the next one
-            // starts from what is on disk.
+            // A result or observation has no caller to refuse. If it cannot be stored, this supervisor stops; the next
+            // one starts from what is on disk.
             (Err(Uncommitted::Refused(error)), None) => return Err(error.into()),
             (Err(Uncommitted::InDoubt(error)), _) => return Err(error.into()),
         }

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::Mutex;
+use tracing::error;
 
 use super::leftovers::Leftovers;
-use super::{Habits, export, forget, look};
-use crate::gateway::context::Context;
+use super::{Schedule, adopt, export, forget, look};
+use crate::app::App;
 
 /// What the collector is told: that it is time for something.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,6 +20,8 @@ pub enum CollectorMessage {
     Forget,
     /// Look for leftovers.
     Look,
+    /// Have clusters adopt a newer recipe, so many at once.
+    Adopt(usize),
 }
 
 /// The actor.
@@ -26,27 +29,30 @@ pub struct Collector;
 
 /// Its state.
 pub struct CollectorState {
-    context: Arc<Context>,
-    habits: Habits,
+    app: Arc<App>,
+    schedule: Schedule,
     leftovers: Arc<Mutex<Leftovers>>,
 }
 
 impl Actor for Collector {
     type Msg = CollectorMessage;
     type State = CollectorState;
-    type Arguments = (Arc<Context>, Habits);
+    type Arguments = (Arc<App>, Schedule);
 
     async fn pre_start(
         &self,
         myself: ActorRef<Self::Msg>,
-        (context, habits): Self::Arguments,
+        (app, schedule): Self::Arguments,
     ) -> Result<Self::State, ActorProcessingErr> {
-        if let Some(interval) = habits.export {
+        if let Some(interval) = schedule.export {
             myself.send_after(interval, || CollectorMessage::Export);
         }
-        myself.send_after(habits.first, || CollectorMessage::Forget);
-        myself.send_after(habits.first, || CollectorMessage::Look);
-        Ok(CollectorState { context, habits, leftovers: Arc::default() })
+        myself.send_after(schedule.first, || CollectorMessage::Forget);
+        myself.send_after(schedule.first, || CollectorMessage::Look);
+        if let Some(at_once) = schedule.adopt_at_once {
+            myself.send_after(schedule.first, move || CollectorMessage::Adopt(at_once));
+        }
+        Ok(CollectorState { app, schedule, leftovers: Arc::default() })
     }
 
     async fn handle(
@@ -55,14 +61,20 @@ impl Actor for Collector {
         message: Self::Msg,
         state: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
-        let (context, leftovers) = (state.context.clone(), state.leftovers.clone());
-        let history = state.habits.history;
+        let (app, leftovers) = (state.app.clone(), state.leftovers.clone());
+        let history = state.schedule.history;
         let again = state.interval(message);
-        tokio::spawn(async move {
+        let work = tokio::spawn(async move {
             match message {
-                CollectorMessage::Export => export::export(&context).await,
-                CollectorMessage::Forget => forget::forget(&context, history).await,
-                CollectorMessage::Look => look::look(&context, &mut *leftovers.lock().await).await,
+                CollectorMessage::Export => export::export(&app).await,
+                CollectorMessage::Forget => forget::forget(&app, history).await,
+                CollectorMessage::Adopt(at_once) => adopt::adopt(&app, at_once).await,
+                CollectorMessage::Look => look::look(&app, &mut *leftovers.lock().await).await,
+            }
+        });
+        tokio::spawn(async move {
+            if work.await.is_err() {
+                error!(?message, "the collector's work broke off by a mistake in Muster");
             }
             // Counted from the end, so that slow work does not pile up.
             myself.send_after(again, move || message);
@@ -74,9 +86,10 @@ impl Actor for Collector {
 impl CollectorState {
     fn interval(&self, message: CollectorMessage) -> Duration {
         match message {
-            CollectorMessage::Export => self.habits.export.unwrap_or(Duration::MAX),
-            CollectorMessage::Forget => self.habits.forget,
-            CollectorMessage::Look => self.habits.look,
+            CollectorMessage::Export => self.schedule.export.unwrap_or(Duration::MAX),
+            CollectorMessage::Forget => self.schedule.forget,
+            CollectorMessage::Look => self.schedule.look,
+            CollectorMessage::Adopt(_) => self.schedule.adopt,
         }
     }
 }

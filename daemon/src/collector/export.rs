@@ -2,11 +2,11 @@
 
 use tracing::{error, info};
 
-use crate::gateway::context::Context;
+use crate::app::App;
 
 /// Writes one export, and says how it went.
-pub async fn export(context: &Context) {
-    let result = match context.store.export().await {
+pub async fn export(app: &App) {
+    let result = match app.store.export().await {
         Ok(summary) => {
             info!(file = %summary.path.display(), records = summary.records, bytes = summary.bytes, "the store is exported");
             "done"

@@ -1,4 +1,4 @@
-//! Forgetting old history: events, ended operations, answers to idempotency keys.
+//! Forgetting old history: events, ended operations, answers to idempotency keys, audit records.
 
 use muster_protocol::model::operation::OperationInfo;
 use muster_protocol::{OperationId, Timestamp};
@@ -6,7 +6,7 @@ use muster_store::{Batch, BatchError, CommitError, PruneError, ReadError};
 use tracing::{error, info};
 
 use super::History;
-use crate::gateway::context::Context;
+use crate::app::App;
 use crate::gateway::idempotency::REMEMBERED;
 use crate::journal::records::{StoredAnswer, StoredEvent, StoredOperation};
 
@@ -26,43 +26,46 @@ enum ForgetError {
 }
 
 /// Forgets what is too old or too much.
-pub async fn forget(context: &Context, history: History) {
+pub async fn forget(app: &App, history: History) {
     let forgotten = async {
-        let answers = answers(context).await?;
-        let operations = operations(context, history.operations).await?;
-        let events = events(context, history).await?;
-        Ok::<_, ForgetError>((answers, operations, events))
+        let answers = answers(app).await?;
+        let operations = operations(app, history.operations).await?;
+        let events = events(app, history).await?;
+        let audit = app.store.prune_audit(history.audit).await?;
+        Ok::<_, ForgetError>((answers, operations, events, audit))
     };
     match forgotten.await {
-        Ok((0, 0, 0)) => {}
-        Ok((answers, operations, events)) => info!(answers, operations, events, "old history is forgotten"),
+        Ok((0, 0, 0, 0)) => {}
+        Ok((answers, operations, events, audit)) => {
+            info!(answers, operations, events, audit, "old history is forgotten");
+        }
         Err(cause) => error!(%cause, "old history could not be forgotten"),
     }
 }
 
-async fn answers(context: &Context) -> Result<usize, ForgetError> {
-    let now = context.now();
-    let answers = context.store.scan::<StoredAnswer>(&[]).await?;
+async fn answers(app: &App) -> Result<usize, ForgetError> {
+    let now = app.now();
+    let answers = app.store.scan::<StoredAnswer>(&[]).await?;
     let old: Vec<StoredAnswer> = answers.into_iter().filter(|answer| now.since(answer.at) >= REMEMBERED).collect();
     for some in old.chunks(AT_ONCE) {
         let mut batch = Batch::new();
         for answer in some {
-            batch.delete::<StoredAnswer>(&StoredAnswer::key_of(answer.uid, &answer.idempotency_key))?;
+            batch.delete::<StoredAnswer>(&StoredAnswer::key_of(&answer.principal, &answer.idempotency_key))?;
         }
-        context.store.commit(batch).await?;
+        app.store.commit(batch).await?;
     }
     Ok(old.len())
 }
 
-async fn operations(context: &Context, kept: usize) -> Result<usize, ForgetError> {
-    let board = &context.provisioner.shared.board;
-    let old = too_many(&board.operations(None, None, usize::MAX), kept, context.now());
+async fn operations(app: &App, kept: usize) -> Result<usize, ForgetError> {
+    let board = &app.provisioner.shared.board;
+    let old = too_many(&board.operations(None, usize::MAX, |_| true), kept, app.now());
     for some in old.chunks(AT_ONCE) {
         let mut batch = Batch::new();
         for id in some {
             batch.delete::<StoredOperation>(id.as_bytes())?;
         }
-        context.store.commit(batch).await?;
+        app.store.commit(batch).await?;
         board.forget_operations(some);
     }
     Ok(old.len())
@@ -75,21 +78,21 @@ fn too_many(newest_first: &[OperationInfo], kept: usize, now: Timestamp) -> Vec<
     beyond.filter(|(_, ended_at)| now.since(*ended_at) >= REMEMBERED).map(|(id, _)| id).collect()
 }
 
-async fn events(context: &Context, history: History) -> Result<u64, ForgetError> {
-    let numbers = context.store.event_numbers().await?;
+async fn events(app: &App, history: History) -> Result<u64, ForgetError> {
+    let numbers = app.store.event_numbers().await?;
     let by_count = numbers.end.saturating_sub(history.events);
-    let oldest_wanted = context.now() - history.events_age;
+    let oldest_wanted = app.now() - history.events_age;
     // Events are in the order of their times, so the first that is young enough is found by halving.
     let (mut low, mut high) = (numbers.start, numbers.end);
     while low < high {
         let middle = low + (high - low) / 2;
-        if written_before(context, middle, oldest_wanted).await? { low = middle + 1 } else { high = middle }
+        if written_before(app, middle, oldest_wanted).await? { low = middle + 1 } else { high = middle }
     }
-    Ok(context.store.prune_events(low.max(by_count)).await?)
+    Ok(app.store.prune_events(low.max(by_count)).await?)
 }
 
-async fn written_before(context: &Context, number: u64, time: Timestamp) -> Result<bool, ForgetError> {
-    let event = context.store.read_events(number - 1, 1).await?;
+async fn written_before(app: &App, number: u64, time: Timestamp) -> Result<bool, ForgetError> {
+    let event = app.store.read_events(number - 1, 1).await?;
     let at = event.first().and_then(|event| event.decode::<StoredEvent>().ok()).map(|event| event.at);
     Ok(at.is_some_and(|at| at < time))
 }
@@ -109,7 +112,7 @@ mod tests {
             cluster: "demo".parse().unwrap(),
             services: Vec::new(),
             phase: if ended_at.is_some() { OperationPhase::Succeeded } else { OperationPhase::Running },
-            requested_by: 0,
+            requested_by: muster_protocol::Principal::user("root"),
             created_at: Timestamp::from_millis(0),
             deadline: Timestamp::from_millis(0),
             ended_at: ended_at.map(Timestamp::from_millis),

@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use muster_engine::driver::Owned;
+use muster_engine::failure::Failure;
 use muster_engine::ledger::ResourceKey;
 use muster_protocol::model::account::Finding;
 use muster_protocol::model::cluster::Infrastructure;
-use muster_protocol::{Cause, ClusterId, ErrorCode, Name, Retry, Timestamp};
+use muster_protocol::{ClusterId, ErrorCode, Name, Timestamp};
 
 /// Between the first sight of something and its removal.
 pub const GRACE: Duration = Duration::from_secs(10 * 60);
@@ -25,11 +26,11 @@ pub type Place = (Infrastructure, Option<Name>);
 /// What was seen and is still there, as far as known.
 #[derive(Debug, Default)]
 pub struct Leftovers {
-    seen: BTreeMap<(Place, ClusterId, String), Seen>,
+    seen: BTreeMap<(Place, ClusterId, String), Sighting>,
 }
 
 #[derive(Debug)]
-struct Seen {
+struct Sighting {
     first: Timestamp,
     cluster: Option<Name>,
     failure: Option<String>,
@@ -64,7 +65,7 @@ impl Leftover {
 }
 
 impl Leftovers {
-    /// Notes everything that a look at a place found. Machines come before the networks that they are on.
+    /// Notes everything that a look at a place found. Machines come before what they stand on.
     pub fn note(&mut self, place: &Place, found: Vec<Leftover>, now: Timestamp) -> Vec<Decision> {
         let keys: Vec<_> = found.iter().map(|leftover| key_of(place, leftover)).collect();
         self.seen.retain(|key, _| key.0 != *place || keys.contains(key));
@@ -72,14 +73,16 @@ impl Leftovers {
         for leftover in found {
             let key = key_of(place, &leftover);
             let is_new = !self.seen.contains_key(&key);
-            let fresh = || Seen { first: now, cluster: leftover.cluster.clone(), failure: None };
+            let fresh = || Sighting { first: now, cluster: leftover.cluster.clone(), failure: None };
             let first = self.seen.entry(key).or_insert_with(fresh).first;
             let removable = leftover.cluster.is_some() && is_infrastructure(&leftover.owned);
             let remove = removable && now.since(first) >= GRACE;
             decisions.push(Decision { leftover, is_new, remove });
         }
-        let is_network = |decision: &Decision| decision.leftover.owned.key == Some(ResourceKey::Network);
-        decisions.sort_by_key(is_network);
+        // What machines stand on can go when they are gone; what is in use still is tried again at the next look.
+        let is_machine =
+            |decision: &Decision| decision.leftover.owned.key.as_ref().is_some_and(|key| key.machine().is_some());
+        decisions.sort_by_key(|decision| !is_machine(decision));
         decisions
     }
 
@@ -128,7 +131,11 @@ fn is_infrastructure(owned: &Owned) -> bool {
     owned.key.as_ref().is_some_and(ResourceKey::is_infrastructure)
 }
 
-fn finding(((infrastructure, _), cluster, name): &(Place, ClusterId, String), seen: &Seen, now: Timestamp) -> Finding {
+fn finding(
+    ((infrastructure, _), cluster, name): &(Place, ClusterId, String),
+    seen: &Sighting,
+    now: Timestamp,
+) -> Finding {
     let of = seen.cluster.as_ref().map_or_else(|| cluster.to_string(), Name::to_string);
     let mut message =
         format!("{name} of cluster {of}, which does not exist, is at {infrastructure} since {} at least", seen.first);
@@ -139,18 +146,11 @@ fn finding(((infrastructure, _), cluster, name): &(Place, ClusterId, String), se
         "Muster removes it by itself; if it cannot, remove it by hand"
     } else {
         "Muster does not know the cluster and leaves it alone: was the store put back from an older copy? \
-         If nobody needs it, remove it by hand"
+         `musterd recover` brings it back; if nobody needs it, remove it by hand"
     };
-    let cause = Cause {
-        code: ErrorCode::Conflict,
-        step: "check leftovers".to_owned(),
-        message: message.clone(),
-        provider_code: None,
-        provider_request_id: None,
-        remedy: Some(remedy.to_owned()),
-        retry: if seen.cluster.is_some() { Retry::Later } else { Retry::Never },
-        at: now,
-    };
+    let failure = Failure::not_applied(ErrorCode::Conflict, message.clone()).with_remedy(remedy);
+    let failure = if seen.cluster.is_some() { failure } else { failure.permanent() };
+    let cause = failure.into_cause("check leftovers".to_owned(), now);
     Finding { subject: "leftovers".to_owned(), ok: false, message, cause: Some(cause) }
 }
 
@@ -172,7 +172,7 @@ mod tests {
     }
 
     fn machine() -> ResourceKey {
-        ResourceKey::Machine("worker-1".parse().unwrap())
+        ResourceKey::for_machine("worker-1".parse().unwrap())
     }
 
     fn at(minutes: u64) -> Timestamp {
@@ -182,7 +182,8 @@ mod tests {
     #[test]
     fn what_a_deleted_cluster_left_is_removed_at_the_second_look_that_is_late_enough() {
         let mut leftovers = Leftovers::default();
-        let found = || vec![leftover(Some(ResourceKey::Network), Some("old")), leftover(Some(machine()), Some("old"))];
+        let found =
+            || vec![leftover(Some("network".parse().unwrap()), Some("old")), leftover(Some(machine()), Some("old"))];
         assert!(leftovers.note(&PLACE, found(), at(0)).iter().all(|decision| decision.is_new && !decision.remove));
         assert!(leftovers.note(&PLACE, found(), at(9)).iter().all(|decision| !decision.is_new && !decision.remove));
         let decisions = leftovers.note(&PLACE, found(), at(10));

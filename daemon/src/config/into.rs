@@ -9,8 +9,9 @@ use muster_provision::PreparerOptions;
 
 use super::sections;
 use crate::cluster::workshop::Pace;
-use crate::gateway::context::Limits;
-use crate::gateway::roles::{Access, Members};
+use crate::gateway::limits::Limits;
+use crate::gateway::policy::Policy;
+use crate::gateway::roles::{Members, Roles};
 
 impl sections::Limits {
     /// For the gateway.
@@ -52,16 +53,29 @@ impl sections::Deadlines {
             infrastructure_call: minutes(self.infrastructure_call_minutes),
             preparation: minutes(self.preparation_minutes),
             orchestrator_call: minutes(self.orchestrator_call_minutes),
+            service_hold: Duration::from_millis(self.service_hold_ms),
             listing_lag: Duration::ZERO,
         }
     }
 }
 
-impl sections::Access {
+impl sections::AccessConfig {
     /// For the gateway.
-    pub fn as_access(&self) -> Access {
+    pub fn as_roles(&self) -> Roles {
         let members = |role: &sections::Role| Members { users: role.users.clone(), groups: role.groups.clone() };
-        Access { viewers: members(&self.viewer), operators: members(&self.operator), admins: members(&self.admin) }
+        Roles {
+            viewers: members(&self.viewer),
+            operators: members(&self.operator),
+            admins: members(&self.admin),
+            trusted: self.trusted.clone(),
+        }
+    }
+}
+
+impl sections::PolicyConfig {
+    /// For the gateway.
+    pub fn as_policy(&self) -> Policy {
+        Policy { bind: self.bind.clone(), images: self.images.clone() }
     }
 }
 

@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 
 pub use places::Places;
 pub use sections::{
-    Access, Catalog, Deadlines, Format, History, Limits, Local, Log, Preparation, Role, Sim, Socket, Store,
+    AccessConfig, Adopt, Audit, Catalog, Deadlines, Format, History, Kubernetes, Limits, Local, Log, PolicyConfig,
+    Preparation, Role, Sim, Socket, Store, Upgrade,
 };
 
 /// Everything that can be configured.
@@ -28,11 +29,17 @@ pub struct Config {
     /// Where the daemon answers.
     pub socket: Socket,
     /// Who may do what.
-    pub access: Access,
+    pub access: AccessConfig,
+    /// What operators may do on the machines themselves.
+    pub policy: PolicyConfig,
     /// The store.
     pub store: Store,
     /// How long history is kept.
     pub history: History,
+    /// Adoption of newer recipes.
+    pub upgrade: Upgrade,
+    /// The audit trail.
+    pub audit: Audit,
     /// Logging.
     pub log: Log,
     /// How much is let in and done at once.
@@ -45,6 +52,8 @@ pub struct Config {
     pub local: Local,
     /// Preparation of machines.
     pub preparation: Preparation,
+    /// Kubernetes clusters.
+    pub kubernetes: Kubernetes,
     /// The simulated twins.
     pub sim: Sim,
 }
@@ -74,6 +83,11 @@ pub enum ConfigError {
 }
 
 impl Config {
+    /// Where the daemon keeps its state: here, or else at its usual place.
+    pub fn state_dir_or_usual(&self, places: &Places) -> PathBuf {
+        self.state_dir.clone().unwrap_or_else(|| places.state_dir.clone())
+    }
+
     /// Reads a configuration file.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path);
@@ -109,6 +123,7 @@ impl Config {
         let deadlines = &self.deadlines;
         for (key, value) in [
             ("history.events_days", self.history.events_days),
+            ("audit.records_kept", self.audit.records_kept),
             ("limits.handshake_ms", limits.handshake_ms),
             ("limits.frame_ms", limits.frame_ms),
             ("limits.read_ms", limits.read_ms),

@@ -42,9 +42,21 @@ pub const SETTINGS: &[Setting] = &[
     setting("access.operator.groups", "Groups whose members may do so."),
     setting(
         "access.admin.users",
-        "Users who may also handle accounts with their credentials. Root and the daemon's own user always may.",
+        "Users who may also handle accounts with their credentials and tokens, and look at the audit trail. Root and the daemon's own user always may.",
     ),
     setting("access.admin.groups", "Groups whose members may do so."),
+    setting(
+        "access.trusted",
+        "Users, by name or number, who may speak for others, as the HTTP bridge does. The holder of a token has the token's role; any other principal has theirs, or a lower one that `users` of a role gives it by kind and name, as in `certificate:ci`. Nobody has a higher role than they have.",
+    ),
+    setting(
+        "policy.bind",
+        "Paths of machines that services of operators may bind, with all that lies below them; `/` for any. Administrators may bind any, and so may templates with a grant of their own (`grants.bind` in the template's file).",
+    ),
+    setting(
+        "policy.images",
+        "Machine images that operators may choose beside the default one; a `*` at the end stands for anything. Administrators may choose any.",
+    ),
     setting(
         "store.export_interval_minutes",
         "How often the store is copied to a verified plain file in `STATE_DIR/store/exports`; 0 for never.",
@@ -67,6 +79,18 @@ pub const SETTINGS: &[Setting] = &[
     setting("history.events_kept", "How many events are kept; a few dozen more may be, for they go in chunks."),
     setting("history.events_days", "For how many days events are kept at most."),
     setting("history.operations_kept", "How many ended operations are kept. Those of the last day always are."),
+    setting(
+        "upgrade.adopt",
+        "When clusters adopt the recipe of a newer release of Muster: `asked`, by `muster cluster upgrade` only, or `auto`, by themselves as soon as they are ready. A cluster never changes the orchestrator's version by itself.",
+    ),
+    setting(
+        "upgrade.clusters_at_once",
+        "How many clusters of the whole fleet adopt at once with `auto`. While one of them has failed at it, no further one begins.",
+    ),
+    setting(
+        "audit.records_kept",
+        "How many records of the audit trail are kept. Older ones go every ten minutes; the chain of hashes goes on over them.",
+    ),
     setting(
         "log.level",
         "What is logged: `error`, `warn`, `info`, `debug` or `trace`, also by part, as in `info,musterd::gateway=debug`. MUSTER_LOG goes before it.",
@@ -115,6 +139,10 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting("deadlines.preparation_minutes", "Minutes for one preparation of a machine."),
     setting("deadlines.orchestrator_call_minutes", "Minutes for one call to an orchestrator."),
+    setting(
+        "deadlines.service_hold_ms",
+        "For how many milliseconds the copies of another version of a service must have run before it counts as good, and its change as done.",
+    ),
     optional(
         "catalog.dir",
         "`/etc/muster/templates`; for a plain user `~/.config/muster/templates`",
@@ -139,6 +167,10 @@ pub const SETTINGS: &[Setting] = &[
         "Registries, as HOST:PORT, that engines on machines may reach without TLS. `{gateway}` as above.",
     ),
     setting("preparation.boot_limit_ms", "Within how many milliseconds a new machine must answer by SSH."),
+    setting(
+        "kubernetes.options",
+        "Defaults of the options of Kubernetes clusters, by name: `packageRepository`, `imageRepository` and the like.",
+    ),
     setting(
         "sim.persistent",
         "Whether the simulated world is kept in `STATE_DIR/sim.world`, so that it outlives the daemon as a real one would.",
@@ -183,6 +215,13 @@ This page is made from the code (`daemon/src/config/reference.rs`); a test sees 
 | `--check-config` | | Says whether the configuration is good, and ends: with 0, or with 1 and the reason. |
 | `--version`, `--help` | | Say so, and end. |
 | | `MUSTER_LOG` | Goes before `log.level`. |
+
+| command | meaning |
+|---|---|
+| `musterd backup FILE` | Writes all of the store of a stopped daemon to one checked file. The sealing key is not in it. |
+| `musterd restore FILE` | Builds the store of a stopped daemon from such a file or an export; `--replace` puts one that is there aside. |
+| `musterd rotate-key` | Gives the store of a stopped daemon a new sealing key, and seals all secrets under it. |
+| `musterd recover` | Lists what carries owner marks, by installation, when the database is lost. `--instance ID` shows what becomes of one's clusters, `--yes` has them become that. |
 
 SIGTERM and SIGINT stop the daemon in good order: it accepts nothing more, tells streams that it stops, lets calls under way end for
 `limits.drain_ms`, and closes the store. It ends with 0 then. A second one, or a part that fails, ends it at once and with 1, which is
@@ -251,7 +290,8 @@ mod tests {
     fn keys(table: &toml::Table, prefix: &str, found: &mut BTreeSet<String>) {
         for (name, value) in table {
             let key = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
-            match value.as_table() {
+            // An empty table is a setting whose names are the user's own.
+            match value.as_table().filter(|inner| !inner.is_empty()) {
                 Some(inner) => keys(inner, &key, found),
                 None => {
                     found.insert(key);

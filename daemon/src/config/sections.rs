@@ -1,7 +1,7 @@
 //! The sections of the configuration. What each key means stands in [`super::reference`], from which the page for users is made.
 #![expect(missing_docs, reason = "said once, in config/reference.rs, and a test sees that no key is left out there")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -17,10 +17,11 @@ pub struct Socket {
 
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Access {
+pub struct AccessConfig {
     pub viewer: Role,
     pub operator: Role,
     pub admin: Role,
+    pub trusted: BTreeSet<String>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -28,6 +29,13 @@ pub struct Access {
 pub struct Role {
     pub users: BTreeSet<String>,
     pub groups: BTreeSet<String>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PolicyConfig {
+    pub bind: Vec<String>,
+    pub images: Vec<String>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -66,6 +74,38 @@ pub struct History {
 impl Default for History {
     fn default() -> Self {
         Self { events_kept: 100_000, events_days: 90, operations_kept: 10_000 }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Upgrade {
+    pub adopt: Adopt,
+    pub clusters_at_once: usize,
+}
+
+impl Default for Upgrade {
+    fn default() -> Self {
+        Self { adopt: Adopt::Asked, clusters_at_once: 1 }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Adopt {
+    Asked,
+    Auto,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Audit {
+    pub records_kept: u64,
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self { records_kept: 50_000 }
     }
 }
 
@@ -137,6 +177,7 @@ pub struct Deadlines {
     pub infrastructure_call_minutes: u64,
     pub preparation_minutes: u64,
     pub orchestrator_call_minutes: u64,
+    pub service_hold_ms: u64,
 }
 
 impl Default for Deadlines {
@@ -148,6 +189,7 @@ impl Default for Deadlines {
             infrastructure_call_minutes: 10,
             preparation_minutes: 15,
             orchestrator_call_minutes: 3,
+            service_hold_ms: 5_000,
         }
     }
 }
@@ -187,6 +229,12 @@ impl Default for Preparation {
     fn default() -> Self {
         Self { registry_mirrors: Vec::new(), insecure_registries: Vec::new(), boot_limit_ms: 300_000 }
     }
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Kubernetes {
+    pub options: BTreeMap<String, String>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

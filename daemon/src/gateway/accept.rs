@@ -12,8 +12,9 @@ use tokio::time::sleep;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
-use super::context::{Context, Limits};
 use super::session;
+use crate::app::App;
+use crate::gateway::limits::Limits;
 
 /// After an error, such as no file descriptors left, before the next try.
 const BACK_OFF: Duration = Duration::from_millis(100);
@@ -45,12 +46,12 @@ struct Place {
 }
 
 /// Accepts connections until the daemon stops. Their sessions are tracked.
-pub async fn accept(context: Arc<Context>, listener: UnixListener, sessions: TaskTracker) {
+pub async fn accept(app: Arc<App>, listener: UnixListener, sessions: TaskTracker) {
     let places = Places::default();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = context.stopping.cancelled() => return,
+            () = app.stopping.cancelled() => return,
         };
         let stream = match accepted {
             Ok((stream, _)) => stream,
@@ -62,11 +63,11 @@ pub async fn accept(context: Arc<Context>, listener: UnixListener, sessions: Tas
             }
         };
         let Ok(peer) = stream.peer_cred() else { continue };
-        match places.take(peer.uid(), &context.limits) {
+        match places.take(peer.uid(), &app.limits) {
             Ok(place) => {
-                let context = context.clone();
+                let app = app.clone();
                 sessions.spawn(async move {
-                    session::serve(context, stream, place.long_frames.clone()).await;
+                    session::serve(app, stream, place.long_frames.clone()).await;
                     drop(place);
                 });
             }

@@ -11,8 +11,8 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, error};
 
 use super::accept::accept;
-use super::context::Context;
 use super::listener::Listener;
+use crate::app::App;
 
 /// What the gateway is told.
 pub enum GatewayMessage {
@@ -27,7 +27,7 @@ pub struct Gateway;
 
 /// Its state.
 pub struct GatewayState {
-    context: Arc<Context>,
+    app: Arc<App>,
     sessions: TaskTracker,
     accepting: Option<JoinHandle<()>>,
     remove: Option<PathBuf>,
@@ -36,20 +36,20 @@ pub struct GatewayState {
 impl Actor for Gateway {
     type Msg = GatewayMessage;
     type State = GatewayState;
-    type Arguments = (Arc<Context>, Listener);
+    type Arguments = (Arc<App>, Listener);
 
     async fn pre_start(
         &self,
         myself: ActorRef<Self::Msg>,
-        (context, listener): Self::Arguments,
+        (app, listener): Self::Arguments,
     ) -> Result<Self::State, ActorProcessingErr> {
         let sessions = TaskTracker::new();
-        let accepted = tokio::spawn(accept(context.clone(), listener.socket, sessions.clone()));
+        let accepted = tokio::spawn(accept(app.clone(), listener.socket, sessions.clone()));
         let accepting = tokio::spawn(async move {
             let _ended = accepted.await;
             let _ = myself.cast(GatewayMessage::AcceptingEnded);
         });
-        Ok(GatewayState { context, sessions, accepting: Some(accepting), remove: listener.remove })
+        Ok(GatewayState { app, sessions, accepting: Some(accepting), remove: listener.remove })
     }
 
     async fn handle(
@@ -64,7 +64,7 @@ impl Actor for Gateway {
                 let _ = reply.send(());
                 Ok(())
             }
-            GatewayMessage::AcceptingEnded if state.context.stopping.is_cancelled() => Ok(()),
+            GatewayMessage::AcceptingEnded if state.app.stopping.is_cancelled() => Ok(()),
             GatewayMessage::AcceptingEnded => Err("accepting connections broke off".into()),
         }
     }
@@ -72,7 +72,7 @@ impl Actor for Gateway {
 
 impl GatewayState {
     async fn stop(&mut self, limit: Duration) {
-        self.context.stopping.cancel();
+        self.app.stopping.cancel();
         if let Some(accepting) = self.accepting.take() {
             let _ = accepting.await;
         }

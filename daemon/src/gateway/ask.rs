@@ -2,18 +2,21 @@
 
 use std::time::Duration;
 
+use muster_engine::failure::Failure;
 use muster_protocol::model::operation::OperationInfo;
 use muster_protocol::{Error, ErrorCode, Name, Response};
 use ractor::rpc::CallResult;
-use ractor::{ActorRef, MessagingErr};
+use ractor::{ActorRef, MessagingErr, RpcReplyPort};
 use tokio::time::{Instant, sleep};
 
-use super::context::{Context, stopping, unanswered};
 use super::idempotency::{self, Beginning, Keyed, New};
 use super::roles::Caller;
+use crate::app::App;
 use crate::board::Pinned;
 use crate::cluster::intent::{Intent, Wish};
 use crate::cluster::message::SupervisorMessage;
+use crate::gateway::refusals::{stopping, unanswered};
+use crate::provisioner::as_error;
 
 /// How long a supervisor that is starting (again) is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -21,43 +24,43 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
 /// Has a change of a cluster made, and answers with its operation.
 pub async fn for_change(
-    context: &Context,
+    app: &App,
     caller: &Caller,
     keyed: Option<Keyed>,
     cluster: &Name,
     wish: Wish,
 ) -> Result<Response, Error> {
-    let New { answer, turn } = match idempotency::begin(context, caller, keyed).await? {
+    let New { answer, turn } = match idempotency::begin(app, caller, keyed).await? {
         Beginning::Known(operation) => return Ok(Response::Operation(*operation)),
         Beginning::New(new) => new,
     };
-    let intent = Intent { wish, asked: context.asked(caller), answer, turn };
-    let found = || context.provisioner.shared.board.cluster(cluster);
-    Ok(Response::Operation(hand_over(context, cluster, found, intent).await?))
+    let intent = Intent { wish, asked: app.asked(caller), answer, audit: caller.audit.clone(), turn };
+    let found = || app.provisioner.shared.board.cluster(cluster);
+    Ok(Response::Operation(hand_over(app, cluster, found, intent).await?))
 }
 
 /// Hands an intent to the supervisor of the cluster of this name, which `found` finds. So many may wait for each.
 pub async fn hand_over(
-    context: &Context,
+    app: &App,
     cluster: &Name,
     found: impl Fn() -> Result<Pinned, Error>,
     mut intent: Intent,
 ) -> Result<OperationInfo, Error> {
-    let _permit = context.changes.try_take(cluster).ok_or_else(|| {
+    let _permit = app.changes.try_take(cluster).ok_or_else(|| {
         Error::new(ErrorCode::Busy, format!("too many changes of cluster `{cluster}` are waiting"))
             .with_remedy("ask again in a moment")
             .retry_later()
     })?;
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let supervisor = supervisor(context, &found, deadline).await?;
-        let ask = |reply| SupervisorMessage::Asked(Box::new(intent), reply);
-        match supervisor.call(ask, Some(context.limits.change)).await {
+        let supervisor = supervisor(app, &found, deadline).await?;
+        let ask = |reply| SupervisorMessage::Change(Box::new(intent), reply);
+        match supervisor.call(ask, Some(app.limits.change)).await {
             Ok(CallResult::Success(answer)) => return answer,
             Ok(CallResult::Timeout) => return Err(unanswered("the cluster's supervisor does not answer")),
             Ok(CallResult::SenderError) => return Err(unanswered("the cluster's supervisor failed")),
             // It went away before it could read the message: certainly nothing happened. Its successor is asked.
-            Err(MessagingErr::SendErr(SupervisorMessage::Asked(unread, _))) => intent = *unread,
+            Err(MessagingErr::SendErr(SupervisorMessage::Change(unread, _))) => intent = *unread,
             Err(MessagingErr::SendErr(_) | MessagingErr::ChannelClosed | MessagingErr::InvalidActorType) => {
                 return Err(unanswered("the cluster's supervisor is gone"));
             }
@@ -66,9 +69,28 @@ pub async fn hand_over(
     }
 }
 
+/// Has the cluster's handler do what changes nothing of the cluster.
+pub async fn for_answer<T: Send + 'static>(
+    app: &App,
+    cluster: &Name,
+    message: impl FnOnce(RpcReplyPort<Result<T, Failure>>) -> SupervisorMessage,
+) -> Result<T, Error> {
+    let found = || app.provisioner.shared.board.cluster(cluster);
+    let supervisor = supervisor(app, found, patience()).await?;
+    match supervisor.call(message, Some(app.limits.read)).await {
+        Ok(CallResult::Success(answer)) => answer.map_err(as_error),
+        Ok(CallResult::Timeout) => Err(Error::new(ErrorCode::Unreachable, "the orchestrator does not answer")
+            .with_remedy("see what is wrong with it with `muster cluster info`")
+            .retry_later()),
+        Ok(CallResult::SenderError) | Err(_) => {
+            Err(Error::new(ErrorCode::Unavailable, "the cluster's supervisor is starting again").retry_later())
+        }
+    }
+}
+
 /// The cluster's supervisor, which may be starting just now.
 pub async fn supervisor(
-    context: &Context,
+    app: &App,
     found: impl Fn() -> Result<Pinned, Error>,
     deadline: Instant,
 ) -> Result<ActorRef<SupervisorMessage>, Error> {
@@ -76,7 +98,7 @@ pub async fn supervisor(
         if let Some(supervisor) = found()?.supervisor {
             return Ok(supervisor);
         }
-        if context.stopping.is_cancelled() {
+        if app.stopping.is_cancelled() {
             return Err(stopping());
         }
         if Instant::now() >= deadline {

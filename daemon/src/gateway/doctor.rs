@@ -4,14 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use muster_engine::failure::Failure;
 use muster_protocol::model::account::Finding;
 use muster_protocol::model::cluster::Infrastructure;
-use muster_protocol::{Cause, Error, ErrorCode, Response, Retry, Timestamp};
+use muster_protocol::{Error, ErrorCode, Name, Response, Timestamp};
 use rustix::fs::statvfs;
 
-use super::context::Context;
+use crate::app::App;
 use crate::clock::system_time;
-use crate::journal::records::StoredInstance;
+use crate::journal::records::{StoredAccount, StoredInstance};
 
 /// Less free space than this is trouble soon: the store's file grows, and an export needs room for a copy.
 const WANTED_FREE_BYTES: u64 = 512 << 20;
@@ -20,49 +21,45 @@ const WANTED_FREE_BYTES: u64 = 512 << 20;
 const EARLIEST: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 
 /// Everything that was looked at.
-pub async fn doctor(context: &Arc<Context>) -> Result<Response, Error> {
-    let mut findings = vec![store(context).await, disk(context).await, clock(context)];
-    findings.extend(infrastructures(context).await);
-    findings.push(catalog(context).await);
-    findings.extend(context.findings());
+pub async fn doctor(app: &Arc<App>) -> Result<Response, Error> {
+    let mut findings = vec![store(app).await, disk(app).await, clock(app)];
+    findings.extend(infrastructures(app).await);
+    findings.push(catalog(app).await);
+    findings.extend(app.findings());
     Ok(Response::Doctor(findings))
 }
 
-async fn store(context: &Context) -> Finding {
-    let read = context.store.get::<StoredInstance>(StoredInstance::KEY).await;
-    match (read, context.store.event_numbers().await) {
+async fn store(app: &App) -> Finding {
+    let read = app.store.get::<StoredInstance>(StoredInstance::KEY).await;
+    match (read, app.store.event_numbers().await) {
         (Ok(Some(_)), Ok(events)) => {
             let kept = events.end - events.start;
             good("store", format!("reads well; {kept} events are kept"))
         }
         (Ok(None), _) => bad(
-            context,
+            app,
             "store",
             ErrorCode::Store,
             "the installation's own record is missing",
             "restart the daemon, so that the store is checked",
         ),
-        (Err(error), _) | (_, Err(error)) => bad(
-            context,
-            "store",
-            ErrorCode::Store,
-            &error.to_string(),
-            "restart the daemon, so that the store is checked",
-        ),
+        (Err(error), _) | (_, Err(error)) => {
+            bad(app, "store", ErrorCode::Store, &error.to_string(), "restart the daemon, so that the store is checked")
+        }
     }
 }
 
-async fn disk(context: &Context) -> Finding {
-    let dir = context.state_dir.clone();
+async fn disk(app: &App) -> Finding {
+    let dir = app.state_dir.clone();
     let free = tokio::task::spawn_blocking(move || free_bytes(&dir)).await;
-    let dir = context.state_dir.display();
+    let dir = app.state_dir.display();
     match free.unwrap_or_else(|lost| Err(lost.to_string())) {
         Ok(free) if free >= WANTED_FREE_BYTES => good("disk", format!("{} MiB free in {dir}", free >> 20)),
         Ok(free) => {
             let message = format!("only {} MiB free in {dir}", free >> 20);
-            bad(context, "disk", ErrorCode::Store, &message, "make room: without it no change can be stored")
+            bad(app, "disk", ErrorCode::Store, &message, "make room: without it no change can be stored")
         }
-        Err(error) => bad(context, "disk", ErrorCode::Store, &format!("{dir}: {error}"), "check the file system"),
+        Err(error) => bad(app, "disk", ErrorCode::Store, &format!("{dir}: {error}"), "check the file system"),
     }
 }
 
@@ -72,12 +69,12 @@ fn free_bytes(dir: &Path) -> Result<u64, String> {
 }
 
 /// Deadlines and events carry the system's time. While that is behind what is on record, the daemon goes by its own.
-fn clock(context: &Context) -> Finding {
+fn clock(app: &App) -> Finding {
     let now = system_time();
-    let ahead = Duration::from_secs(context.provisioner.shared.clock.ahead().as_secs());
+    let ahead = Duration::from_secs(app.provisioner.shared.clock.ahead().as_secs());
     let remedy = "set the clock, and keep it right with a time service such as systemd-timesyncd or chrony";
     if now < EARLIEST {
-        return bad(context, "clock", ErrorCode::Conflict, &format!("it shows {now}, which is long past"), remedy);
+        return bad(app, "clock", ErrorCode::Conflict, &format!("it shows {now}, which is long past"), remedy);
     }
     if !ahead.is_zero() {
         let message = format!(
@@ -85,39 +82,65 @@ fn clock(context: &Context) -> Finding {
              caught up"
         );
         let remedy = format!("if the clock is right now, it has caught up in {:?}; if not, {remedy}", ahead * 2);
-        return bad(context, "clock", ErrorCode::Conflict, &message, &remedy);
+        return bad(app, "clock", ErrorCode::Conflict, &message, &remedy);
     }
     good("clock", format!("shows {now}"))
 }
 
-/// Every infrastructure of this build, with its defaults.
-async fn infrastructures(context: &Context) -> Vec<Finding> {
+/// Every infrastructure of this build with its defaults, and every account.
+async fn infrastructures(app: &App) -> Vec<Finding> {
+    let accounts: Vec<(Infrastructure, Option<Name>)> = match app.store.scan::<StoredAccount>(&[]).await {
+        Ok(stored) => stored.into_iter().map(|StoredAccount(info)| (info.infrastructure, Some(info.name))).collect(),
+        Err(error) => {
+            return vec![bad(app, "accounts", ErrorCode::Store, &error.to_string(), "see the daemon's log")];
+        }
+    };
+    let defaults = Infrastructure::ALL.into_iter().map(|infrastructure| (infrastructure, None));
     // Side by side, so that one that does not answer costs its own time only.
-    let checks = Infrastructure::ALL.iter().map(|infrastructure| infrastructure_findings(context, *infrastructure));
+    let checks = defaults.chain(accounts.iter().cloned()).map(|(infrastructure, account)| {
+        let has_account = accounts.iter().any(|(other, _)| *other == infrastructure);
+        infrastructure_findings(app, infrastructure, account, has_account)
+    });
     futures::future::join_all(checks).await.concat()
 }
 
-async fn infrastructure_findings(context: &Context, infrastructure: Infrastructure) -> Vec<Finding> {
-    match context.provisioner.check(infrastructure, None).await {
-        Ok(found) => found,
+async fn infrastructure_findings(
+    app: &App,
+    infrastructure: Infrastructure,
+    account: Option<Name>,
+    has_account: bool,
+) -> Vec<Finding> {
+    let subject = account.as_ref().map_or(infrastructure.as_str(), Name::as_str);
+    match (app.provisioner.check(infrastructure, account.as_ref()).await, &account) {
+        (Ok(mut found), _) => {
+            for finding in found.iter_mut().filter(|_| account.is_some()) {
+                finding.subject = format!("{subject}: {}", finding.subject);
+            }
+            found
+        }
         // Another build may have it.
-        Err(error) if error.code == ErrorCode::Unsupported => Vec::new(),
-        Err(error) => {
+        (Err(error), _) if error.code == ErrorCode::Unsupported => Vec::new(),
+        // It has no default account: nothing is wrong with what nobody uses.
+        (Err(error), None) if error.code == ErrorCode::InvalidArgument => {
+            let unused = good(subject, format!("not in use: {}; add one with `muster account add`", error.message));
+            if has_account { Vec::new() } else { vec![unused] }
+        }
+        (Err(error), _) => {
             let remedy = error.remedy.as_deref().unwrap_or("see the daemon's log");
-            vec![bad(context, infrastructure.as_str(), error.code, &error.message, remedy)]
+            vec![bad(app, subject, error.code, &error.message, remedy)]
         }
     }
 }
 
-async fn catalog(context: &Context) -> Finding {
-    let listing = context.shelf.catalog().await.list();
+async fn catalog(app: &App) -> Finding {
+    let listing = app.shelf.catalog().await.list();
     let Some(broken) = listing.broken.first() else {
         return good("catalog", format!("{} templates", listing.templates.len()));
     };
     let count = listing.broken.len();
     let message = format!("{count} files were skipped; {}: {}", broken.file, broken.message);
     bad(
-        context,
+        app,
         "catalog",
         ErrorCode::InvalidArgument,
         &message,
@@ -129,16 +152,8 @@ fn good(subject: &str, message: String) -> Finding {
     Finding { subject: subject.to_owned(), ok: true, message, cause: None }
 }
 
-fn bad(context: &Context, subject: &str, code: ErrorCode, message: &str, remedy: &str) -> Finding {
-    let cause = Cause {
-        code,
-        step: format!("check {subject}"),
-        message: message.to_owned(),
-        provider_code: None,
-        provider_request_id: None,
-        remedy: Some(remedy.to_owned()),
-        retry: Retry::Never,
-        at: context.now(),
-    };
+fn bad(app: &App, subject: &str, code: ErrorCode, message: &str, remedy: &str) -> Finding {
+    let failure = Failure::not_applied(code, message).with_remedy(remedy).permanent();
+    let cause = failure.into_cause(format!("check {subject}"), app.now());
     Finding { subject: subject.to_owned(), ok: false, message: message.to_owned(), cause: Some(cause) }
 }

@@ -9,8 +9,10 @@ use muster_protocol::{Error, ErrorCode, Name, StreamItem};
 use muster_store::Store;
 use tokio::sync::watch;
 
-use super::context::{Context, store_error};
-use super::dispatch::Items;
+use super::reply::Items;
+use super::roles::Caller;
+use crate::app::App;
+use crate::gateway::refusals::store_error;
 use crate::journal::records::StoredEvent;
 
 /// Events read from the store at once.
@@ -22,24 +24,26 @@ struct Reader {
     last_event: watch::Receiver<u64>,
     /// The last event that was read, whether it was wanted or not.
     cursor: u64,
+    caller: Caller,
     cluster: Option<Name>,
     follow: bool,
     wanted: VecDeque<Event>,
 }
 
-/// Events with numbers above `since`, of one cluster or of all; new ones too, if `follow`.
+/// Events with numbers above `since`, of one cluster or of all that the caller may see; new ones too, if `follow`.
 pub async fn events(
-    context: &Arc<Context>,
+    app: &Arc<App>,
+    caller: Caller,
     since: Option<u64>,
     cluster: Option<Name>,
     follow: bool,
 ) -> Result<Items, Error> {
-    let store = context.store.clone();
+    let store = app.store.clone();
     let last_event = store.last_event();
     let kept = store.event_numbers().await.map_err(store_error)?;
     let cursor = match since {
         None => kept.start - 1,
-        Some(since) if since + 1 < kept.start => return Err(no_longer_kept(since, kept.start)),
+        Some(since) if since < kept.start.saturating_sub(1) => return Err(no_longer_kept(since, kept.start)),
         Some(since) if since >= kept.end => {
             let message = format!("there is no event {since} yet, the last one is {}", kept.end - 1);
             return Err(Error::invalid("since", message)
@@ -48,7 +52,7 @@ pub async fn events(
         }
         Some(since) => since,
     };
-    let reader = Reader { store, last_event, cursor, cluster, follow, wanted: VecDeque::new() };
+    let reader = Reader { store, last_event, cursor, caller, cluster, follow, wanted: VecDeque::new() };
     let events = stream::try_unfold(reader, |mut reader| async {
         let event = reader.next().await?;
         Ok(event.map(|event| (StreamItem::Event(event), reader)))
@@ -70,6 +74,13 @@ impl Reader {
         }
     }
 
+    /// Who may see some clusters only sees nothing of what is about no cluster.
+    fn is_wanted(&self, event: &Event) -> bool {
+        let is_asked_for = self.cluster.is_none() || event.cluster == self.cluster;
+        is_asked_for
+            && (self.caller.clusters.is_none() || event.cluster.as_ref().is_some_and(|of| self.caller.sees(of)))
+    }
+
     /// Reads the next events; false if there are none now.
     async fn read(&mut self) -> Result<bool, Error> {
         let events = self.store.read_events(self.cursor, READ_AT_ONCE).await.map_err(store_error)?;
@@ -81,7 +92,7 @@ impl Reader {
         for stored in events {
             self.cursor = stored.number;
             let event = stored.decode::<StoredEvent>().map_err(store_error)?.numbered(stored.number);
-            if self.cluster.is_none() || event.cluster == self.cluster {
+            if self.is_wanted(&event) {
                 self.wanted.push_back(event);
             }
         }

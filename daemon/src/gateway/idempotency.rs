@@ -5,10 +5,11 @@ use muster_protocol::{Error, ErrorCode, Request, Timestamp, codec};
 use muster_store::{ReadError, Store};
 use zeroize::Zeroizing;
 
-use super::context::{Context, store_error};
 use super::recent_keys::RecentKeys;
 use super::roles::Caller;
+use crate::app::App;
 use crate::cluster::intent::Turn;
+use crate::gateway::refusals::store_error;
 use crate::journal::records::{PendingAnswer, StoredAnswer};
 
 /// How long an answer is remembered.
@@ -61,27 +62,27 @@ pub fn take_key(request: &mut Request, fingerprint: impl Fn(&[u8]) -> [u8; 32]) 
 pub async fn recent_keys(store: &Store, now: Timestamp) -> Result<RecentKeys, ReadError> {
     let keys = RecentKeys::new(REMEMBERED, now);
     for answer in store.scan::<StoredAnswer>(&[]).await? {
-        keys.note(answer.uid, &answer.idempotency_key, now);
+        keys.note(&answer.principal, &answer.idempotency_key, now);
     }
     Ok(keys)
 }
 
 /// Looks whether a change was asked for before; waits for one with the same key that is under way.
-pub async fn begin(context: &Context, caller: &Caller, keyed: Option<Keyed>) -> Result<Beginning, Error> {
+pub async fn begin(app: &App, caller: &Caller, keyed: Option<Keyed>) -> Result<Beginning, Error> {
     let Some(Keyed { key, request }) = keyed else {
         return Ok(Beginning::New(New { answer: None, turn: None }));
     };
-    let turn = context.keys.take(&(caller.uid, key.clone())).await;
-    let now = context.now();
-    let stored = if context.recent_keys.note(caller.uid, &key, now) {
-        let stored = context.store.get::<StoredAnswer>(&StoredAnswer::key_of(caller.uid, &key)).await;
+    let turn = app.keys.take(&(caller.principal.clone(), key.clone())).await;
+    let now = app.now();
+    let stored = if app.recent_keys.note(&caller.principal, &key, now) {
+        let stored = app.store.get::<StoredAnswer>(&StoredAnswer::key_of(&caller.principal, &key)).await;
         stored.map_err(store_error)?.filter(|stored| now.since(stored.at) < REMEMBERED)
     } else {
         None
     };
     match stored {
         Some(stored) if stored.request == request => {
-            let operation = context.provisioner.shared.board.operation(stored.operation)?;
+            let operation = app.provisioner.shared.board.operation(stored.operation)?;
             Ok(Beginning::Known(Box::new(operation)))
         }
         Some(stored) => {
@@ -90,7 +91,7 @@ pub async fn begin(context: &Context, caller: &Caller, keyed: Option<Keyed>) -> 
                 .with_detail("operation", stored.operation))
         }
         None => {
-            let answer = PendingAnswer { uid: caller.uid, idempotency_key: key, request, at: now };
+            let answer = PendingAnswer { principal: caller.principal.clone(), idempotency_key: key, request, at: now };
             Ok(Beginning::New(New { answer: Some(answer), turn: Some(turn) }))
         }
     }

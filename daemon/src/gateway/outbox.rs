@@ -87,7 +87,7 @@ impl Drop for Outbox {
 fn in_place_of(body: &ServerBody, id: RequestId, error: Error) -> ServerFrame {
     match body {
         ServerBody::Answer(_) => ServerFrame::answer(id, Err(error)),
-        ServerBody::Item(_) | ServerBody::End(_) => ServerFrame::end(id, Err(error)),
+        ServerBody::Item(_) | ServerBody::End(_) | ServerBody::Credit(_) => ServerFrame::end(id, Err(error)),
     }
 }
 

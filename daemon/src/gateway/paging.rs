@@ -9,6 +9,7 @@ use muster_protocol::{ClusterId, Error, Name};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::roles::Caller;
 use crate::board::Board;
 
 /// Bytes that the items of a page may take: a quarter of the frame is left for the rest.
@@ -61,9 +62,10 @@ pub fn page<T: Serialize, K: Serialize>(
     Ok(page)
 }
 
-/// A page of things that are in clusters: of one cluster or of all, by cluster and then by key.
+/// A page of things that are in clusters: of one cluster or of all that the caller may see, by cluster and then by key.
 pub fn page_of_clusters<T: Serialize, K>(
     board: &Board,
+    caller: &Caller,
     cluster: Option<&Name>,
     request: &PageRequest,
     things_in: impl Fn(&ClusterState) -> Vec<T>,
@@ -85,11 +87,13 @@ where
     }
     let mut things = Vec::new();
     let mut behind = after.as_ref().map(|(name, id, _)| (name.clone(), *id));
-    if let Some(pinned) = behind.as_ref().and_then(|(_, id)| board.cluster_by_id(*id)) {
+    if let Some(pinned) =
+        behind.as_ref().filter(|(name, _)| caller.sees(name)).and_then(|(_, id)| board.cluster_by_id(*id))
+    {
         things.extend(sorted(&pinned.state));
     }
     while things.len() <= limit {
-        let states = board.page(behind.as_ref(), CLUSTERS_AT_ONCE);
+        let states = board.page(behind.as_ref(), CLUSTERS_AT_ONCE, |name| caller.sees(name));
         let Some(last) = states.last() else { break };
         behind = Some((last.desired().spec.name.clone(), last.id()));
         for state in &states {

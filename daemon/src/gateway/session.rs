@@ -9,46 +9,29 @@
 //!                    Cancel ──▶└───────────────────────┘
 //! ```
 //! What needs no waiting, which is nearly every read, is answered where it is read; the rest runs side by side.
-//! Whatever a peer sends touches nothing beyond its own session: reader, tasks and outbox are its own and bounded.
+//! Whatever a peer sends touches nothing beyond its own connection: reader, tasks and outbox are its own and bounded.
 
-use std::collections::HashMap;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use futures::FutureExt;
-use muster_protocol::credit::Credit;
 use muster_protocol::handshake::{self, HandshakeError};
 use muster_protocol::hello::Hello;
 use muster_protocol::stream::{FrameReader, ReadError};
-use muster_protocol::{ClientBody, ClientFrame, Error, ErrorCode, RequestId, ServerFrame};
+use muster_protocol::{Asker, ClientBody, ClientFrame, Error, ErrorCode, ServerFrame};
 use tokio::net::UnixStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, info};
 
-use super::context::Context;
+use super::connection::Connection;
 use super::meters::Meters;
-use super::outbox::{Outbox, SessionOver, outbox};
-use super::request::{self, Running};
-use super::roles::{self, Caller};
-
-/// A place among the requests that one session may have under way; free again when dropped.
-pub(super) type Place = OwnedSemaphorePermit;
-
-/// What the tasks of one session share.
-pub(super) struct Session {
-    pub(super) context: Arc<Context>,
-    pub(super) caller: Caller,
-    pub(super) outbox: Outbox,
-    pub(super) running: Mutex<HashMap<RequestId, Running>>,
-    pub(super) requests: TaskTracker,
-    pub(super) meters: Meters,
-    room: Arc<Semaphore>,
-    /// Ends everything that only this session wants.
-    over: CancellationToken,
-}
+use super::outbox::{SessionOver, outbox};
+use super::request;
+use super::roles;
+use crate::app::App;
 
 /// This build, as it introduces itself.
 pub fn hello() -> Hello {
@@ -57,8 +40,8 @@ pub fn hello() -> Hello {
 
 /// Serves a connection until its peer goes, breaks the protocol, or the daemon stops. Its long frames are read with one of
 /// the user's places.
-pub async fn serve(context: Arc<Context>, mut stream: UnixStream, long_frames: Arc<Semaphore>) {
-    let limits = context.limits.clone();
+pub async fn serve(app: Arc<App>, mut stream: UnixStream, long_frames: Arc<Semaphore>) {
+    let limits = app.limits.clone();
     let greeted = timeout(limits.handshake, async {
         let identity = roles::identify(&stream).await?;
         handshake::accept(&mut stream, &hello(), limits.handshake).await.map(|agreed| (identity, agreed))
@@ -71,17 +54,17 @@ pub async fn serve(context: Arc<Context>, mut stream: UnixStream, long_frames: A
             return;
         }
     };
-    let caller =
-        Caller { uid: identity.uid, role: context.access.role(&identity, rustix::process::geteuid().as_raw()) };
+    let caller = app.roles.caller(&identity, rustix::process::geteuid().as_raw());
     debug!(uid = caller.uid, role = ?caller.role, client = %agreed.peer.build, "session begins");
 
     let (read_half, write_half) = stream.into_split();
     let (outbox, outgoing) = outbox(write_half);
     let over = CancellationToken::new();
     let room = Arc::new(Semaphore::new(limits.requests_per_session));
-    let session = Session {
-        context,
+    let connection = Connection {
+        app,
         caller,
+        agreed,
         outbox,
         running: Mutex::default(),
         requests: TaskTracker::new(),
@@ -89,7 +72,7 @@ pub async fn serve(context: Arc<Context>, mut stream: UnixStream, long_frames: A
         room,
         over: over.clone(),
     };
-    let session = Arc::new(session);
+    let connection = Arc::new(connection);
     // However the session ends, what only it wanted ends with it.
     let _over = over.clone().drop_guard();
     let writer = async {
@@ -101,19 +84,19 @@ pub async fn serve(context: Arc<Context>, mut stream: UnixStream, long_frames: A
     };
     let reader = async {
         let mut reader = FrameReader::sharing(read_half, limits.frame, long_frames);
-        session.read(&mut reader).await;
-        session.outbox.flush();
+        connection.read(&mut reader).await;
+        connection.outbox.flush();
         // What was asked for is still answered, if the peer only closed its own half or the daemon stops.
-        session.end_requests().await;
-        drop(session);
+        connection.end_requests().await;
+        drop(connection);
     };
     tokio::join!(writer, reader);
 }
 
-impl Session {
+impl Connection {
     async fn read(self: &Arc<Self>, reader: &mut FrameReader<impl tokio::io::AsyncRead + Unpin>) {
         let mut over = pin!(self.over.cancelled());
-        let mut stopping = pin!(self.context.stopping.cancelled());
+        let mut stopping = pin!(self.app.stopping.cancelled());
         loop {
             let frame = match reader.next::<ClientFrame>().now_or_never() {
                 Some(frame) => frame,
@@ -149,7 +132,7 @@ impl Session {
                         .with_remedy("use the muster command or library that came with this daemon");
                     // Request 0 is nobody's in particular: the connection is meant.
                     let last_word = self.outbox.send(ServerFrame::answer(0, Err(error)));
-                    let _ = timeout(self.context.limits.handshake, last_word).await;
+                    let _ = timeout(self.app.limits.handshake, last_word).await;
                     self.over.cancel();
                     return;
                 }
@@ -159,16 +142,29 @@ impl Session {
 
     async fn accept(self: &Arc<Self>, ClientFrame { id, body }: ClientFrame) -> Result<(), Broken> {
         match body {
-            ClientBody::Request(request) => {
+            ClientBody::Request { on_behalf_of, request } => {
                 if self.lock_running().contains_key(&id) {
                     return Err(Broken::Protocol(format!("request {id} is under way already")));
                 }
-                Ok(request::begin(self, id, *request).await?)
+                let asker = on_behalf_of.map(|principal| Asker { principal: *principal, address: None });
+                Ok(request::begin(self, id, asker, *request).await?)
+            }
+            ClientBody::RequestFrom { on_behalf_of, address, request } => {
+                if self.lock_running().contains_key(&id) {
+                    return Err(Broken::Protocol(format!("request {id} is under way already")));
+                }
+                let asker = Asker { principal: *on_behalf_of, address: Some(address) };
+                Ok(request::begin(self, id, Some(asker), *request).await?)
             }
             ClientBody::Credit(items) => {
                 // Credit and the end of a stream may cross on their way.
                 let Some(running) = self.lock_running().get(&id).cloned() else { return Ok(()) };
                 running.credit.grant(items).map_err(|error| Broken::Protocol(error.to_string()))
+            }
+            ClientBody::Item(item) => {
+                // The last items and the end of a stream may cross on their way.
+                let Some(running) = self.lock_running().get(&id).cloned() else { return Ok(()) };
+                running.hear(item).map_err(|message| Broken::Protocol(message.to_owned()))
             }
             ClientBody::Cancel => {
                 if let Some(running) = self.lock_running().remove(&id) {
@@ -192,24 +188,8 @@ impl Session {
         tokio::select! {
             () = self.requests.wait() => {}
             () = self.over.cancelled() => {}
-            () = tokio::time::sleep(self.context.limits.change) => self.over.cancel(),
+            () = tokio::time::sleep(self.app.limits.change) => self.over.cancel(),
         }
-    }
-
-    /// A place for one more request under way, if there is one.
-    pub(super) fn place(&self) -> Option<Place> {
-        self.room.clone().try_acquire_owned().ok()
-    }
-
-    /// Keeps a request that is under way from now on.
-    pub(super) fn running(&self, id: RequestId, is_stream: bool) -> Running {
-        let running = Running { credit: Credit::new(), cancelled: self.over.child_token(), is_stream };
-        self.lock_running().insert(id, running.clone());
-        running
-    }
-
-    pub(super) fn lock_running(&self) -> std::sync::MutexGuard<'_, HashMap<RequestId, Running>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use muster_engine::session::KeptEntry;
 use muster_engine::state::{Announcement, ClusterState, RecordChange, difference};
 use muster_protocol::{ClusterId, Name, ServiceId};
 use muster_store::{Batch, BatchError};
 
-use super::records::{StoredCluster, StoredEntry, StoredEvent, StoredOperation, StoredService};
+use super::records::{StoredCluster, StoredEntry, StoredEvent, StoredKept, StoredOperation, StoredService};
 use super::vault;
 
 /// Adds what changed between two states, and what is to be announced with it.
@@ -14,6 +15,9 @@ pub fn write_difference(batch: &mut Batch, before: &ClusterState, after: &Cluste
     let cluster = after.id();
     for change in difference(before, after) {
         write_change(batch, cluster, change)?;
+    }
+    for key in sealed(before).filter(|key| after.kept.get(*key) != Some(&KeptEntry::Sealed)) {
+        batch.delete_sealed(&vault::kept_key(cluster, key))?;
     }
     forget_secrets(batch, kept_secrets(before).difference(&kept_secrets(after)))?;
     write_announcements(batch, after)
@@ -28,6 +32,15 @@ pub fn write_new(batch: &mut Batch, state: &ClusterState) -> Result<(), BatchErr
     write_announcements(batch, state)
 }
 
+/// Adds a cluster that was recovered.
+pub fn write_recovered(batch: &mut Batch, state: &ClusterState) -> Result<(), BatchError> {
+    write_new(batch, state)?;
+    for (key, entry) in state.ledger.iter() {
+        batch.put(&StoredEntry { cluster: state.id(), key: key.clone(), entry: entry.clone() })?;
+    }
+    Ok(())
+}
+
 /// Adds the removal of everything that is stored of a cluster but its operations and events, which are history.
 pub fn write_removal(batch: &mut Batch, state: &ClusterState) -> Result<(), BatchError> {
     let cluster = state.id();
@@ -39,6 +52,12 @@ pub fn write_removal(batch: &mut Batch, state: &ClusterState) -> Result<(), Batc
     for name in state.services.keys() {
         batch.delete::<StoredService>(&StoredService::key_of(cluster, name))?;
     }
+    for key in state.kept.keys() {
+        batch.delete::<StoredKept>(&StoredKept::key_of(cluster, key))?;
+    }
+    for key in sealed(state) {
+        batch.delete_sealed(&vault::kept_key(cluster, key))?;
+    }
     forget_secrets(batch, &kept_secrets(state))
 }
 
@@ -49,9 +68,16 @@ fn write_change(batch: &mut Batch, cluster: ClusterId, change: RecordChange) -> 
         RecordChange::Ledger(key, None) => batch.delete::<StoredEntry>(&StoredEntry::key_of(cluster, &key))?,
         RecordChange::Service(name, Some(service)) => batch.put(&StoredService { cluster, name, service: *service })?,
         RecordChange::Service(name, None) => batch.delete::<StoredService>(&StoredService::key_of(cluster, &name))?,
+        RecordChange::Kept(key, Some(entry)) => batch.put(&StoredKept { cluster, key, entry })?,
+        RecordChange::Kept(key, None) => batch.delete::<StoredKept>(&StoredKept::key_of(cluster, &key))?,
         RecordChange::Operation(_, operation) => batch.put(&StoredOperation(*operation))?,
     };
     Ok(())
+}
+
+/// The keys of values that a session keeps sealed.
+fn sealed(state: &ClusterState) -> impl Iterator<Item = &String> {
+    state.kept.iter().filter(|(_, entry)| **entry == KeptEntry::Sealed).map(|(key, _)| key)
 }
 
 /// Whose secrets in which version may still be asked for: of what is asked for now, of the last good version, to which a
@@ -80,18 +106,20 @@ fn forget_secrets<'a>(
 fn write_announcements(batch: &mut Batch, state: &ClusterState) -> Result<(), BatchError> {
     let name = &state.desired().spec.name;
     for announcement in &state.outbox {
-        batch.append_event(&stored_event(state.id(), name, announcement))?;
+        batch.append_event(&stored_event(state, name, announcement))?;
     }
     Ok(())
 }
 
-fn stored_event(cluster: ClusterId, name: &Name, announcement: &Announcement) -> StoredEvent {
+fn stored_event(state: &ClusterState, name: &Name, announcement: &Announcement) -> StoredEvent {
+    let operation = announcement.operation.and_then(|id| state.operations.get(&id));
     StoredEvent {
         at: announcement.at,
         kind: announcement.kind,
-        cluster: Some((cluster, name.clone())),
+        cluster: Some((state.id(), name.clone())),
         operation: announcement.operation,
         service: announcement.service.clone(),
+        who: operation.map(|operation| operation.info.requested_by.clone()),
         message: announcement.message.clone(),
         cause: announcement.cause.clone(),
     }

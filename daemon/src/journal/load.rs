@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use muster_engine::desired::{ClusterRecord, ServiceRecord};
 use muster_engine::ledger::Ledger;
 use muster_engine::operation::OperationRecord;
+use muster_engine::session::KeptEntries;
 use muster_protocol::{ClusterId, Name, OperationId};
 use muster_store::{ReadError, Store};
 
-use super::records::{StoredCluster, StoredEntry, StoredEvent, StoredOperation, StoredService};
+use super::records::{StoredCluster, StoredEntry, StoredEvent, StoredKept, StoredOperation, StoredService};
 
 /// What is stored of one cluster.
 #[derive(Debug)]
@@ -19,8 +20,18 @@ pub struct StoredParts {
     pub ledger: Ledger,
     /// Services.
     pub services: BTreeMap<Name, ServiceRecord>,
+    /// What its handler's sessions keep.
+    pub kept: KeptEntries,
     /// Operations that have not ended.
     pub operations: BTreeMap<OperationId, OperationRecord>,
+}
+
+impl StoredParts {
+    /// A head alone.
+    fn of(record: ClusterRecord) -> Self {
+        let (services, operations) = (BTreeMap::new(), BTreeMap::new());
+        Self { record, ledger: Ledger::new(), services, kept: KeptEntries::new(), operations }
+    }
 }
 
 /// What is stored of all clusters.
@@ -34,16 +45,16 @@ pub struct Stored {
 
 /// Reads all clusters, in a handful of scans side by side rather than one a cluster.
 pub async fn load_all(store: &Store) -> Result<Stored, ReadError> {
-    let (records, entries, services, all_operations) = tokio::try_join!(
+    let (records, entries, services, kept, all_operations) = tokio::try_join!(
         store.scan::<StoredCluster>(&[]),
         store.scan::<StoredEntry>(&[]),
         store.scan::<StoredService>(&[]),
+        store.scan::<StoredKept>(&[]),
         store.scan::<StoredOperation>(&[]),
     )?;
     let mut parts: BTreeMap<ClusterId, StoredParts> = BTreeMap::new();
     for StoredCluster(record) in records {
-        let (ledger, services, operations) = (Ledger::new(), BTreeMap::new(), BTreeMap::new());
-        parts.insert(record.id, StoredParts { record, ledger, services, operations });
+        parts.insert(record.id, StoredParts::of(record));
     }
     for stored in entries {
         if let Some(cluster) = parts.get_mut(&stored.cluster) {
@@ -53,6 +64,11 @@ pub async fn load_all(store: &Store) -> Result<Stored, ReadError> {
     for stored in services {
         if let Some(cluster) = parts.get_mut(&stored.cluster) {
             cluster.services.insert(stored.name, stored.service);
+        }
+    }
+    for stored in kept {
+        if let Some(cluster) = parts.get_mut(&stored.cluster) {
+            cluster.kept.insert(stored.key, stored.entry);
         }
     }
     let mut operations = Vec::new();
@@ -73,6 +89,7 @@ pub async fn load_one(store: &Store, cluster: ClusterId) -> Result<Option<Stored
     let Some(StoredCluster(record)) = store.get::<StoredCluster>(cluster.as_bytes()).await? else { return Ok(None) };
     let entries = store.scan::<StoredEntry>(cluster.as_bytes()).await?;
     let services = store.scan::<StoredService>(cluster.as_bytes()).await?;
+    let kept = store.scan::<StoredKept>(cluster.as_bytes()).await?;
     let operations = store.scan::<StoredOperation>(&[]).await?.into_iter().map(|stored| stored.0);
     let running =
         operations.filter(|operation| operation.info.cluster_id == cluster && !operation.info.phase.is_ended());
@@ -80,6 +97,7 @@ pub async fn load_one(store: &Store, cluster: ClusterId) -> Result<Option<Stored
         record,
         ledger: entries.into_iter().map(|stored| (stored.key, stored.entry)).collect(),
         services: services.into_iter().map(|stored| (stored.name, stored.service)).collect(),
+        kept: kept.into_iter().map(|stored| (stored.key, stored.entry)).collect(),
         operations: running.map(|operation| (operation.info.id, operation)).collect(),
     }))
 }

@@ -1,11 +1,14 @@
 //! What the daemon writes to and reads from its store: its own records over the store's plain ones.
 //!
 //! - `records`: the stored types and their keys
+//! - `forms`: how they lie on disk, field by field
 //! - `change`: the changes of one cluster as one batch
 //! - `load`: everything about the clusters, at start
 //! - `vault`: sealed things
 
+pub mod audit_note;
 pub mod change;
+mod forms;
 pub mod load;
 pub mod records;
 pub mod vault;

@@ -30,6 +30,11 @@ pub fn secrets_key(service: ServiceId, version: u64) -> Vec<u8> {
     [b"service/".as_slice(), service.as_bytes(), &version.to_be_bytes()].concat()
 }
 
+/// Where a value lies that a handler's session keeps sealed.
+pub fn kept_key(cluster: ClusterId, key: &str) -> Vec<u8> {
+    [b"kept/".as_slice(), cluster.as_bytes(), key.as_bytes()].concat()
+}
+
 /// Where an account's credentials lie.
 pub fn credentials_key(account: &Name) -> Vec<u8> {
     [b"account/".as_slice(), account.as_str().as_bytes()].concat()
@@ -81,6 +86,17 @@ impl Vault {
         values: &SecretValues,
     ) -> Result<(), BatchError> {
         self.put(batch, &secrets_key(service, version), values)
+    }
+
+    /// A value that a handler's session keeps sealed.
+    pub async fn kept(&self, cluster: ClusterId, key: &str) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
+        Ok(self.store.get_sealed(&self.sealer, &kept_key(cluster, key)).await?)
+    }
+
+    /// Adds a value that a handler's session keeps sealed to a batch.
+    pub fn put_kept(&self, batch: &mut Batch, cluster: ClusterId, key: &str, value: &[u8]) -> Result<(), BatchError> {
+        batch.put_sealed(&self.sealer, &kept_key(cluster, key), value)?;
+        Ok(())
     }
 
     /// An account's credentials.

@@ -1,5 +1,6 @@
 //! The orchestrators and infrastructures of this build. The only file that lists them by name: a new one is a crate and a line here.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use muster_driver_local::{LocalDriver, LocalOptions};
@@ -7,12 +8,18 @@ use muster_engine::context::ClusterContext;
 use muster_engine::driver::Driver;
 use muster_engine::handler::Handler;
 use muster_engine::preparer::Preparer;
+use muster_engine::rollout::{OneAfterTheOther, Rollout};
 use muster_engine::sim::SimWorld;
+use muster_handler_kubernetes::KubernetesHandler;
+use muster_handler_kubernetes::rollout::KubernetesRollout;
 use muster_handler_swarm::SwarmHandler;
 use muster_protocol::model::cluster::{Infrastructure, Orchestrator};
 use muster_protocol::{Error, ErrorCode};
-use muster_provision::{PreparerOptions, SwarmPreparer};
+use muster_provision::machines::SshMachines;
+use muster_provision::{KubernetesPreparer, PreparerOptions, SwarmPreparer};
 
+use super::ec2::Ec2Accounts;
+use super::hosts::HostsAccounts;
 use super::{Account, Kinds};
 
 /// What this build has.
@@ -21,8 +28,14 @@ pub struct BuiltIn {
     pub local: LocalOptions,
     /// Options of machine preparation.
     pub preparation: PreparerOptions,
+    /// Defaults of the options of Kubernetes clusters.
+    pub kubernetes: BTreeMap<String, String>,
     /// The world of the simulated twins.
     pub sim: SimWorld,
+    /// The drivers of accounts at EC2.
+    pub ec2: Ec2Accounts,
+    /// The drivers of accounts of hosts.
+    pub hosts: HostsAccounts,
 }
 
 impl Kinds for BuiltIn {
@@ -30,10 +43,11 @@ impl Kinds for BuiltIn {
         match infrastructure {
             Infrastructure::Local => Ok(Arc::new(LocalDriver::new(self.local_options(account)))),
             Infrastructure::Sim => Ok(self.sim.driver()),
-            Infrastructure::Hosts
-            | Infrastructure::Ec2
-            | Infrastructure::ClouditVm
-            | Infrastructure::ClouditBaremetal => Err(missing("infrastructure", infrastructure)),
+            Infrastructure::Ec2 => self.ec2.driver(account),
+            Infrastructure::Hosts => self.hosts.driver(account),
+            Infrastructure::ClouditVm | Infrastructure::ClouditBaremetal | Infrastructure::Unknown(_) => {
+                Err(missing("infrastructure", infrastructure))
+            }
         }
     }
 
@@ -41,8 +55,19 @@ impl Kinds for BuiltIn {
         refuse_odd_pair(orchestrator, infrastructure)?;
         match orchestrator {
             Orchestrator::Swarm => Ok(Arc::new(SwarmPreparer::new(self.preparation.clone()))),
+            Orchestrator::Kubernetes => {
+                Ok(Arc::new(KubernetesPreparer::new(self.kubernetes.clone(), self.preparation.boot_limit)))
+            }
             Orchestrator::Sim => Ok(self.sim.preparer()),
-            Orchestrator::Kubernetes | Orchestrator::Mesos => Err(missing("orchestrator", orchestrator)),
+            Orchestrator::Mesos | Orchestrator::Unknown(_) => Err(missing("orchestrator", orchestrator)),
+        }
+    }
+
+    fn rollout(&self, orchestrator: Orchestrator) -> Result<Arc<dyn Rollout>, Error> {
+        match orchestrator {
+            Orchestrator::Swarm | Orchestrator::Sim => Ok(Arc::new(OneAfterTheOther)),
+            Orchestrator::Kubernetes => Ok(Arc::new(KubernetesRollout)),
+            Orchestrator::Mesos | Orchestrator::Unknown(_) => Err(missing("orchestrator", orchestrator)),
         }
     }
 
@@ -50,8 +75,14 @@ impl Kinds for BuiltIn {
         refuse_odd_pair(context.spec.orchestrator, context.spec.infrastructure)?;
         match context.spec.orchestrator {
             Orchestrator::Swarm => Ok(Arc::new(SwarmHandler::new(context))),
+            Orchestrator::Kubernetes => {
+                let machines = SshMachines::new(&context, self.preparation.boot_limit).map_err(|error| {
+                    Error::new(ErrorCode::Store, format!("the cluster's keys cannot be used: {error}"))
+                })?;
+                Ok(Arc::new(KubernetesHandler::new(context, Arc::new(machines))))
+            }
             Orchestrator::Sim => Ok(self.sim.handler(context)),
-            Orchestrator::Kubernetes | Orchestrator::Mesos => Err(missing("orchestrator", context.spec.orchestrator)),
+            Orchestrator::Mesos | Orchestrator::Unknown(_) => Err(missing("orchestrator", context.spec.orchestrator)),
         }
     }
 }
@@ -86,13 +117,11 @@ fn refuse_odd_pair(orchestrator: Orchestrator, infrastructure: Infrastructure) -
 fn missing(field: &str, kind: impl std::fmt::Display) -> Error {
     Error::new(ErrorCode::Unsupported, format!("this build of Muster has no {field} `{kind}`"))
         .with_detail("field", field)
-        .with_remedy("orchestrators: swarm, sim; infrastructures: local, sim")
+        .with_remedy("orchestrators: kubernetes, swarm, sim; infrastructures: local, hosts, ec2, sim")
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use muster_engine::sim::SimOptions;
     use muster_protocol::Timestamp;
     use muster_protocol::model::account::AccountInfo;
@@ -102,8 +131,14 @@ mod tests {
     #[test]
     fn what_an_account_says_goes_before_what_is_configured() {
         let local = LocalOptions { image: Some("configured".to_owned()), ..LocalOptions::default() };
-        let kinds =
-            BuiltIn { local, preparation: PreparerOptions::default(), sim: SimWorld::new(SimOptions::default()) };
+        let kinds = BuiltIn {
+            local,
+            preparation: PreparerOptions::default(),
+            kubernetes: BTreeMap::new(),
+            sim: SimWorld::new(SimOptions::default()),
+            ec2: Ec2Accounts::default(),
+            hosts: HostsAccounts::new(std::path::PathBuf::new()),
+        };
         let account = |endpoint: Option<&str>, image: Option<&str>| Account {
             info: AccountInfo {
                 name: "main".parse().unwrap(),

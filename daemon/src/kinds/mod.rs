@@ -2,6 +2,9 @@
 //! drivers, preparers and handlers. Only `built_in` lists them by name.
 
 pub mod built_in;
+#[cfg_attr(not(feature = "ec2"), path = "without_ec2.rs")]
+pub mod ec2;
+pub mod hosts;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,6 +13,7 @@ use muster_engine::context::ClusterContext;
 use muster_engine::driver::Driver;
 use muster_engine::handler::Handler;
 use muster_engine::preparer::Preparer;
+use muster_engine::rollout::Rollout;
 use muster_protocol::model::account::AccountInfo;
 use muster_protocol::model::cluster::{Infrastructure, Orchestrator};
 use muster_protocol::{Error, SecretString};
@@ -30,6 +34,9 @@ pub trait Kinds: Send + Sync {
 
     /// The preparer for an orchestrator's machines on an infrastructure.
     fn preparer(&self, orchestrator: Orchestrator, infrastructure: Infrastructure) -> Result<Arc<dyn Preparer>, Error>;
+
+    /// In which order other recipes reach an orchestrator's machines.
+    fn rollout(&self, orchestrator: Orchestrator) -> Result<Arc<dyn Rollout>, Error>;
 
     /// The handler of one cluster.
     fn handler(&self, context: Arc<ClusterContext>) -> Result<Arc<dyn Handler>, Error>;

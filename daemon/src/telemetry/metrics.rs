@@ -100,8 +100,8 @@ pub fn page() -> String {
 
 const PAGE_HEAD: &str = "# Metrics
 
-What `musterd` records, in Prometheus' words. Nothing of it can be asked for yet: the HTTP bridge that will show it is not
-there.
+What `musterd` records, in Prometheus' words. The [HTTP bridge](../bridge.md) shows it under `/metrics`, with its own; over the socket the request
+`metrics` answers it, for whoever may look.
 
 This page is made from the code (`daemon/src/telemetry/metrics.rs`); a test sees that it is current.
 

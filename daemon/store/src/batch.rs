@@ -9,6 +9,9 @@ use crate::{
 /// The longest key within a table, in bytes.
 pub(crate) const MAX_KEY: usize = 1024;
 
+/// The largest audit record, in bytes: it says who asked for what, and holds nothing that is long.
+const MAX_AUDIT: usize = 4096;
+
 /// One change, keyed as in sled.
 pub(crate) enum Op {
     Put { key: Vec<u8>, schema: u16, payload: Vec<u8> },
@@ -21,6 +24,8 @@ pub(crate) enum Op {
 pub struct Batch {
     pub(crate) ops: Vec<Op>,
     pub(crate) events: Vec<(u16, Vec<u8>)>,
+    /// Audit records, each with its schema.
+    pub(crate) audit: Vec<(u16, Vec<u8>)>,
 }
 
 impl Batch {
@@ -33,7 +38,7 @@ impl Batch {
     /// Whether nothing would change.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.ops.is_empty() && self.events.is_empty()
+        self.ops.is_empty() && self.events.is_empty() && self.audit.is_empty()
     }
 
     /// Bytes of keys and values, for the limit on a group.
@@ -42,7 +47,8 @@ impl Batch {
             Op::Put { key, payload, .. } => key.len() + payload.len(),
             Op::Delete { key } => key.len(),
         });
-        changes.chain(self.events.iter().map(|(_, payload)| payload.len())).sum()
+        let appended = self.events.iter().chain(&self.audit);
+        changes.chain(appended.map(|(_, payload)| payload.len())).sum()
     }
 
     /// Stores a record under its own key.
@@ -76,9 +82,21 @@ impl Batch {
         Ok(self)
     }
 
-    /// Removes a chunk of events by its key in sled.
-    pub(crate) fn delete_events(&mut self, chunk: Vec<u8>) {
-        self.ops.push(Op::Delete { key: chunk });
+    /// Appends an encoded audit record.
+    pub(crate) fn push_audit(&mut self, schema: u16, payload: Vec<u8>) -> Result<&mut Self, BatchError> {
+        check_size(&payload, MAX_AUDIT)?;
+        self.audit.push((schema, payload));
+        Ok(self)
+    }
+
+    /// Removes what the store itself keeps under a key in sled.
+    pub(crate) fn delete_at(&mut self, key: Vec<u8>) {
+        self.ops.push(Op::Delete { key });
+    }
+
+    /// Keeps something of the store itself under a key in sled.
+    pub(crate) fn put_at(&mut self, key: Vec<u8>, schema: u16, payload: Vec<u8>) {
+        self.ops.push(Op::Put { key, schema, payload });
     }
 
     fn delete_key(&mut self, table: Table, key: &[u8]) -> Result<&mut Self, BatchError> {
@@ -104,20 +122,22 @@ impl Batch {
 /// Payloads stay out of logs.
 impl fmt::Debug for Batch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Batch({} changes, {} events)", self.ops.len(), self.events.len())
+        write!(f, "Batch({} changes, {} events, {} audited)", self.ops.len(), self.events.len(), self.audit.len())
     }
 }
 
 fn refuse_reserved(table: Table) -> Result<(), BatchError> {
     match table {
-        Table::Events | Table::Secrets => Err(BatchError::ReservedTable(table)),
+        Table::Events | Table::Secrets | Table::Audit => Err(BatchError::ReservedTable(table)),
         Table::Meta
         | Table::Clusters
         | Table::Ledger
         | Table::Services
         | Table::Operations
         | Table::Accounts
-        | Table::Idempotency => Ok(()),
+        | Table::Idempotency
+        | Table::Tokens
+        | Table::Kept => Ok(()),
     }
 }
 

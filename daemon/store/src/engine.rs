@@ -17,7 +17,7 @@ use crate::{
     blobs::Blobs,
     directory::{Layout, retry_while_locked, sync_dir},
     envelope,
-    root::{ROOT_KEY, Root},
+    root::{ROOT_KEY, Root, RootError, newer_table},
 };
 
 /// sled's threads may hold its file lock for a moment after the last handle was dropped.
@@ -33,6 +33,8 @@ pub(crate) enum EngineError {
     Failed(String),
     /// sled's file is locked although we hold the directory.
     Locked,
+    /// Another release of Muster wrote what is there, which is said in words.
+    OtherRelease(String),
 }
 
 impl fmt::Display for EngineError {
@@ -40,6 +42,16 @@ impl fmt::Display for EngineError {
         match self {
             EngineError::Failed(cause) => f.write_str(cause),
             EngineError::Locked => f.write_str("sled's file is locked"),
+            EngineError::OtherRelease(which) => write!(f, "written by {which}"),
+        }
+    }
+}
+
+impl From<RootError> for EngineError {
+    fn from(error: RootError) -> Self {
+        match error {
+            RootError::Damaged(cause) => EngineError::Failed(cause),
+            RootError::OtherRelease(which) => EngineError::OtherRelease(which),
         }
     }
 }
@@ -150,7 +162,7 @@ impl Engine {
     /// The root record, if there is one.
     pub fn root(&self) -> Result<Option<Root>, EngineError> {
         let found = guarded(|| Ok(self.db.get(ROOT_KEY)?))?;
-        found.map(|value| Root::decode(&value).map_err(EngineError::Failed)).transpose()
+        Ok(found.map(|value| Root::decode(&value)).transpose()?)
     }
 
     /// Reads every record, checks it, shows it to `visitor`, and checks their sum against the root record. `None`: there
@@ -163,12 +175,15 @@ impl Engine {
             for entry in self.db.iter() {
                 let (key, value) = entry?;
                 if key.as_ref() == ROOT_KEY {
-                    root = Some(Root::decode(&value).map_err(EngineError::Failed)?);
+                    root = Some(Root::decode(&value)?);
                     continue;
                 }
                 let known = key.first().and_then(|tag| Table::from_tag(*tag));
                 let Some(table) = known else {
-                    return Err(EngineError::Failed("a record lies outside every table".into()));
+                    // Only an intact record tells of a newer release; anything else is damage.
+                    let newer = envelope::decode(&key, &value).ok().and_then(|_| newer_table(&key));
+                    let outside = || EngineError::Failed("a record lies outside every table".into());
+                    return Err(newer.map_or_else(outside, EngineError::from));
                 };
                 let envelope = envelope::decode(&key, &value)
                     .map_err(|error| EngineError::Failed(format!("a record of {table:?}: {error}")))?;

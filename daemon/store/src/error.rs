@@ -51,6 +51,17 @@ pub enum OpenError {
         /// The newest intact export and its generation.
         export: Option<(PathBuf, u64)>,
     },
+    /// It is intact, and another release of Muster wrote it.
+    #[error(
+        "the store in {} was written by {which}; start the one that has written it, or restore a backup that this one has made",
+        dir.display()
+    )]
+    OtherRelease {
+        /// The store's directory.
+        dir: PathBuf,
+        /// Which release, in words.
+        which: String,
+    },
     /// Exports lie in an otherwise empty store: somebody removed the rest.
     #[error(
         "the store in {} has exports but neither database nor witness; put the missing files back, open with \
@@ -193,6 +204,14 @@ pub enum ExportError {
         path: PathBuf,
         /// What is wrong with it.
         cause: String,
+    },
+    /// The file is intact, and another release of Muster wrote it.
+    #[error("{} was written by {which}; restore it with that release", path.display())]
+    OtherRelease {
+        /// The file.
+        path: PathBuf,
+        /// Which release, in words.
+        which: String,
     },
     /// The store could not be read.
     #[error(transparent)]

@@ -69,7 +69,7 @@ impl Store {
             }
             let mut batch = Batch::new();
             for key in keys {
-                batch.delete_events(key);
+                batch.delete_at(key);
             }
             self.commit(batch).await?;
             pruned += events;

@@ -18,7 +18,7 @@ use crate::{
     directory::{create_private_dir, replace_file, sync_dir},
     engine::{Engine, guarded},
     envelope,
-    root::{ROOT_KEY, Root},
+    root::{ROOT_KEY, Root, RootError, newer_table},
     writer::Message,
 };
 
@@ -136,15 +136,19 @@ pub fn verify_export(path: &Path) -> Result<ExportSummary, ExportError> {
 /// Reads and checks an export.
 pub(crate) fn load(path: &Path) -> Result<Loaded, ExportError> {
     let bytes = fs::read(path).map_err(|source| ExportError::Io { path: path.to_owned(), source })?;
-    parse(&bytes).map_err(|cause| not_intact(path, &cause))
+    parse(&bytes).map_err(|error| match error {
+        RootError::Damaged(cause) => not_intact(path, &cause),
+        RootError::OtherRelease(which) => ExportError::OtherRelease { path: path.to_owned(), which },
+    })
 }
 
-fn parse(bytes: &[u8]) -> Result<Loaded, String> {
-    let (body, hash) = bytes.split_last_chunk::<HASH_LEN>().ok_or("too short")?;
+fn parse(bytes: &[u8]) -> Result<Loaded, RootError> {
+    let damaged = |cause: &str| RootError::Damaged(cause.to_owned());
+    let (body, hash) = bytes.split_last_chunk::<HASH_LEN>().ok_or_else(|| damaged("too short"))?;
     if digest(&SHA256, body).as_ref() != hash {
-        return Err("its checksum does not match".into());
+        return Err(damaged("its checksum does not match"));
     }
-    let mut rest = body.strip_prefix(&MAGIC).ok_or("does not start with the magic")?;
+    let mut rest = body.strip_prefix(&MAGIC).ok_or_else(|| damaged("does not start with the magic"))?;
     let root_len = take_len(&mut rest)?;
     let root = Root::decode(take(&mut rest, root_len)?)?;
     let mut found = Root::new(root.store_id);
@@ -152,26 +156,27 @@ fn parse(bytes: &[u8]) -> Result<Loaded, String> {
     while !rest.is_empty() {
         let (key_len, value_len) = (take_len(&mut rest)?, take_len(&mut rest)?);
         let (key, value) = (take(&mut rest, key_len)?, take(&mut rest, value_len)?);
-        let envelope = envelope::decode(key, value).map_err(|error| error.to_string())?;
+        let envelope = envelope::decode(key, value).map_err(|error| damaged(&error.to_string()))?;
         if key.first().and_then(|tag| Table::from_tag(*tag)).is_none() {
-            return Err("a record lies outside every table".into());
+            return Err(newer_table(key).unwrap_or_else(|| damaged("a record lies outside every table")));
         }
         found.add(key, envelope.generation, envelope.crc);
         records.push((key.into(), value.into()));
     }
     if (found.count, found.digest) != (root.count, root.digest) {
-        return Err("its records do not add up".into());
+        return Err(damaged("its records do not add up"));
     }
     Ok(Loaded { snapshot: Snapshot { root, records }, bytes: bytes.len() as u64 })
 }
 
-fn take_len(rest: &mut &[u8]) -> Result<usize, String> {
+fn take_len(rest: &mut &[u8]) -> Result<usize, RootError> {
     let bytes = take(rest, 4)?;
     Ok(bytes.iter().fold(0, |length, byte| (length << 8) | usize::from(*byte)))
 }
 
-fn take<'a>(rest: &mut &'a [u8], length: usize) -> Result<&'a [u8], String> {
-    let (taken, left) = rest.split_at_checked(length).ok_or("ends within a record")?;
+fn take<'a>(rest: &mut &'a [u8], length: usize) -> Result<&'a [u8], RootError> {
+    let ends = || RootError::Damaged("ends within a record".to_owned());
+    let (taken, left) = rest.split_at_checked(length).ok_or_else(ends)?;
     *rest = left;
     Ok(taken)
 }

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, io};
 
 use crate::{
     Batch, CommitStep, Committed, FaultHook,
+    audit::{AuditHead, LINK_SCHEMA},
     batch::Op,
     chunk::{CHUNK_SCHEMA, Chunk},
     companion::Companion,
@@ -27,21 +28,30 @@ pub(crate) struct Committer {
     pub root: Root,
     /// The chunk that the next event goes to.
     tail: Chunk,
+    /// What the next audit record is bound to.
+    audit: AuditHead,
     witness: Witness,
     witness_sync: Companion,
     hook: Option<FaultHook>,
 }
 
-/// A prepared group, and the root and tail that result.
+/// A prepared group, and the root and ends that result.
 struct Prepared {
     changes: sled::Batch,
     root: Root,
     tail: Chunk,
+    audit: AuditHead,
     committed: Vec<Committed>,
 }
 
 impl Committer {
-    pub fn new(root: Root, tail: Chunk, witness: Witness, hook: Option<FaultHook>) -> io::Result<Committer> {
+    pub fn new(
+        root: Root,
+        tail: Chunk,
+        audit: AuditHead,
+        witness: Witness,
+        hook: Option<FaultHook>,
+    ) -> io::Result<Committer> {
         let witness_sync = Companion::new({
             let (file, hook) = (witness.file()?, hook.clone());
             move || {
@@ -49,20 +59,21 @@ impl Committer {
                 file.sync_data()
             }
         })?;
-        Ok(Committer { root, tail, witness, witness_sync, hook })
+        Ok(Committer { root, tail, audit, witness, witness_sync, hook })
     }
 
     /// Applies, flushes, fsyncs and witnesses the batches as one generation.
     pub fn commit(&mut self, engine: &Engine, batches: Vec<Batch>) -> Result<Vec<Committed>, GroupError> {
         let prepared = guarded(|| {
             self.step(CommitStep::Apply)?;
-            prepare(engine, self.root, self.tail.clone(), batches)
+            prepare(engine, self.root, self.tail.clone(), self.audit, batches)
         })
         .map_err(|error| GroupError::NotApplied(error.to_string()))?;
-        let Prepared { changes, root, tail, committed } = prepared;
+        let Prepared { changes, root, tail, audit, committed } = prepared;
         guarded(|| self.write(engine, changes, &root)).map_err(|error| GroupError::MaybeApplied(error.to_string()))?;
         self.root = root;
         self.tail = tail;
+        self.audit = audit;
         Ok(committed)
     }
 
@@ -91,7 +102,13 @@ fn step(hook: Option<&FaultHook>, reached: CommitStep) -> io::Result<()> {
     hook.map_or(Ok(()), |hook| hook(reached))
 }
 
-fn prepare(engine: &Engine, mut root: Root, mut tail: Chunk, batches: Vec<Batch>) -> Result<Prepared, EngineError> {
+fn prepare(
+    engine: &Engine,
+    mut root: Root,
+    mut tail: Chunk,
+    mut audit: AuditHead,
+    batches: Vec<Batch>,
+) -> Result<Prepared, EngineError> {
     let generation = root.generation.checked_add(1);
     root.generation = generation.ok_or_else(|| EngineError::Failed("generations are used up".into()))?;
     // The last change of every key: its new schema and payload, or none if it goes.
@@ -107,6 +124,10 @@ fn prepare(engine: &Engine, mut root: Root, mut tail: Chunk, batches: Vec<Batch>
         for (schema, payload) in batch.events {
             chunks.extend(tail.push(schema, &payload)?);
         }
+        for (schema, payload) in batch.audit {
+            let (key, link) = audit.push(schema, &payload)?;
+            changes.insert(key, Some((LINK_SCHEMA, link)));
+        }
         committed.push(Committed { generation: root.generation, events: first_event..tail.next() });
     }
     if tail.next() != root.next_event {
@@ -118,7 +139,7 @@ fn prepare(engine: &Engine, mut root: Root, mut tail: Chunk, batches: Vec<Batch>
         (key, Some((CHUNK_SCHEMA, payload)))
     }));
     let changes = apply(engine, &mut root, changes)?;
-    Ok(Prepared { changes, root, tail, committed })
+    Ok(Prepared { changes, root, tail, audit, committed })
 }
 
 /// What the changes mean to the root, and to sled with the root among them.

@@ -25,6 +25,7 @@
 //! - damage that a snapshot hides loses later commits: after every open the database is built anew, while reads already
 //!   go on, and only the new one is written to: `renewal`
 
+mod audit;
 mod batch;
 mod blobs;
 mod chunk;
@@ -46,6 +47,7 @@ mod repair;
 mod restore;
 mod room;
 mod root;
+mod rotation;
 mod secrets;
 mod shared;
 mod store;
@@ -54,6 +56,7 @@ mod witness;
 mod workshop;
 mod writer;
 
+pub use audit::{AuditHash, AuditHead, AuditVerdict, StoredLink};
 pub use batch::Batch;
 pub use chunk::StoredEvent;
 pub use codec::{CodecError, Payload, Record};
@@ -62,6 +65,7 @@ pub use events::PruneError;
 pub use export::{ExportSummary, verify_export};
 pub use options::{CommitStep, FaultHook, OpenOptions, OpenReport, Repair};
 pub use restore::restore;
+pub use rotation::{RotateError, Rotation, rotate};
 pub use secrets::{KeyError, KeySource, SealError, Sealer};
 pub use store::{Committed, Store};
 pub use table::Table;

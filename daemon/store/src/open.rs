@@ -4,6 +4,7 @@ use std::io;
 
 use crate::{
     OpenError, OpenOptions, OpenReport, Repair,
+    audit::AuditHead,
     chunk::Chunk,
     directory::{DirLock, Layout, create_private_dir},
     engine::Engine,
@@ -31,14 +32,19 @@ pub(crate) fn open_blocking(layout: &Layout, options: &OpenOptions) -> Result<Op
     create_private_dir(&layout.dir).map_err(|source| OpenError::Io { path: layout.dir.clone(), source })?;
     let lock = DirLock::acquire(layout)?;
     let mut found = find(layout, options)?;
-    let tail = Chunk::tail(&found.engine, found.root.next_event)
-        .map_err(|error| OpenError::Io { path: layout.sled(), source: io::Error::other(error.to_string()) })?;
+    let unreadable = |error: crate::engine::EngineError| OpenError::Io {
+        path: layout.sled(),
+        source: io::Error::other(error.to_string()),
+    };
+    let tail = Chunk::tail(&found.engine, found.root.next_event).map_err(unreadable)?;
+    let audit = AuditHead::tail(&found.engine).map_err(unreadable)?;
     protect_snapshot(layout).map_err(|source| OpenError::Io { path: layout.snapshot_copy(), source })?;
     let testimony = Testimony::of(&found.root, true);
     let path = layout.witness();
     let in_line = found.witnessed == Some(testimony);
     let witness = if in_line { Witness::open(&path) } else { Witness::create(&path, &testimony) };
-    let committer = witness.and_then(|witness| Committer::new(found.root, tail, witness, options.fault_hook.clone()));
+    let committer =
+        witness.and_then(|witness| Committer::new(found.root, tail, audit, witness, options.fault_hook.clone()));
     let committer = committer.map_err(|source| OpenError::Io { path, source })?;
     for repair in &found.repairs {
         tracing::warn!(?repair, dir = %layout.dir.display(), "the store was repaired");
@@ -123,4 +129,54 @@ fn create(layout: &Layout, options: &OpenOptions) -> Result<Found, OpenError> {
     let engine = build(layout, options, Snapshot { root, records: Vec::new() }, None)?;
     let repairs = Vec::new();
     Ok(Found { engine, root, unrenewed: None, witnessed: None, created: true, repairs, kept: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{engine::Purpose, envelope, root::ROOT_KEY};
+
+    /// A store whose files were written by `write` in place of this release.
+    fn opened_after(write: impl FnOnce(&Engine)) -> OpenError {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout { dir: folder.path().join("store") };
+        let options = OpenOptions::default();
+        drop(open_blocking(&layout, &options).unwrap());
+        let engine = Engine::open(&layout, options.cache_bytes, Purpose::Checks).unwrap();
+        write(&engine);
+        engine.db().flush().unwrap();
+        drop(engine);
+        open_blocking(&layout, &options).map(drop).unwrap_err()
+    }
+
+    fn put(engine: &Engine, key: &[u8], schema: u16, payload: &[u8]) {
+        engine.db().insert(key, envelope::encode(key, schema, 0, payload)).unwrap();
+    }
+
+    #[test]
+    fn what_another_release_wrote_is_named_as_such_and_never_taken_for_damage() {
+        let cases: [(&str, OpenError); 4] = [
+            ("a table with the number 99", opened_after(|engine| put(engine, &[99, 1], 1, b"new"))),
+            ("its root record has schema 3", opened_after(|engine| put(engine, &ROOT_KEY, 3, b"new"))),
+            (
+                "its format is 2, this release knows 1",
+                opened_after(|engine| {
+                    let root = Root { format: 2, ..engine.root().unwrap().unwrap() };
+                    engine.db().insert(ROOT_KEY, root.encode().unwrap()).unwrap();
+                }),
+            ),
+            ("a development build", opened_after(|engine| put(engine, &ROOT_KEY, 1, b"old"))),
+        ];
+        for (said, error) in cases {
+            let OpenError::OtherRelease { which, .. } = &error else { panic!("{error}") };
+            assert!(which.contains(said), "{error}");
+            assert!(!error.to_string().contains("accept_older_export"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_record_outside_every_table_is_damage() {
+        let error = opened_after(|engine| drop(engine.db().insert([99, 1], b"garbage").unwrap()));
+        assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
+    }
 }

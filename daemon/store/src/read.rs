@@ -61,13 +61,18 @@ impl Store {
 
     /// Sealed values as stored, in key order.
     pub(crate) async fn sealed_values(&self) -> Result<Vec<Vec<u8>>, ReadError> {
+        Ok(self.sealed_entries().await?.into_iter().map(|(_, sealed)| sealed).collect())
+    }
+
+    /// The same, each with its key.
+    pub(crate) async fn sealed_entries(&self) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ReadError> {
         self.read(move |engine| {
-            let mut values = Vec::new();
-            visit(engine, &Table::Secrets.full_key(&[]), |_, envelope| {
-                values.push(envelope.payload.to_vec());
+            let mut entries = Vec::new();
+            visit(engine, &Table::Secrets.full_key(&[]), |full_key, envelope| {
+                entries.push((full_key[1..].to_vec(), envelope.payload.to_vec()));
                 Ok(())
             })?;
-            Ok(values)
+            Ok(entries)
         })
         .await
     }

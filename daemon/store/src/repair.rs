@@ -59,6 +59,10 @@ pub(crate) fn recover(
                 repairs.extend(lost_group(&root, testimony));
                 return Ok(Recovered { engine, root, unrenewed: Some(snapshot), repairs, kept: None });
             }
+            // Nothing is damaged, so there is nothing to repair, and no older copy is better.
+            Err(EngineError::OtherRelease(which)) => {
+                return Err(OpenError::OtherRelease { dir: layout.dir.clone(), which });
+            }
             Err(error) => causes.push(error.to_string()),
         }
         copy_aside(layout).map_err(io)?;

@@ -3,7 +3,7 @@
 use std::{io, path::Path};
 
 use crate::{
-    OpenError, OpenOptions, OpenReport, Repair, RestoreError,
+    ExportError, OpenError, OpenOptions, OpenReport, Repair, RestoreError,
     directory::{DirLock, Layout, create_private_dir},
     engine::{Engine, discard},
     export::{self, Snapshot},
@@ -57,6 +57,9 @@ pub(crate) fn from_newest_export(
                 break;
             }
             Ok(_) => tracing::warn!(path = %path.display(), "this export is of another store"),
+            Err(ExportError::OtherRelease { which, .. }) => {
+                return Err(OpenError::OtherRelease { dir: layout.dir.clone(), which });
+            }
             Err(error) => tracing::warn!(%error, "this export cannot be used"),
         }
     }

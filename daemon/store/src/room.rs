@@ -12,16 +12,16 @@ use crate::{NotApplied, directory::Layout};
 pub(crate) const HEADROOM_BYTES: u64 = 32 << 20;
 
 /// Looks how much is free where the store lies.
-pub(crate) struct Room {
+pub(crate) struct DiskRoom {
     dir: fs::File,
     layout: Layout,
     headroom_bytes: u64,
 }
 
-impl Room {
+impl DiskRoom {
     /// Room for the store of this layout.
-    pub fn new(layout: &Layout, headroom_bytes: u64) -> io::Result<Room> {
-        Ok(Room { dir: fs::File::open(&layout.dir)?, layout: layout.clone(), headroom_bytes })
+    pub fn new(layout: &Layout, headroom_bytes: u64) -> io::Result<DiskRoom> {
+        Ok(DiskRoom { dir: fs::File::open(&layout.dir)?, layout: layout.clone(), headroom_bytes })
     }
 
     /// Whether a group may begin; with `renewal`, one before which the database is built a second time.

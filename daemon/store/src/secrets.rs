@@ -26,6 +26,7 @@ use zeroize::Zeroizing;
 use crate::{
     ReadError, Store, Table,
     directory::{create_private_dir, replace_file, sync_dir},
+    rotation,
 };
 
 /// Envelope schema of sealed values.
@@ -146,6 +147,9 @@ impl Sealer {
         let path = match source {
             KeySource::Credential(path) | KeySource::KeyFile(path) => path,
         };
+        if let KeySource::KeyFile(path) = source {
+            rotation::settle(path, sealed)?;
+        }
         let key = match (read_key(source), source) {
             (Ok(key), _) => key,
             (Err(KeyError::Io { source: error, .. }), KeySource::KeyFile(path))
@@ -159,7 +163,7 @@ impl Sealer {
             (Err(error), _) => return Err(error),
         };
         let sealer = Self::new(&key)?;
-        let foreign = sealed.iter().filter(|value| value.get(1..=KEY_ID_LEN) != Some(&sealer.key_id[..])).count();
+        let foreign = sealed.iter().filter(|value| !sealer.has_sealed(value)).count();
         if foreign > 0 {
             return Err(KeyError::Wrong { path: path.clone(), foreign });
         }
@@ -178,6 +182,11 @@ impl Sealer {
         let derived = hmac::sign(&hmac::Key::new(HMAC_SHA256, key), b"muster store fingerprints\0");
         let fingerprints = hmac::Key::new(HMAC_SHA256, derived.as_ref());
         Ok(Sealer { key: Arc::new(aead), key_id, fingerprints })
+    }
+
+    /// Whether a sealed value, as it is stored, was sealed under this key.
+    pub(crate) fn has_sealed(&self, sealed: &[u8]) -> bool {
+        sealed.get(1..=KEY_ID_LEN) == Some(&self.key_id[..])
     }
 
     /// What tells whether two texts are the same, and nothing of them to somebody without the key: not even whether
@@ -230,7 +239,7 @@ impl Sealer {
     }
 }
 
-fn read_key(source: &KeySource) -> Result<Zeroizing<[u8; KEY_LEN]>, KeyError> {
+pub(crate) fn read_key(source: &KeySource) -> Result<Zeroizing<[u8; KEY_LEN]>, KeyError> {
     let (path, ours) = match source {
         KeySource::Credential(path) => (path, false),
         KeySource::KeyFile(path) => (path, true),
@@ -255,7 +264,8 @@ fn read_key(source: &KeySource) -> Result<Zeroizing<[u8; KEY_LEN]>, KeyError> {
     Ok(key)
 }
 
-fn create_key(path: &Path) -> Result<Zeroizing<[u8; KEY_LEN]>, KeyError> {
+/// Makes a key and puts it there.
+pub(crate) fn create_key(path: &Path) -> Result<Zeroizing<[u8; KEY_LEN]>, KeyError> {
     let mut key = Zeroizing::new([0; KEY_LEN]);
     aws_lc_rs::rand::fill(&mut key[..]).map_err(|_| KeyError::Crypto("no random numbers"))?;
     let io = |source| KeyError::Io { path: path.to_owned(), source };

@@ -11,7 +11,7 @@ use crate::{
     Batch, CommitError, NotApplied, OpenError, OpenOptions, OpenReport,
     directory::Layout,
     open::{Opened, open_blocking},
-    room::Room,
+    room::DiskRoom,
     shared::Shared,
     writer::{Answer, Message, Writer},
 };
@@ -58,7 +58,7 @@ impl Store {
             opening.await.map_err(|lost| OpenError::Interrupted(lost.to_string()))??;
 
         let unusable = |source| OpenError::Io { path: layout.dir.clone(), source };
-        let room = Room::new(&layout, headroom_bytes).map_err(unusable)?;
+        let room = DiskRoom::new(&layout, headroom_bytes).map_err(unusable)?;
         let shared = Arc::new(Shared::new(engine, lock));
         let (queue, receiver) = mpsc::channel(QUEUE);
         let (events_seen, last_event) = watch::channel(committer.root.next_event - 1);

@@ -26,11 +26,17 @@ pub enum Table {
     Accounts = 8,
     /// Answers already given, by idempotency key.
     Idempotency = 9,
+    /// The audit trail; written through [`crate::Batch::append_audit`] only.
+    Audit = 10,
+    /// Tokens, by their names.
+    Tokens = 11,
+    /// What sessions of handlers keep.
+    Kept = 12,
 }
 
 impl Table {
     /// Every table, in the order of its prefix.
-    pub const ALL: [Table; 9] = [
+    pub const ALL: [Table; 12] = [
         Table::Meta,
         Table::Clusters,
         Table::Ledger,
@@ -40,6 +46,9 @@ impl Table {
         Table::Secrets,
         Table::Accounts,
         Table::Idempotency,
+        Table::Audit,
+        Table::Tokens,
+        Table::Kept,
     ];
 
     /// The table of a prefix byte.

@@ -17,7 +17,7 @@ use crate::{
     export::Snapshot,
     group::{Committer, GroupError},
     renewal::Renewal,
-    room::Room,
+    room::DiskRoom,
     shared::Shared,
 };
 
@@ -41,7 +41,7 @@ pub(crate) struct Writer {
     pub shared: Arc<Shared>,
     pub queue: mpsc::Receiver<Message>,
     pub committer: Committer,
-    pub room: Room,
+    pub room: DiskRoom,
     pub last_event: watch::Sender<u64>,
 }
 

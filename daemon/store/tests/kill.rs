@@ -85,7 +85,7 @@ async fn child_that_commits_until_killed() {
             for n in (start + writer..).step_by(4) {
                 let mut batch = Batch::new();
                 let note = Note::numbered(n);
-                batch.put(&note).unwrap().append_event(&note).unwrap();
+                batch.put(&note).unwrap().append_event(&note).unwrap().append_audit(&note).unwrap();
                 let event = store.commit(batch).await.unwrap().events.start;
                 // One write a line: the parent sees whole lines or none.
                 std::io::stdout().write_all(format!("acknowledged {n} {event}\n").as_bytes()).unwrap();
@@ -145,6 +145,12 @@ fn no_acknowledged_commit_is_lost_by_kill_9() {
                 numbers.end - numbers.start,
                 stored.len() as u64,
                 "round {round}: record and event are one step"
+            );
+            let trail = store.verify_audit().await.unwrap();
+            assert_eq!(
+                (trail.intact, trail.broken),
+                (stored.len() as u64, None),
+                "round {round}: record and audit record are one step, and the chain is whole"
             );
             tokio::time::timeout(Duration::from_secs(10), store.close()).await.unwrap();
         });

@@ -78,7 +78,7 @@ fn debug_shows_neither_key_nor_secret() {
     assert_eq!(format!("{sealer:?}"), "Sealer(..)");
     let mut batch = Batch::new();
     batch.put_sealed(&sealer, b"account", SECRET).unwrap();
-    assert_eq!(format!("{batch:?}"), "Batch(1 changes, 0 events)");
+    assert_eq!(format!("{batch:?}"), "Batch(1 changes, 0 events, 0 audited)");
 }
 
 #[tokio::test]

@@ -1,12 +1,17 @@
 //! Roles: by the socket's peer credentials.
+//!
+//! Covers: whoami.
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 
+use futures::TryStreamExt;
 use muster_client::Client;
-use muster_protocol::ErrorCode;
+use muster_client::EventQuery;
+use muster_protocol::model::token::AccessRole;
+use muster_protocol::{ErrorCode, Principal};
 
-use crate::support::{TestDaemon, name, spec, succeed};
+use crate::support::{TestDaemon, make_token, name, spec, succeed};
 
 const NOBODY: u32 = 65534;
 const SOCKET: &str = "MUSTER_TEST_SOCKET";
@@ -74,4 +79,42 @@ async fn callers_may_do_what_their_role_allows_and_nothing_more() {
         let said = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success() && said.contains("1 passed"), "{role}: {said}");
     }
+}
+
+#[tokio::test]
+async fn a_trusted_user_speaks_for_others_whose_changes_events_and_keys_are_their_own() {
+    let daemon = TestDaemon::with(|config| {
+        config.access.trusted.insert(rustix::process::geteuid().as_raw().to_string());
+    })
+    .await;
+    let client = daemon.client().await;
+    for (token, role) in [("ci", AccessRole::Admin), ("cd", AccessRole::Operator), ("dashboard", AccessRole::Viewer)] {
+        make_token(&client, token, role, &[]).await;
+    }
+    let (ci, cd) = (Principal::token("ci"), Principal::token("cd"));
+    let [for_ci, for_cd] = [&ci, &cd].map(|principal| client.on_behalf_of(principal.clone()));
+    let key = || Some("same-key".to_owned());
+    let created = for_ci.cluster_create(spec("one"), key()).await.unwrap();
+    assert_eq!(created.requested_by, ci);
+    assert_eq!(for_ci.whoami().await.unwrap().principal, ci);
+    let again = for_ci.cluster_create(spec("one"), key()).await.unwrap();
+    assert_eq!(again.id, created.id);
+    let other = for_cd.cluster_create(spec("two"), key()).await.unwrap();
+    assert_eq!((other.requested_by, other.cluster), (cd, name("two")));
+    succeed(&client, created).await;
+    let events: Vec<_> =
+        client.events(EventQuery { cluster: Some(name("one")), ..EventQuery::default() }).try_collect().await.unwrap();
+    assert!(events.iter().any(|event| event.who.as_ref() == Some(&ci)));
+
+    let dashboard = client.on_behalf_of(Principal::token("dashboard"));
+    dashboard.cluster_info(&name("one")).await.unwrap();
+    let denied = dashboard.cluster_scale(&name("one"), None, Some(3), None).await.unwrap_err();
+    assert_eq!(denied.code(), ErrorCode::PermissionDenied);
+}
+
+#[tokio::test]
+async fn a_user_who_is_not_trusted_speaks_for_nobody_else() {
+    let daemon = TestDaemon::start().await;
+    let client = daemon.client().await.on_behalf_of(Principal::user("anna"));
+    assert_eq!(client.whoami().await.unwrap_err().code(), ErrorCode::PermissionDenied);
 }

@@ -1,4 +1,6 @@
 //! What clusters that are gone left behind.
+//!
+//! Covers: deleteOrchestrator, doctor.
 
 use std::time::Duration;
 
@@ -20,7 +22,7 @@ async fn leftovers_of_a_deleted_cluster_are_removed_and_what_is_unknown_or_of_ot
 
     let instance = daemon.daemon.instance();
     let (unknown, foreign) = (ClusterId::generate(), InstanceId::generate());
-    let machine = ResourceKey::Machine(name("worker-1"));
+    let machine = ResourceKey::for_machine(name("worker-1"));
     world.seed_foreign(deleted, Some((instance, deleted)), machine.clone());
     world.seed_foreign(unknown, Some((instance, unknown)), machine.clone());
     world.seed_foreign(unknown, Some((foreign, unknown)), machine.clone());

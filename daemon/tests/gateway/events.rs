@@ -1,4 +1,6 @@
 //! The event log behind a cursor.
+//!
+//! Covers: listEvents.
 
 use futures::{StreamExt, TryStreamExt};
 use muster_client::EventQuery;
@@ -59,8 +61,10 @@ async fn events_are_filtered_by_cluster_and_go_on_behind_the_cursor() {
 async fn a_cursor_behind_the_end_of_the_log_is_refused() {
     let daemon = TestDaemon::start().await;
     let client = daemon.client().await;
-    let far = client.events(EventQuery { since: Some(1_000_000), ..EventQuery::default() });
-    let error = far.try_collect::<Vec<_>>().await.unwrap_err();
-    assert_eq!(error.code(), ErrorCode::InvalidArgument);
-    assert!(error.to_error().details.contains_key("last"));
+    for cursor in [1_000_000, u64::MAX] {
+        let far = client.events(EventQuery { since: Some(cursor), ..EventQuery::default() });
+        let error = far.try_collect::<Vec<_>>().await.unwrap_err();
+        assert_eq!(error.code(), ErrorCode::InvalidArgument);
+        assert!(error.to_error().details.contains_key("last"));
+    }
 }

@@ -1,4 +1,6 @@
 //! A change that is asked for twice is made once.
+//!
+//! Covers: createOrchestrator, createOrchestratorService.
 
 use futures::TryStreamExt;
 use muster_protocol::ErrorCode;

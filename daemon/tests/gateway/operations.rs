@@ -1,4 +1,10 @@
 //! Every operation at least once, as a user would go through them.
+//!
+//! Covers: createOrchestrator, deleteOrchestrator, getOrchestratorInfo, listOrchestrators, planOrchestrator,
+//! scaleOrchestrator, retryOrchestrator, createOrchestratorService, deleteOrchestratorService,
+//! getContainerServiceInfo, getOrchestratorsServiceInfo, updateOrchestratorService, scaleOrchestratorService,
+//! cancelOperation, addAccount, checkAccount, listAccounts, removeAccount, listCatalogTemplates,
+//! getCatalogTemplateData, doctor, whoami.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -7,8 +13,9 @@ use futures::TryStreamExt;
 use muster_client::EventQuery;
 use muster_engine::sim::{Call, CallKind, Fault, every};
 use muster_protocol::model::account::AccountSpec;
-use muster_protocol::model::cluster::{ClusterPhase, ClusterSpec, Infrastructure, Orchestrator};
+use muster_protocol::model::cluster::{ClusterPhase, ClusterSpec, Infrastructure, Orchestrator, Pool};
 use muster_protocol::model::event::EventKind;
+use muster_protocol::model::host::Role;
 use muster_protocol::model::operation::OperationPhase;
 use muster_protocol::model::plan::{PlanChange, StepStatus};
 use muster_protocol::model::service::LogLine;
@@ -192,7 +199,7 @@ async fn accounts_are_checked_listed_and_not_removed_while_they_are_used() {
     assert_eq!(client.account_check(&name("trial")).await.unwrap().account, Some(name("trial")));
     assert_eq!(client.account_check(&name("sim")).await.unwrap().account, None);
     assert_eq!(client.account_check(&name("nothing")).await.unwrap_err().code(), ErrorCode::NotFound);
-    let elsewhere = AccountSpec { name: name("far"), infrastructure: Infrastructure::Ec2, ..account.clone() };
+    let elsewhere = AccountSpec { name: name("far"), infrastructure: Infrastructure::ClouditVm, ..account.clone() };
     assert_eq!(client.account_add(elsewhere).await.unwrap_err().code(), ErrorCode::Unsupported);
 
     let mut used = spec("demo");
@@ -288,4 +295,37 @@ async fn an_account_that_is_replaced_reaches_its_clusters_at_once_and_no_others(
     assert_eq!(supervisor_of(other), before[1], "who does not use the account goes on as before");
     let scaled = client.cluster_scale(&name("demo"), None, Some(3), None).await.unwrap();
     succeed(&client, scaled).await;
+}
+
+#[tokio::test]
+async fn a_cluster_has_the_machines_of_all_its_pools_and_no_option_that_its_kinds_do_not_know() {
+    let daemon = TestDaemon::start().await;
+    let client = daemon.client().await;
+    let pools =
+        vec![Pool::new(name("large"), Role::Worker, 2), Pool::new(name("control-plane-b"), Role::ControlPlane, 2)];
+    let pooled = ClusterSpec { pools, ..spec("demo") };
+    let ended = client.cluster_create(pooled.clone(), None).await.unwrap();
+    let cluster = succeed(&client, ended).await.cluster;
+    let hosts = client.host_list(Some(&cluster), PageRequest::default()).await.unwrap().items;
+    let mut names: Vec<String> = hosts.iter().map(|host| format!("{} {}", host.name, host.role)).collect();
+    names.sort();
+    let expected = [
+        "control-plane-1 control-plane",
+        "control-plane-b-1 control-plane",
+        "control-plane-b-2 control-plane",
+        "large-1 worker",
+        "large-2 worker",
+        "worker-1 worker",
+        "worker-2 worker",
+    ];
+    assert_eq!(names, expected);
+    let info = client.cluster_info(&cluster).await.unwrap();
+    assert_eq!((info.summary.control_planes.ready, info.summary.workers.ready), (3, 4));
+    let scaled = client.cluster_scale(&cluster, None, Some(0), None).await.unwrap();
+    succeed(&client, scaled).await;
+    assert_eq!(client.cluster_info(&cluster).await.unwrap().summary.workers.wanted, 2);
+
+    let options = [("podCidr".to_owned(), "10.1.0.0/16".to_owned())].into();
+    let refused = client.cluster_create(ClusterSpec { options, ..spec("other") }, None).await.unwrap_err().to_error();
+    assert_eq!((refused.code, refused.details["field"].as_str()), (ErrorCode::Unsupported, "options.podCidr"));
 }

@@ -1,4 +1,6 @@
 //! Values of secrets are kept as long as anything may return to them, and no longer.
+//!
+//! Covers: createOrchestratorService, updateOrchestratorService, deleteOrchestratorService, cancelOperation.
 
 use muster_client::Client;
 use muster_engine::desired::ServiceVersion;
@@ -15,7 +17,7 @@ const BROKEN: &str = "sim/broken:1";
 
 fn with_password(image: &str, value: Option<&str>) -> ServiceSpec {
     let value = value.map(SecretString::new);
-    let secrets = vec![SecretFile { name: name("password"), value, path: None }];
+    let secrets = vec![SecretFile::new(name("password"), value)];
     ServiceSpec { image: image.to_owned(), secrets, ..service("web") }
 }
 

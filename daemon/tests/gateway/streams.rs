@@ -1,4 +1,6 @@
 //! Streams: credit, cancelling, ends.
+//!
+//! Covers: getOrchestratorServiceLogs, watchOperation, listEvents.
 
 use std::time::Duration;
 
@@ -29,6 +31,7 @@ async fn items_to_the_end(raw: &mut Raw) -> (usize, Result<(), Error>) {
         match raw.next().await.unwrap().body {
             ServerBody::Item(_) => items += 1,
             ServerBody::End(result) => return (items, result),
+            ServerBody::Credit(_) => panic!("a stream that takes no input was granted some"),
             ServerBody::Answer(answer) => panic!("{answer:?}"),
         }
     }

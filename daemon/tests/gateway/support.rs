@@ -9,9 +9,10 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use muster_client::Client;
 use muster_engine::sim::{SimOptions, SimWorld};
 use muster_protocol::hello::Hello;
-use muster_protocol::model::cluster::{ClusterSpec, Infrastructure, MachineShape, Orchestrator};
+use muster_protocol::model::cluster::{ClusterSpec, Infrastructure, Orchestrator};
 use muster_protocol::model::operation::{OperationInfo, OperationPhase};
 use muster_protocol::model::service::ServiceSpec;
+use muster_protocol::model::token::{AccessRole, NewToken, TokenSpec};
 use muster_protocol::stream::{FrameReader, length_codec};
 use muster_protocol::{ClientFrame, Name, ServerFrame, codec, handshake};
 use musterd::clock::Clock;
@@ -19,6 +20,8 @@ use musterd::config::{Config, Places};
 use musterd::daemon::{Daemon, Options};
 use musterd::kinds::Kinds;
 use musterd::kinds::built_in::BuiltIn;
+use musterd::kinds::ec2::Ec2Accounts;
+use musterd::kinds::hosts::HostsAccounts;
 use tempfile::TempDir;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -61,6 +64,21 @@ impl TestDaemon {
         Self { folder, world, config, daemon, metrics }
     }
 
+    /// In a world that is as these options say.
+    #[allow(dead_code, reason = "`tests/metrics.rs` has the usual world")]
+    pub async fn in_world(options: SimOptions) -> Self {
+        let mut config = Config::default();
+        config.limits.look_when_busy_ms = 20;
+        Self::on(tempfile::tempdir().unwrap(), config, SimWorld::new(options)).await
+    }
+
+    /// A daemon on what is in this folder, with the world of another one.
+    #[allow(dead_code, reason = "`tests/metrics.rs` restores nothing")]
+    pub async fn on(folder: TempDir, config: Config, world: SimWorld) -> Self {
+        let daemon = start(&folder, &config, &world, None).await;
+        Self { folder, world, config, daemon, metrics: None }
+    }
+
     /// Shuts the daemon down and starts it again on what is on disk.
     pub async fn restart(self) -> Self {
         let Self { folder, world, config, daemon, metrics } = self;
@@ -85,19 +103,34 @@ impl TestDaemon {
     }
 }
 
-async fn start(folder: &TempDir, config: &Config, world: &SimWorld, metrics: Option<PrometheusHandle>) -> Daemon {
-    let places = Places {
+/// Where a daemon in this folder looks for its things.
+pub fn places(folder: &TempDir) -> Places {
+    Places {
         config: folder.path().join("none.toml"),
         state_dir: folder.path().join("state"),
         socket: folder.path().join("muster.sock"),
         catalog: folder.path().join("templates"),
-    };
-    let kinds =
-        BuiltIn { local: config.local.as_options(), preparation: config.preparation.as_options(), sim: world.clone() };
-    let kinds: Arc<dyn Kinds> = Arc::new(kinds);
+    }
+}
+
+async fn start(folder: &TempDir, config: &Config, world: &SimWorld, metrics: Option<PrometheusHandle>) -> Daemon {
+    let places = places(folder);
+    let kinds = kinds(config, &places, world);
     let (config, kinds) = (config.clone(), Box::pin(async { Ok(kinds) }));
     let options = Options { config, places, kinds, clock: Clock::system(), listener: None, metrics };
     Daemon::start(options).await.unwrap()
+}
+
+/// What a daemon of these tests has.
+pub fn kinds(config: &Config, places: &Places, world: &SimWorld) -> Arc<dyn Kinds> {
+    Arc::new(BuiltIn {
+        local: config.local.as_options(),
+        preparation: config.preparation.as_options(),
+        kubernetes: config.kubernetes.options.clone(),
+        sim: world.clone(),
+        ec2: Ec2Accounts::default(),
+        hosts: HostsAccounts::new(places.state_dir.join("hosts")),
+    })
 }
 
 pub fn name(text: &str) -> Name {
@@ -106,38 +139,18 @@ pub fn name(text: &str) -> Name {
 
 /// One control plane and two workers.
 pub fn spec(cluster: &str) -> ClusterSpec {
-    ClusterSpec {
-        name: name(cluster),
-        orchestrator: Orchestrator::Sim,
-        infrastructure: Infrastructure::Sim,
-        account: None,
-        version: None,
-        control_planes: 1,
-        workers: 2,
-        machine: MachineShape::default(),
-        labels: Default::default(),
-    }
+    ClusterSpec { workers: 2, ..ClusterSpec::new(name(cluster), Orchestrator::Sim, Infrastructure::Sim) }
 }
 
 pub fn service(service: &str) -> ServiceSpec {
-    ServiceSpec {
-        name: name(service),
-        image: "nginx:1.28".to_owned(),
-        command: Vec::new(),
-        args: Vec::new(),
-        env: Default::default(),
-        secrets: Vec::new(),
-        files: Vec::new(),
-        mode: Default::default(),
-        replicas: 2,
-        resources: Default::default(),
-        ports: Vec::new(),
-        mounts: Vec::new(),
-        health: None,
-        constraints: Vec::new(),
-        update: Default::default(),
-        labels: Default::default(),
-    }
+    ServiceSpec { replicas: 2, ..ServiceSpec::new(name(service), "nginx:1.28") }
+}
+
+/// Makes a token that holds for an hour.
+#[allow(dead_code, reason = "`tests/metrics.rs` makes none")]
+pub async fn make_token(client: &Client, token: &str, role: AccessRole, clusters: &[&str]) -> NewToken {
+    let clusters = clusters.iter().map(|cluster| name(cluster)).collect();
+    client.token_create(TokenSpec { name: name(token), role, clusters, lifetime_seconds: 3_600 }).await.unwrap()
 }
 
 /// Waits for the operation's end, which must be a success.
@@ -165,8 +178,12 @@ pub struct Raw {
 
 impl Raw {
     pub async fn connect(daemon: &TestDaemon) -> Self {
+        Self::connect_as(daemon, &Hello::of_this_build("test")).await
+    }
+
+    pub async fn connect_as(daemon: &TestDaemon, hello: &Hello) -> Self {
         let mut stream = UnixStream::connect(daemon.socket()).await.unwrap();
-        handshake::connect(&mut stream, &Hello::of_this_build("test"), LIMIT).await.unwrap();
+        handshake::connect(&mut stream, hello, LIMIT).await.unwrap();
         let (read_half, write_half) = stream.into_split();
         Self { reader: FrameReader::new(read_half, LIMIT), writer: FramedWrite::new(write_half, length_codec()) }
     }

@@ -1,4 +1,6 @@
 //! Updates of one service by several clients: none undoes, unseen, what another has done.
+//!
+//! Covers: updateOrchestratorService.
 
 use muster_protocol::ErrorCode;
 use muster_protocol::model::service::{SecretFile, ServiceSpec};
@@ -26,7 +28,7 @@ async fn of_two_updates_made_of_the_same_generation_one_is_refused_and_undoes_no
     // Its secret is not there any more either, but that it is of another generation is the reason for that.
     let mut second = read.spec;
     second.replicas = 3;
-    second.secrets.push(SecretFile { name: name("gone"), value: None, path: None });
+    second.secrets.push(SecretFile::new(name("gone"), None));
     let refused = client.service_update(&demo, second, Some(read.generation), key("second")).await.unwrap_err();
     assert_eq!(refused.code(), ErrorCode::Conflict);
     let now = client.service_info(&demo, &web).await.unwrap();

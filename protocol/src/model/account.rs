@@ -9,6 +9,7 @@ use crate::{Cause, Name, SecretString, Timestamp};
 
 /// What a user gives. Credentials are sealed in the store and never shown again.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AccountSpec {
     /// Unique among accounts.
@@ -28,6 +29,7 @@ pub struct AccountSpec {
 
 /// What is shown of an account.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct AccountInfo {
     /// Its name.
@@ -48,6 +50,7 @@ pub struct AccountInfo {
 
 /// The result of asking the infrastructure with an account.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct AccountCheck {
     /// The account, or none for an infrastructure's default.
@@ -60,6 +63,7 @@ pub struct AccountCheck {
 
 /// One thing that was looked at, by an account check or by `doctor`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
     /// What was looked at.

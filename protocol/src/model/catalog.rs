@@ -1,45 +1,33 @@
 //! Catalog templates, as the paper's getCatalogTemplateData shows them.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::Name;
+use crate::growing::growing_words;
 
-/// The type of a template's parameter.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ParameterKind {
-    /// Text.
-    String,
-    /// A whole number.
-    Integer,
-    /// `true` or `false`.
-    Boolean,
-    /// Bytes, such as `512Mi`.
-    Bytes,
-    /// Processor time, such as `500m`.
-    Cpu,
-    /// Text that is sealed and never shown; made up at random where none is given.
-    Secret,
-}
-
-impl fmt::Display for ParameterKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::String => "string",
-            Self::Integer => "integer",
-            Self::Boolean => "boolean",
-            Self::Bytes => "bytes",
-            Self::Cpu => "cpu",
-            Self::Secret => "secret",
-        })
+growing_words! {
+    /// The type of a template's parameter.
+    pub enum ParameterKind {
+        /// Text.
+        String = 0 => "string",
+        /// A whole number.
+        Integer = 1 => "integer",
+        /// `true` or `false`.
+        Boolean = 2 => "boolean",
+        /// Bytes, such as `512Mi`.
+        Bytes = 3 => "bytes",
+        /// Processor time, such as `500m`.
+        Cpu = 4 => "cpu",
+        /// Text that is sealed and never shown; made up at random where none is given.
+        Secret = 5 => "secret",
     }
 }
 
 /// One parameter of a template.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ParameterInfo {
     /// Its name, as given to `--set`.
@@ -62,6 +50,7 @@ pub struct ParameterInfo {
 
 /// One template of the catalog.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct TemplateInfo {
     /// Its name.
@@ -82,6 +71,7 @@ pub struct TemplateInfo {
 
 /// A template file that could not be used.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct BrokenTemplate {
     /// The file.
@@ -92,6 +82,7 @@ pub struct BrokenTemplate {
 
 /// All that the catalog has.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct CatalogListing {
     /// Usable templates, by name.

@@ -2,92 +2,50 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::host::Role;
 use super::plan::Step;
+use crate::growing::growing_words;
 use crate::quantity::{Bytes, CpuMillis};
 use crate::{Cause, ClusterId, Name, OperationId, Timestamp};
 
-/// The kind of container orchestrator.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Orchestrator {
-    /// Kubernetes, by kubeadm.
-    Kubernetes,
-    /// Docker Swarm.
-    Swarm,
-    /// Apache Mesos, with Muster as its framework.
-    Mesos,
-    /// The simulated twin, for trials and tests. Runs nothing.
-    Sim,
+growing_words! {
+    /// The kind of container orchestrator.
+    pub enum Orchestrator {
+        /// Kubernetes, by kubeadm.
+        Kubernetes = 0 => "kubernetes",
+        /// Docker Swarm.
+        Swarm = 1 => "swarm",
+        /// Apache Mesos, with Muster as its framework.
+        Mesos = 2 => "mesos",
+        /// The simulated twin, for trials and tests. Runs nothing.
+        Sim = 3 => "sim",
+    }
 }
 
-/// The kind of infrastructure.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Infrastructure {
-    /// Machine containers on the local Docker Engine.
-    Local,
-    /// Hosts that one already has.
-    Hosts,
-    /// Amazon EC2.
-    Ec2,
-    /// Cloudit virtual machines.
-    ClouditVm,
-    /// Cloudit bare metal.
-    ClouditBaremetal,
-    /// The simulated twin, for trials and tests. Makes nothing.
-    Sim,
+growing_words! {
+    /// The kind of infrastructure.
+    pub enum Infrastructure {
+        /// Machine containers on the local Docker Engine.
+        Local = 0 => "local",
+        /// Hosts that one already has.
+        Hosts = 1 => "hosts",
+        /// Amazon EC2.
+        Ec2 = 2 => "ec2",
+        /// Cloudit virtual machines.
+        ClouditVm = 3 => "cloudit-vm",
+        /// Cloudit bare metal.
+        ClouditBaremetal = 4 => "cloudit-baremetal",
+        /// The simulated twin, for trials and tests. Makes nothing.
+        Sim = 5 => "sim",
+    }
 }
-
-macro_rules! kind_words {
-    ($kind:ident { $($variant:ident => $word:literal),+ $(,)? }) => {
-        impl $kind {
-            /// Every kind, in the order of the design.
-            pub const ALL: &[Self] = &[$(Self::$variant),+];
-
-            /// The word for it in flags, files and JSON.
-            pub const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $word),+
-                }
-            }
-        }
-
-        impl fmt::Display for $kind {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(self.as_str())
-            }
-        }
-
-        impl FromStr for $kind {
-            type Err = String;
-
-            fn from_str(text: &str) -> Result<Self, Self::Err> {
-                let known = Self::ALL.iter().copied().find(|kind| kind.as_str() == text);
-                known.ok_or_else(|| {
-                    let words: Vec<&str> = Self::ALL.iter().map(|kind| kind.as_str()).collect();
-                    format!("`{text}` is none of {}", words.join(", "))
-                })
-            }
-        }
-    };
-}
-
-kind_words!(Orchestrator { Kubernetes => "kubernetes", Swarm => "swarm", Mesos => "mesos", Sim => "sim" });
-kind_words!(Infrastructure {
-    Local => "local",
-    Hosts => "hosts",
-    Ec2 => "ec2",
-    ClouditVm => "cloudit-vm",
-    ClouditBaremetal => "cloudit-baremetal",
-    Sim => "sim",
-});
 
 /// What a user asks for.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ClusterSpec {
     /// Unique among the clusters that exist.
@@ -111,9 +69,52 @@ pub struct ClusterSpec {
     /// What each machine should be.
     #[serde(default)]
     pub machine: MachineShape,
+    /// More groups of machines, each with a shape of its own. `controlPlanes` and `workers` count the machines of the two
+    /// default pools, which are named `control-plane` and `worker`.
+    #[serde(default)]
+    pub pools: Vec<Pool>,
     /// The user's own labels.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
+    /// Settings of the orchestrator and the infrastructure, by name. Each kind says which it knows.
+    #[serde(default)]
+    pub options: BTreeMap<String, String>,
+}
+
+/// A group of like machines of a cluster, which are named `<pool>-1`, `<pool>-2` and so on.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Pool {
+    /// Unique in its cluster. The name of a pool of control planes begins with `control-plane-`, that of a pool of
+    /// workers does not: a machine's name tells its role.
+    pub name: Name,
+    /// What its machines are for.
+    #[serde(default = "worker")]
+    pub role: Role,
+    /// How many machines it has.
+    pub count: u32,
+    /// What each of its machines should be; what is left out is as in `machine`.
+    #[serde(default)]
+    pub shape: MachineShape,
+    /// Labels of its machines at the orchestrator.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// Settings of the orchestrator and the infrastructure for its machines, in place of the cluster's.
+    #[serde(default)]
+    pub options: BTreeMap<String, String>,
+}
+
+fn worker() -> Role {
+    Role::Worker
+}
+
+impl Pool {
+    /// A pool of so many machines, with nothing else said.
+    pub fn new(name: Name, role: Role, count: u32) -> Self {
+        let shape = MachineShape::default();
+        Self { name, role, count, shape, labels: BTreeMap::new(), options: BTreeMap::new() }
+    }
 }
 
 fn one() -> u32 {
@@ -121,14 +122,52 @@ fn one() -> u32 {
 }
 
 impl ClusterSpec {
+    /// A cluster of one control plane and no workers, with nothing else said.
+    pub fn new(name: Name, orchestrator: Orchestrator, infrastructure: Infrastructure) -> Self {
+        Self {
+            name,
+            orchestrator,
+            infrastructure,
+            account: None,
+            version: None,
+            control_planes: one(),
+            workers: 0,
+            machine: MachineShape::default(),
+            pools: Vec::new(),
+            labels: BTreeMap::new(),
+            options: BTreeMap::new(),
+        }
+    }
+
     /// More managers make consensus slower and no safer (Docker's and etcd's own advice).
     pub const MAX_CONTROL_PLANES: u32 = 7;
     /// What the planner and the store are tested for.
     pub const MAX_WORKERS: u32 = 500;
+    /// The name of the default pool of control planes.
+    pub const CONTROL_PLANE_POOL: &str = "control-plane";
+    /// The name of the default pool of workers.
+    pub const WORKER_POOL: &str = "worker";
+
+    /// All pools of a role as name and number of machines, the default one first.
+    pub fn pools_of(&self, role: Role) -> impl Iterator<Item = (&str, u32)> {
+        let default = match role {
+            Role::ControlPlane => Some((Self::CONTROL_PLANE_POOL, self.control_planes)),
+            Role::Worker => Some((Self::WORKER_POOL, self.workers)),
+            Role::Unknown(_) => None,
+        };
+        let others = self.pools.iter().filter(move |pool| pool.role == role);
+        default.into_iter().chain(others.map(|pool| (pool.name.as_str(), pool.count)))
+    }
+
+    /// How many machines have a role.
+    pub fn count(&self, role: Role) -> u32 {
+        self.pools_of(role).fold(0, |all, (_, count)| all.saturating_add(count))
+    }
 }
 
 /// What a machine should be; what is left out is the infrastructure's default.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MachineShape {
     /// Processor time.
@@ -145,49 +184,29 @@ pub struct MachineShape {
     pub image: Option<String>,
 }
 
-/// How a cluster is, in one word.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ClusterPhase {
-    /// It never was ready and is being made.
-    Creating,
-    /// Everything that was asked for was seen to be there and healthy.
-    Ready,
-    /// It was ready and is being changed.
-    Updating,
-    /// Something that was asked for is missing or failing; the cause says what.
-    Degraded,
-    /// It is being removed.
-    Deleting,
-    /// Nothing of it is left.
-    Deleted,
-    /// Deletion ended, but the listed leftovers may still exist; Muster goes on with them.
-    Released,
-}
-
-impl ClusterPhase {
-    /// The word for it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Creating => "creating",
-            Self::Ready => "ready",
-            Self::Updating => "updating",
-            Self::Degraded => "degraded",
-            Self::Deleting => "deleting",
-            Self::Deleted => "deleted",
-            Self::Released => "released",
-        }
-    }
-}
-
-impl fmt::Display for ClusterPhase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+growing_words! {
+    /// How a cluster is, in one word.
+    pub enum ClusterPhase {
+        /// It never was ready and is being made.
+        Creating = 0 => "creating",
+        /// Everything that was asked for was seen to be there and healthy.
+        Ready = 1 => "ready",
+        /// It was ready and is being changed.
+        Updating = 2 => "updating",
+        /// Something that was asked for is missing or failing; the cause says what.
+        Degraded = 3 => "degraded",
+        /// It is being removed.
+        Deleting = 4 => "deleting",
+        /// Nothing of it is left.
+        Deleted = 5 => "deleted",
+        /// Deletion ended, but the listed leftovers may still exist; Muster goes on with them.
+        Released = 6 => "released",
     }
 }
 
 /// How many are ready of how many are wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Tally {
     /// Seen to be ready.
@@ -204,6 +223,7 @@ impl fmt::Display for Tally {
 
 /// One line of the list of clusters.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterSummary {
     /// Its id.
@@ -230,6 +250,7 @@ pub struct ClusterSummary {
 
 /// Everything about one cluster that is not in a list of its own.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterInfo {
     /// The line of the list.
@@ -254,10 +275,13 @@ pub struct ClusterInfo {
     pub leftovers: Vec<Leftover>,
     /// When the orchestrator and infrastructure were last looked at with success.
     pub observed_at: Option<Timestamp>,
+    /// Whether this release of Muster has a newer recipe than the cluster's machines: `cluster upgrade` adopts it.
+    pub recipe_offered: bool,
 }
 
 /// A resource at an infrastructure that could not be removed, or whose removal could not be confirmed.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Leftover {
     /// Its key, for example `machine/worker-1`; `unknown` if it carries the cluster's mark, but none that says what it is.

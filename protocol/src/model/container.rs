@@ -1,44 +1,31 @@
 //! Containers: the running copies of services.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
+use crate::growing::growing_words;
 use crate::{ClusterId, Name, ServiceId, Timestamp};
 
-/// How a container is.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ContainerPhase {
-    /// Not on a machine yet.
-    Pending,
-    /// On a machine, not running yet.
-    Starting,
-    /// Runs.
-    Running,
-    /// Ended by itself with success.
-    Complete,
-    /// Ended by itself without success, or could not start.
-    Failed,
-    /// Was stopped.
-    Stopped,
-}
-
-impl fmt::Display for ContainerPhase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Pending => "pending",
-            Self::Starting => "starting",
-            Self::Running => "running",
-            Self::Complete => "complete",
-            Self::Failed => "failed",
-            Self::Stopped => "stopped",
-        })
+growing_words! {
+    /// How a container is.
+    pub enum ContainerPhase {
+        /// Not on a machine yet.
+        Pending = 0 => "pending",
+        /// On a machine, not running yet.
+        Starting = 1 => "starting",
+        /// Runs.
+        Running = 2 => "running",
+        /// Ended by itself with success.
+        Complete = 3 => "complete",
+        /// Ended by itself without success, or could not start.
+        Failed = 4 => "failed",
+        /// Was stopped.
+        Stopped = 5 => "stopped",
     }
 }
 
 /// One running copy of a service (Swarm: a task; Kubernetes: a container of a pod; Mesos: a task).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ContainerInfo {
     /// The orchestrator's id of it.

@@ -1,65 +1,44 @@
 //! Hosts: the machines of clusters, as the paper's getHostInfoById shows them.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::growing::growing_words;
 use crate::quantity::{Bytes, CpuMillis};
 use crate::{Cause, ClusterId, MachineId, Name, Timestamp};
 
-/// What a machine is for.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Role {
-    /// Runs the orchestrator's control plane (Swarm: a manager).
-    ControlPlane,
-    /// Runs services only.
-    Worker,
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::ControlPlane => "control-plane",
-            Self::Worker => "worker",
-        })
+growing_words! {
+    /// What a machine is for.
+    pub enum Role {
+        /// Runs the orchestrator's control plane (Swarm: a manager).
+        ControlPlane = 0 => "control-plane",
+        /// Runs services only.
+        Worker = 1 => "worker",
     }
 }
 
-/// How a machine is.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum HostPhase {
-    /// Being made at the infrastructure.
-    Creating,
-    /// There; being prepared, or joining.
-    Preparing,
-    /// Seen ready by the orchestrator.
-    Ready,
-    /// There, but the orchestrator does not see it ready.
-    NotReady,
-    /// It was there and cannot be found any more.
-    Missing,
-    /// Being removed.
-    Removing,
-}
-
-impl fmt::Display for HostPhase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Creating => "creating",
-            Self::Preparing => "preparing",
-            Self::Ready => "ready",
-            Self::NotReady => "not-ready",
-            Self::Missing => "missing",
-            Self::Removing => "removing",
-        })
+growing_words! {
+    /// How a machine is.
+    pub enum HostPhase {
+        /// Being made at the infrastructure.
+        Creating = 0 => "creating",
+        /// There; being prepared, or joining.
+        Preparing = 1 => "preparing",
+        /// Seen ready by the orchestrator.
+        Ready = 2 => "ready",
+        /// There, but the orchestrator does not see it ready.
+        NotReady = 3 => "not-ready",
+        /// It was there and cannot be found any more.
+        Missing = 4 => "missing",
+        /// Being removed.
+        Removing = 5 => "removing",
     }
 }
 
 /// One machine of a cluster.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct HostInfo {
     /// Its id.

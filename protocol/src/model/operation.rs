@@ -1,88 +1,65 @@
 //! Operations: the durable record of one change that was asked for.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
-use crate::{Cause, ClusterId, Name, OperationId, Timestamp};
+use crate::growing::growing_words;
+use crate::{Cause, ClusterId, Name, OperationId, Principal, Timestamp};
 
-/// What was asked for.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum OperationKind {
-    /// Create a cluster.
-    ClusterCreate,
-    /// Change its numbers of machines.
-    ClusterScale,
-    /// Remove it.
-    ClusterDelete,
-    /// Try again now what failed.
-    ClusterRetry,
-    /// Create a service.
-    ServiceCreate,
-    /// Change a service.
-    ServiceUpdate,
-    /// Change its number of copies.
-    ServiceScale,
-    /// Remove a service.
-    ServiceDelete,
-}
-
-impl fmt::Display for OperationKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::ClusterCreate => "cluster-create",
-            Self::ClusterScale => "cluster-scale",
-            Self::ClusterDelete => "cluster-delete",
-            Self::ClusterRetry => "cluster-retry",
-            Self::ServiceCreate => "service-create",
-            Self::ServiceUpdate => "service-update",
-            Self::ServiceScale => "service-scale",
-            Self::ServiceDelete => "service-delete",
-        })
+growing_words! {
+    /// What was asked for.
+    pub enum OperationKind {
+        /// Create a cluster.
+        ClusterCreate = 0 => "cluster-create",
+        /// Change its numbers of machines.
+        ClusterScale = 1 => "cluster-scale",
+        /// Remove it.
+        ClusterDelete = 2 => "cluster-delete",
+        /// Try again now what failed.
+        ClusterRetry = 3 => "cluster-retry",
+        /// Create a service.
+        ServiceCreate = 4 => "service-create",
+        /// Change a service.
+        ServiceUpdate = 5 => "service-update",
+        /// Change its number of copies.
+        ServiceScale = 6 => "service-scale",
+        /// Remove a service.
+        ServiceDelete = 7 => "service-delete",
+        /// Bring its machines to another version of its orchestrator, or to the recipe of this release.
+        ClusterUpgrade = 8 => "cluster-upgrade",
+        /// Give its machines new certificates.
+        ClusterRenew = 9 => "cluster-renew",
     }
 }
 
-/// How an operation stands.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum OperationPhase {
-    /// Being worked on.
-    Running,
-    /// What was asked for was seen to be so.
-    Succeeded,
-    /// It ended without that; the cause says why.
-    Failed,
-    /// It was cancelled; what was asked for before is being restored.
-    Cancelled,
-    /// A later operation took its place.
-    Superseded,
+growing_words! {
+    /// How an operation stands.
+    pub enum OperationPhase {
+        /// Being worked on.
+        Running = 0 => "running",
+        /// What was asked for was seen to be so.
+        Succeeded = 1 => "succeeded",
+        /// It ended without that; the cause says why.
+        Failed = 2 => "failed",
+        /// It was cancelled; what was asked for before is being restored.
+        Cancelled = 3 => "cancelled",
+        /// A later operation took its place.
+        Superseded = 4 => "superseded",
+    }
 }
 
 impl OperationPhase {
-    /// Whether it is over.
+    /// Whether it is over. A phase of a later release counts as not over: whoever waits goes on waiting.
     pub const fn is_ended(self) -> bool {
         match self {
-            Self::Running => false,
+            Self::Running | Self::Unknown(_) => false,
             Self::Succeeded | Self::Failed | Self::Cancelled | Self::Superseded => true,
         }
     }
 }
 
-impl fmt::Display for OperationPhase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Running => "running",
-            Self::Succeeded => "succeeded",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
-            Self::Superseded => "superseded",
-        })
-    }
-}
-
 /// One change that was asked for, from the asking to its end.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct OperationInfo {
     /// Its id.
@@ -97,8 +74,8 @@ pub struct OperationInfo {
     pub services: Vec<Name>,
     /// How it stands.
     pub phase: OperationPhase,
-    /// The user who asked, by number.
-    pub requested_by: u32,
+    /// Who asked.
+    pub requested_by: Principal,
     /// When it was asked.
     pub created_at: Timestamp,
     /// Until when it may run; then it fails.

@@ -1,15 +1,15 @@
 //! Plans: what would be done, what is being done, and what it waits for.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 use super::cluster::ClusterSpec;
+use crate::growing::growing_words;
 use crate::{Cause, Name, Timestamp};
 
 /// The change that a plan is asked for.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum PlanChange {
     /// Create this cluster.
     Create(ClusterSpec),
@@ -32,10 +32,23 @@ pub enum PlanChange {
         /// The cluster.
         cluster: Name,
     },
+    /// Bring its machines to another version, or to the recipe that this release offers.
+    Upgrade {
+        /// The cluster.
+        cluster: Name,
+        /// The orchestrator's version; as it is if none.
+        version: Option<String>,
+    },
+    /// Give its machines new certificates.
+    Renew {
+        /// The cluster.
+        cluster: Name,
+    },
 }
 
 /// The steps that lead from what is to what was asked for: the same list that is performed.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
     /// The cluster.
@@ -46,6 +59,7 @@ pub struct Plan {
 
 /// One step of a plan.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Step {
     /// What is done to what, for example `create machine/worker-1`. Unique in the plan.
@@ -70,30 +84,18 @@ pub struct Step {
     pub cause: Option<Cause>,
 }
 
-/// How a step stands.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum StepStatus {
-    /// May be done now.
-    Ready,
-    /// Is being done.
-    Running,
-    /// Waits for other steps.
-    Waiting,
-    /// Failed and waits for its next try.
-    Retrying,
-    /// Cannot be done without a change by somebody.
-    Blocked,
-}
-
-impl fmt::Display for StepStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Ready => "ready",
-            Self::Running => "running",
-            Self::Waiting => "waiting",
-            Self::Retrying => "retrying",
-            Self::Blocked => "blocked",
-        })
+growing_words! {
+    /// How a step stands.
+    pub enum StepStatus {
+        /// May be done now.
+        Ready = 0 => "ready",
+        /// Is being done.
+        Running = 1 => "running",
+        /// Waits for other steps.
+        Waiting = 2 => "waiting",
+        /// Failed and waits for its next try.
+        Retrying = 3 => "retrying",
+        /// Cannot be done without a change by somebody.
+        Blocked = 4 => "blocked",
     }
 }

@@ -1,13 +1,17 @@
 //! What clients say, by the name of its golden file.
 
+use muster_protocol::model::access::AccessKind;
 use muster_protocol::model::cluster::{Infrastructure, Orchestrator};
 use muster_protocol::model::plan::PlanChange;
+use muster_protocol::model::token::AccessRole;
 use muster_protocol::page::PageRequest;
 use muster_protocol::request::ServiceSource;
-use muster_protocol::{ClientFrame, MachineId, OperationId, Request, SecretString};
+use muster_protocol::{
+    ClientFrame, MachineId, OperationId, Principal, Request, SecretString, StreamInput, TerminalSize,
+};
 
-use super::model::{account_spec, cluster_spec, name, plain_cluster_spec};
-use super::service::{service_spec, variations};
+use super::model::{account_spec, at, cluster_spec, name, plain_cluster_spec, token_spec};
+use super::service::{processes, service_spec, variations};
 
 /// Every variant of [`Request`], in its order, most with every field filled.
 pub fn requests() -> Vec<(String, Request)> {
@@ -32,6 +36,11 @@ pub fn requests() -> Vec<(String, Request)> {
             },
         ),
         ("cluster-retry", Request::ClusterRetry { cluster: cluster(), idempotency_key: key() }),
+        (
+            "cluster-upgrade",
+            Request::ClusterUpgrade { cluster: cluster(), version: Some("1.36".to_owned()), idempotency_key: key() },
+        ),
+        ("cluster-renew", Request::ClusterRenew { cluster: cluster(), idempotency_key: key() }),
         (
             "service-create",
             Request::ServiceCreate {
@@ -77,6 +86,36 @@ pub fn requests() -> Vec<(String, Request)> {
         ("account-remove", Request::AccountRemove { account: name("aws") }),
         ("doctor", Request::Doctor),
         ("whoami", Request::Whoami),
+        (
+            "container-exec",
+            Request::ContainerExec {
+                cluster: cluster(),
+                service: service(),
+                container: Some("c1".to_owned()),
+                command: vec!["sh".to_owned(), "-c".to_owned()],
+                tty: true,
+            },
+        ),
+        ("service-port-forward", Request::ServicePortForward { cluster: cluster(), service: service(), port: 8080 }),
+        (
+            "cluster-access",
+            Request::ClusterAccess {
+                cluster: cluster(),
+                kind: Some(AccessKind::Kubeconfig),
+                role: Some(AccessRole::Operator),
+                valid_seconds: Some(3600),
+            },
+        ),
+        (
+            "audit-list",
+            Request::AuditList { since: Some(at(1)), principal: Some(Principal::token("ci")), page: page() },
+        ),
+        ("audit-verify", Request::AuditVerify),
+        ("token-create", Request::TokenCreate { spec: token_spec() }),
+        ("token-list", Request::TokenList { page: page() }),
+        ("token-revoke", Request::TokenRevoke { token: name("ci") }),
+        ("token-resolve", Request::TokenResolve { token: SecretString::new("mst_ci_s3cret") }),
+        ("metrics", Request::Metrics),
     ]
     .map(|(file, request)| (file.to_owned(), request))
     .into()
@@ -105,17 +144,28 @@ fn other_forms() -> Vec<(String, Request)> {
     for (change, plan) in changes {
         forms.push((format!("cluster-plan-{change}"), Request::ClusterPlan { change: plan }));
     }
+    let access = |kind, role| Request::ClusterAccess { cluster: name("demo"), kind, role, valid_seconds: None };
+    forms.push(("cluster-access-own".to_owned(), access(None, None)));
+    for kind in AccessKind::ALL {
+        forms.push((format!("cluster-access-{kind}"), access(Some(kind), None)));
+    }
+    for role in AccessRole::ALL {
+        forms.push((format!("cluster-access-{role}"), access(None, Some(role))));
+    }
     for orchestrator in Orchestrator::ALL {
-        let spec = plain_cluster_spec(*orchestrator, Infrastructure::Sim);
+        let spec = plain_cluster_spec(orchestrator, Infrastructure::Sim);
         forms.push((format!("cluster-create-{orchestrator}"), Request::ClusterCreate { spec, idempotency_key: None }));
     }
     for infrastructure in Infrastructure::ALL {
-        let spec = plain_cluster_spec(Orchestrator::Sim, *infrastructure);
+        let spec = plain_cluster_spec(Orchestrator::Sim, infrastructure);
         forms.push((
             format!("cluster-create-on-{infrastructure}"),
             Request::ClusterCreate { spec, idempotency_key: None },
         ));
     }
+    let (cluster, spec) = (name("demo"), Box::new(processes()));
+    let request = Request::ServiceUpdate { cluster, spec, expected_generation: None, idempotency_key: None };
+    forms.push(("service-update-processes".to_owned(), request));
     for (number, spec) in variations().into_iter().enumerate() {
         let (cluster, spec) = (name("demo"), Box::new(spec));
         let request = Request::ServiceUpdate { cluster, spec, expected_generation: None, idempotency_key: None };
@@ -131,5 +181,19 @@ pub fn frames() -> Vec<(String, ClientFrame)> {
         requests.map(|(file, request)| (format!("request-{file}"), ClientFrame::request(7, request))).collect();
     frames.push(("credit".to_owned(), ClientFrame::credit(300, 64)));
     frames.push(("cancel".to_owned(), ClientFrame::cancel(u64::MAX)));
+    let principal = Principal::token("ci");
+    frames.push(("request-on-behalf".to_owned(), ClientFrame::request_for(7, principal.clone(), Request::Whoami)));
+    for (file, address) in [("4", "192.0.2.7"), ("6", "2001:db8::7")] {
+        let frame = ClientFrame::request_from(7, principal.clone(), address.parse().unwrap(), Request::Whoami);
+        frames.push((format!("request-from-{file}"), frame));
+    }
+    let size = TerminalSize { columns: 120, rows: 40 };
+    for (file, item) in [
+        ("bytes", StreamInput::Bytes(b"ls\n".to_vec())),
+        ("end", StreamInput::End),
+        ("resize", StreamInput::Resize(size)),
+    ] {
+        frames.push((format!("item-{file}"), ClientFrame::item(7, item)));
+    }
     frames
 }

@@ -1,9 +1,11 @@
 //! One of each thing of the model, with every field filled. Never changed, only added to.
 
 use muster_protocol::model::account::{AccountCheck, AccountInfo, AccountSpec, Finding};
+use muster_protocol::model::audit::{AuditBreak, AuditRecord, AuditVerification};
 use muster_protocol::model::catalog::{BrokenTemplate, CatalogListing, ParameterInfo, ParameterKind, TemplateInfo};
 use muster_protocol::model::cluster::{
-    ClusterInfo, ClusterPhase, ClusterSpec, ClusterSummary, Infrastructure, Leftover, MachineShape, Orchestrator, Tally,
+    ClusterInfo, ClusterPhase, ClusterSpec, ClusterSummary, Infrastructure, Leftover, MachineShape, Orchestrator, Pool,
+    Tally,
 };
 use muster_protocol::model::container::{ContainerInfo, ContainerPhase};
 use muster_protocol::model::event::{Event, EventKind};
@@ -11,9 +13,10 @@ use muster_protocol::model::host::{HostInfo, HostPhase, Role};
 use muster_protocol::model::operation::{OperationInfo, OperationKind, OperationPhase};
 use muster_protocol::model::plan::{Plan, Step, StepStatus};
 use muster_protocol::model::service::{LogLine, LogSource, ServiceInfo, ServicePhase};
+use muster_protocol::model::token::{AccessRole, TokenInfo, TokenSpec};
 use muster_protocol::quantity::{Bytes, CpuMillis};
 use muster_protocol::{
-    Cause, ClusterId, ErrorCode, MachineId, Name, OperationId, Retry, SecretString, ServiceId, Timestamp,
+    Cause, ClusterId, ErrorCode, MachineId, Name, OperationId, Principal, Retry, SecretString, ServiceId, Timestamp,
 };
 
 use super::service::service_spec;
@@ -54,23 +57,22 @@ pub fn cluster_spec() -> ClusterSpec {
             disk: Some(Bytes(20 << 30)),
             image: Some("debian-12".to_owned()),
         },
+        pools: vec![Pool {
+            name: name("gpu"),
+            role: Role::Worker,
+            count: 2,
+            shape: MachineShape { cpu: Some(CpuMillis(8000)), ..MachineShape::default() },
+            labels: [("gpu".to_owned(), "yes".to_owned())].into(),
+            options: [("instanceType".to_owned(), "g5.xlarge".to_owned())].into(),
+        }],
         labels: [("team".to_owned(), "blue".to_owned())].into(),
+        options: [("podCidr".to_owned(), "10.1.0.0/16".to_owned())].into(),
     }
 }
 
 /// With nothing that may be left out.
 pub fn plain_cluster_spec(orchestrator: Orchestrator, infrastructure: Infrastructure) -> ClusterSpec {
-    ClusterSpec {
-        name: name("plain"),
-        orchestrator,
-        infrastructure,
-        account: None,
-        version: None,
-        control_planes: 1,
-        workers: 0,
-        machine: MachineShape::default(),
-        labels: Default::default(),
-    }
+    ClusterSpec::new(name("plain"), orchestrator, infrastructure)
 }
 
 pub fn cluster_summary(phase: ClusterPhase) -> ClusterSummary {
@@ -105,6 +107,7 @@ pub fn cluster_info() -> ClusterInfo {
             cause: Some(cause()),
         }],
         observed_at: Some(at(4)),
+        recipe_offered: true,
     }
 }
 
@@ -138,6 +141,7 @@ pub fn service_info(phase: ServicePhase) -> ServiceInfo {
         phase,
         ready: 1,
         wanted: 2,
+        digest: Some(format!("sha256:{}", "0a".repeat(32))),
         endpoints: vec![super::service::endpoint()],
         created_at: at(8),
         updated_at: at(9),
@@ -199,7 +203,7 @@ pub fn operation(kind: OperationKind, phase: OperationPhase) -> OperationInfo {
         cluster: name("demo"),
         services: vec![name("web")],
         phase,
-        requested_by: 1000,
+        requested_by: Principal::user("anna"),
         created_at: at(13),
         deadline: at(14),
         ended_at: Some(at(15)),
@@ -219,6 +223,7 @@ pub fn event(kind: EventKind) -> Event {
         cluster: Some(name("demo")),
         operation: Some(OperationId::from_u128(2)),
         service: Some(name("web")),
+        who: Some(Principal::token("ci")),
         message: "it happened".to_owned(),
         cause: Some(cause()),
     }
@@ -280,4 +285,48 @@ pub fn finding() -> Finding {
 
 pub fn account_check() -> AccountCheck {
     AccountCheck { account: Some(name("aws")), infrastructure: Infrastructure::Ec2, findings: vec![finding()] }
+}
+
+pub fn audit_record() -> AuditRecord {
+    AuditRecord {
+        number: 70_000,
+        at: at(18),
+        who: Principal::token("ci"),
+        through: Some(Principal::user("muster-bridge")),
+        uid: 998,
+        pid: Some(4_711),
+        address: Some("192.0.2.7".to_owned()),
+        request: "deleteOrchestratorService".to_owned(),
+        noun: "service".to_owned(),
+        cluster: Some(name("demo")),
+        name: Some("web".to_owned()),
+        refusal: Some(ErrorCode::PermissionDenied),
+        operation: Some(OperationId::from_u128(2)),
+        hash: "9f".repeat(32),
+    }
+}
+
+pub fn audit_verification() -> AuditVerification {
+    let broken = AuditBreak { number: 70_001, message: "it comes after number 69999".to_owned() };
+    AuditVerification { intact: 1_000, pruned: 69_000, last: 70_000, hash: "9f".repeat(32), broken: Some(broken) }
+}
+
+pub fn token_spec() -> TokenSpec {
+    TokenSpec {
+        name: name("ci"),
+        role: AccessRole::Operator,
+        clusters: vec![name("demo")],
+        lifetime_seconds: TokenSpec::MIN_LIFETIME_SECONDS,
+    }
+}
+
+pub fn token_info(role: AccessRole) -> TokenInfo {
+    TokenInfo {
+        name: name("ci"),
+        role,
+        clusters: vec![name("demo")],
+        created_at: at(19),
+        created_by: Principal::user("anna"),
+        expires_at: at(20),
+    }
 }

@@ -1,18 +1,23 @@
 //! What the server says, by the name of its golden file.
 
+use muster_protocol::model::access::{AccessFile, AccessKind};
 use muster_protocol::model::cluster::ClusterPhase;
 use muster_protocol::model::container::ContainerPhase;
 use muster_protocol::model::event::EventKind;
 use muster_protocol::model::host::{HostPhase, Role};
 use muster_protocol::model::operation::{OperationKind, OperationPhase};
 use muster_protocol::model::service::{LogSource, ServicePhase};
+use muster_protocol::model::token::AccessRole;
+use muster_protocol::model::token::NewToken;
 use muster_protocol::page::Page;
 use muster_protocol::response::Whoami;
-use muster_protocol::{Error, ErrorCode, InstanceId, Response, ServerFrame, StreamItem};
+use muster_protocol::{
+    Error, ErrorCode, ExecOutput, InstanceId, Principal, Response, SecretBytes, SecretString, ServerFrame, StreamItem,
+};
 
 use super::model::{
-    account_check, account_info, catalog, cluster_info, cluster_summary, container_info, event, finding, host_info,
-    log_line, operation, plan, service_info, template,
+    account_check, account_info, at, audit_record, audit_verification, catalog, cluster_info, cluster_summary,
+    container_info, event, finding, host_info, log_line, operation, plan, service_info, template, token_info,
 };
 
 const CLUSTER_PHASES: [ClusterPhase; 7] = [
@@ -65,7 +70,7 @@ const OPERATION_PHASES: [OperationPhase; 5] = [
     OperationPhase::Cancelled,
     OperationPhase::Superseded,
 ];
-const EVENT_KINDS: [EventKind; 10] = [
+const EVENT_KINDS: [EventKind; 14] = [
     EventKind::OperationStarted,
     EventKind::OperationEnded,
     EventKind::ClusterPhase,
@@ -76,6 +81,10 @@ const EVENT_KINDS: [EventKind; 10] = [
     EventKind::Host,
     EventKind::Account,
     EventKind::Daemon,
+    EventKind::Session,
+    EventKind::Access,
+    EventKind::Token,
+    EventKind::ContainerKilled,
 ];
 
 fn page<T>(items: impl IntoIterator<Item = T>) -> Page<T> {
@@ -89,11 +98,21 @@ pub fn responses() -> Vec<(&'static str, Response)> {
     let operations = OPERATION_KINDS.map(|kind| operation(kind, OperationPhase::Running));
     let ended = OPERATION_PHASES.map(|phase| operation(OperationKind::ClusterCreate, phase));
     let whoami = Whoami {
+        principal: Principal::user("anna"),
         uid: 1000,
         role: "operator".to_owned(),
         daemon_version: "0.1.0".to_owned(),
         instance: InstanceId::from_u128(5),
     };
+    let access = AccessFile {
+        kind: AccessKind::DockerContext,
+        name: "demo.tar".to_owned(),
+        role: AccessRole::Admin,
+        not_after: at(123),
+        content: SecretBytes::new(vec![1, 2, 255]),
+    };
+    let token = SecretString::new("mst_ci_s3cret");
+    let new_token = NewToken { token, info: token_info(AccessRole::Operator) };
     vec![
         ("operation", Response::Operation(operation(OperationKind::ClusterCreate, OperationPhase::Running))),
         ("cluster", Response::Cluster(Box::new(cluster_info()))),
@@ -114,6 +133,13 @@ pub fn responses() -> Vec<(&'static str, Response)> {
         ("done", Response::Done),
         ("doctor", Response::Doctor(vec![finding()])),
         ("whoami", Response::Whoami(whoami)),
+        ("access", Response::Access(Box::new(access))),
+        ("audit", Response::Audit(page([audit_record()]))),
+        ("audit-verification", Response::AuditVerification(audit_verification())),
+        ("new-token", Response::NewToken(Box::new(new_token))),
+        ("tokens", Response::Tokens(page(AccessRole::ALL.map(token_info)))),
+        ("token-grant", Response::TokenGrant(Some(Box::new(token_info(AccessRole::Operator))))),
+        ("text", Response::Text("up 1\n".to_owned())),
     ]
 }
 
@@ -124,6 +150,14 @@ pub fn items() -> Vec<(String, StreamItem)> {
     items.extend(EVENT_KINDS.map(|kind| (format!("event-{kind}"), StreamItem::Event(event(kind)))));
     items.push(("log-stdout".to_owned(), StreamItem::Log(log_line(LogSource::Stdout))));
     items.push(("log-stderr".to_owned(), StreamItem::Log(log_line(LogSource::Stderr))));
+    for (file, output) in [
+        ("stdout", ExecOutput::Stdout(b"a\n".to_vec())),
+        ("stderr", ExecOutput::Stderr(b"b\n".to_vec())),
+        ("exit", ExecOutput::Exit(-1)),
+    ] {
+        items.push((format!("exec-{file}"), StreamItem::Exec(output)));
+    }
+    items.push(("bytes".to_owned(), StreamItem::Bytes(vec![0, 255])));
     items
 }
 
@@ -151,6 +185,7 @@ pub fn frames() -> Vec<(String, ServerFrame)> {
     for (file, item) in items() {
         frames.push((format!("item-{file}"), ServerFrame::item(7, item)));
     }
+    frames.push(("credit".to_owned(), ServerFrame::credit(300, 16)));
     frames.push(("end".to_owned(), ServerFrame::end(300, Ok(()))));
     let stopping = Error::new(ErrorCode::Unavailable, "the daemon is stopping");
     frames.push(("end-error".to_owned(), ServerFrame::end(u64::MAX, Err(stopping))));

@@ -2,8 +2,8 @@
 
 use muster_protocol::SecretString;
 use muster_protocol::model::service::{
-    ConfigFile, Endpoint, Exposure, HealthCheck, Mount, MountKind, Port, Probe, Resources, SecretFile, ServiceMode,
-    ServiceSpec, Transport, UpdateOrder, UpdatePolicy,
+    ConfigFile, Endpoint, Exposure, FileMode, Health, HealthCheck, Mount, MountKind, Port, Probe, Resources,
+    SecretFile, ServiceMode, ServiceSpec, Transport, UpdateOrder, UpdatePolicy,
 };
 use muster_protocol::quantity::{Bytes, CpuMillis};
 
@@ -19,11 +19,10 @@ pub fn service_spec() -> ServiceSpec {
         args: vec!["-g".to_owned(), "daemon off;".to_owned()],
         env: [("A".to_owned(), "b".to_owned())].into(),
         secrets: vec![SecretFile {
-            name: name("key"),
-            value: Some(SecretString::new("s3cret")),
             path: Some("/run/key".to_owned()),
+            ..SecretFile::new(name("key"), Some(SecretString::new("s3cret")))
         }],
-        files: vec![ConfigFile { path: "/etc/a".to_owned(), content: "a=1\n".to_owned() }],
+        files: vec![ConfigFile::new("/etc/a", "a=1\n")],
         mode: ServiceMode::Replicated,
         replicas: 2,
         resources: Resources {
@@ -38,10 +37,31 @@ pub fn service_spec() -> ServiceSpec {
             port(Transport::Tcp, Exposure::Ingress),
         ],
         mounts: [MountKind::Volume, MountKind::Bind, MountKind::Tmpfs].map(mount).into(),
+        allow_empty_volume: false,
+        user: None,
+        init: false,
+        stop_signal: None,
+        stop_grace_ms: ServiceSpec::STOP_GRACE_MS,
         health: Some(health(Probe::Command(vec!["true".to_owned()]))),
         constraints: ["role==worker", "host!=worker-2", "label.disk==ssd"].map(|text| text.parse().unwrap()).into(),
         update: UpdatePolicy { parallelism: 2, delay_ms: 1000, order: UpdateOrder::StopFirst, deadline_ms: 60_000 },
         labels: [("team".to_owned(), "blue".to_owned())].into(),
+    }
+}
+
+/// The service with what came with protocol 3: fields for its processes and files, and no health check.
+pub fn processes() -> ServiceSpec {
+    let spec = service_spec();
+    ServiceSpec {
+        secrets: vec![SecretFile { mode: FileMode(0o400), uid: 1000, gid: 1001, ..spec.secrets[0].clone() }],
+        files: vec![ConfigFile { mode: FileMode(0o640), uid: 1000, gid: 1001, ..spec.files[0].clone() }],
+        allow_empty_volume: true,
+        user: Some("1000:1001".to_owned()),
+        init: true,
+        stop_signal: Some("SIGUSR1".to_owned()),
+        stop_grace_ms: 30_000,
+        health: Some(Health::None),
+        ..spec
     }
 }
 
@@ -62,8 +82,8 @@ pub fn variations() -> Vec<ServiceSpec> {
         .collect()
 }
 
-fn health(probe: Probe) -> HealthCheck {
-    HealthCheck { probe, interval_ms: 10_000, timeout_ms: 5_000, retries: 3, start_period_ms: 1 }
+fn health(probe: Probe) -> Health {
+    Health::Check(HealthCheck { probe, interval_ms: 10_000, timeout_ms: 5_000, retries: 3, start_period_ms: 1 })
 }
 
 pub fn endpoint() -> Endpoint {

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use muster_engine::context::ClusterContext;
-use muster_engine::driver::{Driver, MachineOrder, Owned};
+use muster_engine::desired::Desired;
+use muster_engine::driver::{Driver, InfraOrder, Marked, Need, Needs, Owned};
 use muster_engine::failure::Failure;
-use muster_engine::ledger::{Present, ResourceKey};
-use muster_engine::observed::ObservedMachine;
+use muster_engine::ledger::{InfraKey, Present};
+use muster_engine::observed::ObservedResource;
 use muster_protocol::model::account::Finding;
 use muster_protocol::model::cluster::ClusterSpec;
 use muster_protocol::{ClusterId, ErrorCode, InstanceId};
@@ -54,6 +55,12 @@ impl AccountDriver {
     }
 }
 
+impl Needs for AccountDriver {
+    fn needs(&self, desired: &Desired) -> Vec<Need> {
+        self.infrastructure.needs(desired)
+    }
+}
+
 #[async_trait]
 impl Driver for AccountDriver {
     fn listing_lag(&self) -> Duration {
@@ -68,27 +75,35 @@ impl Driver for AccountDriver {
         self.admitted()?.preflight(spec).await
     }
 
-    async fn create(&self, cluster: &ClusterContext, order: &MachineOrder) -> Result<Present, Failure> {
+    async fn create(&self, cluster: &ClusterContext, order: &InfraOrder) -> Result<Present, Failure> {
         self.admitted()?.create(cluster, order).await
     }
 
-    async fn look_up(&self, cluster: &ClusterContext, key: &ResourceKey) -> Result<Option<Present>, Failure> {
+    async fn look_up(&self, cluster: &ClusterContext, key: &InfraKey) -> Result<Option<Present>, Failure> {
         self.admitted()?.look_up(cluster, key).await
     }
 
-    async fn start(&self, cluster: &ClusterContext, key: &ResourceKey, id: &str) -> Result<Present, Failure> {
+    async fn start(&self, cluster: &ClusterContext, key: &InfraKey, id: &str) -> Result<Present, Failure> {
         self.admitted()?.start(cluster, key, id).await
     }
 
-    async fn remove(&self, cluster: &ClusterContext, key: &ResourceKey, id: &str) -> Result<(), Failure> {
+    async fn remove(&self, cluster: &ClusterContext, key: &InfraKey, id: &str) -> Result<(), Failure> {
         self.admitted()?.remove(cluster, key, id).await
     }
 
-    async fn observe(&self, cluster: &ClusterContext) -> Result<Vec<ObservedMachine>, Failure> {
+    async fn observe(&self, cluster: &ClusterContext) -> Result<Vec<ObservedResource>, Failure> {
         self.admitted()?.observe(cluster).await
     }
 
     async fn list_owned(&self, instance: InstanceId, cluster: Option<ClusterId>) -> Result<Vec<Owned>, Failure> {
         self.admitted()?.list_owned(instance, cluster).await
+    }
+
+    async fn list_marked(&self) -> Result<Vec<Marked>, Failure> {
+        self.admitted()?.list_marked().await
+    }
+
+    fn gives_keys_anew(&self) -> bool {
+        self.infrastructure.gives_keys_anew()
     }
 }

@@ -1,7 +1,9 @@
 //! The end of a run: waited for, and judged.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
+use muster_engine::state::ClusterState;
 use muster_protocol::model::operation::OperationPhase;
 use muster_protocol::{OperationId, Request};
 
@@ -120,6 +122,10 @@ impl Story<'_> {
             if machines > wanted {
                 verdict.orphans.push(format!("{machines} machines are there, {wanted} were asked for: {there:?}"));
             }
+            // A deletion that was cancelled too late has left no majority that could run anything.
+            if self.scenario.is_framework && process.stands(end) {
+                self.judge_tasks(&cluster, end, verdict);
+            }
             for service in end.into_iter().flat_map(|end| &end.services) {
                 if !process.has_secrets(service).await? {
                     verdict.lost.push(format!("service {} has not the secrets that it was given", service.name));
@@ -137,8 +143,24 @@ impl Story<'_> {
         verdict.orphans.extend(audit.orphans);
         verdict.duplicates.extend(audit.duplicates);
         verdict.duplicates.extend(audit.second_clusters);
+        verdict.duplicates.extend(audit.repeated_steps);
         verdict.wrong_deletes.extend(audit.wrong_deletes);
         verdict.wrong_deletes.extend(audit.quorum_breaks);
         Ok(())
+    }
+
+    /// A framework must run as many copies of each service as are wanted, and of no other.
+    fn judge_tasks(&self, cluster: &ClusterState, end: Option<&Standing>, verdict: &mut Verdict) {
+        let mut copies = self.world.copies(cluster.id());
+        for service in end.into_iter().flat_map(|end| &end.services) {
+            let (run, wanted) = (copies.remove(&service.name).unwrap_or(0), service.replicas);
+            let what = format!("{run} copies of service {} run, {wanted} are wanted", service.name);
+            match run.cmp(&wanted) {
+                Ordering::Less => verdict.lost.push(what),
+                Ordering::Equal => {}
+                Ordering::Greater => verdict.duplicates.push(what),
+            }
+        }
+        verdict.orphans.extend(copies.into_iter().map(|(name, run)| format!("{run} copies of {name} run on")));
     }
 }

@@ -5,26 +5,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use muster_engine::context::ClusterContext;
+use muster_engine::desired::take_secrets;
 use muster_engine::driver::Driver;
 use muster_engine::handler::Handler;
-use muster_engine::ledger::ResourceKey;
 use muster_engine::plan::plan;
 use muster_engine::preparer::Preparer;
+use muster_engine::rollout::{OneAfterTheOther, Rollout};
 use muster_engine::sim::SimWorld;
-use muster_engine::state::{ClusterState, Deadlines, ServiceChange};
+use muster_engine::state::{ClusterState, Deadlines};
 use muster_protocol::model::cluster::{ClusterPhase, Infrastructure, Orchestrator};
 use muster_protocol::model::operation::OperationPhase;
 use muster_protocol::model::service::ServiceSpec;
-use muster_protocol::{Error, ErrorCode, InstanceId, OperationId, Request, Response};
+use muster_protocol::{Error, ErrorCode, InstanceId, OperationId, Principal, Request, Response};
 use muster_store::{KeySource, OpenOptions, Sealer, Store};
 use musterd::board::Board;
 use musterd::clock::Clock;
 use musterd::cluster::workshop::Pace;
-use musterd::core::{Core, Parts};
+use musterd::core::{Core, CoreParts};
 use musterd::fleet::FleetMessage;
-use musterd::gateway::context::Limits;
-use musterd::gateway::dispatch::{Dispatched, Outcome, dispatch};
-use musterd::gateway::roles::{Access, Caller, Role};
+use musterd::gateway::dispatch::dispatch;
+use musterd::gateway::limits::Limits;
+use musterd::gateway::policy::Policy;
+use musterd::gateway::reply::{Dispatched, ReplyBody};
+use musterd::gateway::roles::{Caller, Role, Roles};
 use musterd::journal::records::StoredAccount;
 use musterd::journal::vault::Vault;
 use musterd::kinds::{Account, Kinds};
@@ -55,7 +58,7 @@ impl Process {
             return Err(format!("the end of a process must not hurt the store: {:?}", report.repairs));
         }
         let sealer = Sealer::load(&store, KeySource::KeyFile(dir.join("key"))).await.map_err(text)?;
-        let parts = Parts {
+        let parts = CoreParts {
             clock,
             store: store.clone(),
             journal: Arc::new(StoppingJournal { store: store.clone(), stop: stop.clone() }),
@@ -64,7 +67,9 @@ impl Process {
             pace: Pace::default(),
             deadlines: Deadlines::default(),
             limits: Limits::default(),
-            access: Access::default(),
+            metrics: None,
+            roles: Roles::default(),
+            policy: Policy::default(),
             catalog_dir: dir.join("templates"),
             state_dir: dir.to_owned(),
         };
@@ -75,19 +80,21 @@ impl Process {
 
     /// Asks for a change, as an administrator.
     pub async fn ask(&self, request: Request) -> Result<Response, Error> {
-        let caller = Caller { uid: 0, role: Some(Role::Admin) };
-        match dispatch(&self.core.context, caller, request) {
+        let caller = Caller::new(Principal::user("root"), 0, Some(Role::Admin));
+        match dispatch(&self.core.app, caller, request) {
             Dispatched::AtOnce(answer) => answer,
             Dispatched::Later(work) => match work.await? {
-                Outcome::Answer(answer) => Ok(*answer),
-                Outcome::Stream(_) => Err(Error::new(ErrorCode::Internal, "a change was answered with a stream")),
+                ReplyBody::Answer(answer) => Ok(*answer),
+                ReplyBody::Stream(_) | ReplyBody::Duplex(_) => {
+                    Err(Error::new(ErrorCode::Internal, "a change was answered with a stream"))
+                }
             },
         }
     }
 
     /// This installation.
     pub fn instance(&self) -> InstanceId {
-        self.core.context.provisioner.instance
+        self.core.app.provisioner.instance
     }
 
     /// Whether this operation is known.
@@ -116,7 +123,7 @@ impl Process {
     pub fn stands(&self, wanted: Option<&Standing>) -> bool {
         let Some(wanted) = wanted else { return self.cluster().is_none() };
         let Some(cluster) = self.cluster() else { return false };
-        let machines = cluster.ledger.keys().filter(|key| matches!(key, ResourceKey::Machine(_))).count();
+        let machines = cluster.ledger.keys().filter(|key| key.machine().is_some()).count();
         cluster.record.phase == ClusterPhase::Ready
             && u32::try_from(machines) == Ok(wanted.machines)
             && cluster.services.len() == wanted.services.len()
@@ -133,7 +140,7 @@ impl Process {
     /// Whether the cluster can decide nothing any more, and names that as what is in the way.
     pub fn has_lost_quorum(&self) -> bool {
         let Some(cluster) = self.cluster() else { return false };
-        let plan = plan(&cluster, self.core.context.now());
+        let plan = plan(&cluster, self.core.app.now());
         plan.of_cluster().stuck().is_some_and(|cause| cause.code == ErrorCode::QuorumLost)
     }
 
@@ -142,7 +149,7 @@ impl Process {
         let Some(cluster) = self.cluster() else { return Ok(false) };
         let Some(service) = cluster.services.get(&wanted.name) else { return Ok(false) };
         let kept = self.vault().secrets(service.id, service.version.secrets_version).await.map_err(text)?;
-        Ok(kept == ServiceChange::take_secrets(&mut wanted.clone()))
+        Ok(kept == take_secrets(&mut wanted.clone()))
     }
 
     /// The account's key, if there is the account.
@@ -161,7 +168,7 @@ impl Process {
     /// How the cluster stands, for the report of a failure.
     pub fn describe(&self) -> String {
         let Some(cluster) = self.cluster() else { return "there is no cluster".to_owned() };
-        let now = self.core.context.now();
+        let now = self.core.app.now();
         let steps = plan(&cluster, now).steps.into_iter().map(|step| format!("{} {:?}", step.action, step.gate));
         let steps: Vec<String> = steps.collect();
         format!("cluster is {}; to be done: [{}]; ledger: {:?}", cluster.record.phase, steps.join(", "), cluster.ledger)
@@ -177,18 +184,18 @@ impl Process {
     }
 
     fn board(&self) -> &Board {
-        &self.core.context.provisioner.shared.board
+        &self.core.app.provisioner.shared.board
     }
 
     fn vault(&self) -> &Vault {
-        &self.core.context.provisioner.shared.vault
+        &self.core.app.provisioner.shared.vault
     }
 }
 
 /// Whether the service runs just so, but for the values of its secrets.
 fn runs(cluster: &ClusterState, wanted: &ServiceSpec) -> bool {
     let mut open = wanted.clone();
-    let _values = ServiceChange::take_secrets(&mut open);
+    let _values = take_secrets(&mut open);
     let service = cluster.services.get(&wanted.name);
     service.is_some_and(|service| service.version.spec == open) && cluster.is_service_well(&wanted.name)
 }
@@ -216,6 +223,10 @@ impl Kinds for SimKinds {
 
     fn preparer(&self, _: Orchestrator, _: Infrastructure) -> Result<Arc<dyn Preparer>, Error> {
         Ok(self.world.preparer())
+    }
+
+    fn rollout(&self, _: Orchestrator) -> Result<Arc<dyn Rollout>, Error> {
+        Ok(Arc::new(OneAfterTheOther))
     }
 
     fn handler(&self, context: Arc<ClusterContext>) -> Result<Arc<dyn Handler>, Error> {

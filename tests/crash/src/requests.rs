@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use muster_protocol::model::account::AccountSpec;
-use muster_protocol::model::cluster::{ClusterSpec, Infrastructure, MachineShape, Orchestrator};
+use muster_protocol::model::cluster::{ClusterSpec, Infrastructure, Orchestrator};
 use muster_protocol::model::service::{SecretFile, ServiceSpec};
 use muster_protocol::request::ServiceSource;
 use muster_protocol::{Name, OperationId, Request, SecretString};
@@ -45,6 +45,20 @@ pub fn clean_up() -> Request {
 
 fn delete_as(key: &str) -> Request {
     Request::ClusterDelete { cluster: cluster(), idempotency_key: Some(key.to_owned()) }
+}
+
+/// Another version of the orchestrator.
+pub fn upgrade() -> Request {
+    Request::ClusterUpgrade {
+        cluster: cluster(),
+        version: Some("2".to_owned()),
+        idempotency_key: Some("upgrade".to_owned()),
+    }
+}
+
+/// New certificates.
+pub fn renew() -> Request {
+    Request::ClusterRenew { cluster: cluster(), idempotency_key: Some("renew".to_owned()) }
 }
 
 /// Another try of everything that failed.
@@ -94,17 +108,8 @@ pub fn create_with_account(control_planes: u32, workers: u32) -> Request {
 }
 
 fn create_on(infrastructure: Infrastructure, account: Option<Name>, control_planes: u32, workers: u32) -> Request {
-    let spec = ClusterSpec {
-        name: cluster(),
-        orchestrator: Orchestrator::Sim,
-        infrastructure,
-        account,
-        version: None,
-        control_planes,
-        workers,
-        machine: MachineShape::default(),
-        labels: BTreeMap::new(),
-    };
+    let blank = ClusterSpec::new(cluster(), Orchestrator::Sim, infrastructure);
+    let spec = ClusterSpec { account, control_planes, workers, ..blank };
     Request::ClusterCreate { spec, idempotency_key: Some("create".to_owned()) }
 }
 
@@ -115,25 +120,8 @@ pub fn scale(control_planes: Option<u32>, workers: Option<u32>) -> Request {
 
 /// The service at first.
 pub fn service_spec(replicas: u32) -> ServiceSpec {
-    let secret = SecretFile { name: name_of("password"), value: Some(SecretString::new("hidden")), path: None };
-    ServiceSpec {
-        name: service(),
-        image: "sim/web:1".to_owned(),
-        command: vec![],
-        args: vec![],
-        env: BTreeMap::new(),
-        secrets: vec![secret],
-        files: vec![],
-        mode: Default::default(),
-        replicas,
-        resources: Default::default(),
-        ports: vec![],
-        mounts: vec![],
-        health: None,
-        constraints: vec![],
-        update: Default::default(),
-        labels: BTreeMap::new(),
-    }
+    let secret = SecretFile::new(name_of("password"), Some(SecretString::new("hidden")));
+    ServiceSpec { secrets: vec![secret], replicas, ..ServiceSpec::new(service(), "sim/web:1") }
 }
 
 /// The service with another image and another secret.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use muster_engine::desired::machine_name;
-use muster_engine::ledger::ResourceKey;
-use muster_engine::sim::{Fault, SimOptions, SimWorld, every, nth};
+use muster_engine::ledger::{InfraKey, ResourceKey};
+use muster_engine::sim::{Fault, NETWORK, SimOptions, SimWorld, every, nth};
 use muster_protocol::model::host::Role;
 use muster_protocol::model::operation::OperationPhase;
 use muster_protocol::{ErrorCode, InstanceId, OperationId, Request};
@@ -64,8 +64,15 @@ impl StoryTime {
 /// Runs a scenario. `half` is half the number of the change's steps, for scenarios with something in the middle.
 pub fn run(scenario: &Scenario, disturbance: Disturbance, half: u64, dir: &Path) -> Verdict {
     // The weakest infrastructure there is: whoever asks it twice gets two.
-    let world =
-        SimWorld::new(SimOptions { listing_lag: disturbance.listing_lag(), tokens: false, ..SimOptions::default() });
+    let world = SimWorld::new(SimOptions {
+        listing_lag: disturbance.listing_lag(),
+        tokens: false,
+        is_cloud: scenario.is_cloud,
+        is_framework: scenario.is_framework,
+        // Long enough for a step to outlive whoever began it.
+        step: Duration::from_secs(1),
+        ..SimOptions::default()
+    });
     let (stop, client) = (Arc::new(Stop::default()), Client::new(disturbance.forgives()));
     let mut story = Story {
         scenario,
@@ -179,7 +186,9 @@ impl Story<'_> {
         }
         if let (false, Some(cluster)) = (self.seeded, process.cluster()) {
             let (ours, other) = (cluster.id(), InstanceId::from_u128(7));
-            for looks_like in [ResourceKey::Network, ResourceKey::Machine(machine_name(Role::Worker, 1))] {
+            for looks_like in
+                [ResourceKey::Infra(InfraKey::only(NETWORK)), ResourceKey::for_machine(machine_name(Role::Worker, 1))]
+            {
                 self.world.seed_foreign(ours, None, looks_like.clone());
                 self.world.seed_foreign(ours, Some((other, ours)), looks_like);
             }

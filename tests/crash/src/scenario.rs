@@ -7,7 +7,7 @@ use muster_protocol::{OperationId, Request};
 
 use super::requests::{
     NEW_KEY, OLD_KEY, add_account, cancel, create, create_service, create_with_account, delete, delete_service,
-    remove_account, retry, scale, scale_service, service_spec, update_service, updated_service_spec,
+    remove_account, renew, retry, scale, scale_service, service_spec, update_service, updated_service_spec, upgrade,
 };
 
 /// A story with a part that is disturbed.
@@ -19,6 +19,10 @@ pub struct Scenario {
     pub before: Vec<Request>,
     /// Calls that are refused for good while the last of those goes on, which fails by it.
     pub refused: Option<CallKind>,
+    /// Whether machines stand on what a public cloud has them stand on, rather than on a network only.
+    pub is_cloud: bool,
+    /// Whether the services are run by a framework in its session, rather than by the orchestrator.
+    pub is_framework: bool,
     /// The change under proof.
     pub change: Request,
     /// What is asked for while the change is half done, if anything is.
@@ -131,6 +135,8 @@ fn scenario(
         name: name.to_owned(),
         before,
         refused: None,
+        is_cloud: false,
+        is_framework: false,
         change,
         interruption: None,
         uninterrupted: None,
@@ -161,11 +167,32 @@ fn changes() -> Vec<Scenario> {
         scenario("scale control planes up", small(), scale(Some(3), None), machines(2), machines(4)),
         scenario("scale control planes down", vec![create(3, 1)], scale(Some(1), None), machines(4), machines(2)),
         scenario("service create", small(), create_service(1), machines(2), web(1)),
-        scenario("service update", serving(), update_service(3), web(1), updated),
+        scenario("service update", serving(), update_service(3), web(1), updated.clone()),
         scenario("service scale", serving(), scale_service(4), web(1), web(4)),
         scenario("service delete", serving(), delete_service(), web(1), machines(2)),
         scenario("delete", serving(), delete(), web(1), None),
+        scenario("upgrade", small(), upgrade(), machines(2), machines(2)),
+        scenario("renew", small(), renew(), machines(2), machines(2)),
+        on_a_cloud(scenario("create 1+1", vec![], create(1, 1), None, machines(2))),
+        on_a_cloud(scenario("scale workers up", small(), scale(None, Some(2)), machines(2), machines(3))),
+        on_a_cloud(scenario("delete", small(), delete(), machines(2), None)),
+        by_a_framework(scenario("service create", small(), create_service(2), machines(2), web(2))),
+        by_a_framework(scenario("service update", serving(), update_service(3), web(1), updated)),
+        by_a_framework(scenario("service scale", serving(), scale_service(4), web(1), web(4))),
+        by_a_framework(scenario("service delete", serving(), delete_service(), web(1), machines(2))),
+        by_a_framework(scenario("delete", serving(), delete(), web(1), None)),
     ]
+}
+
+/// The same on five kinds of resource beside machines, each standing on others.
+fn on_a_cloud(scenario: Scenario) -> Scenario {
+    Scenario { name: format!("{} on a cloud", scenario.name), is_cloud: true, ..scenario }
+}
+
+/// The same with services that a framework runs, which must lose no task and start none twice.
+fn by_a_framework(scenario: Scenario) -> Scenario {
+    let change = scenario.name.trim_start_matches("service ");
+    Scenario { name: format!("a framework's {change}"), is_framework: true, ..scenario }
 }
 
 fn creation() -> Scenario {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand, ValueEnum};
 use muster_tests::perf::figure::{self, Figure};
-use muster_tests::perf::{Options, Part, echo, measure};
+use muster_tests::perf::{Options, Part, bridge, echo, measure};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// How fast and how small Muster is, beside baselines of the same run.
@@ -40,6 +40,9 @@ enum Helper {
     /// Serves the echo that requests are held against
     #[command(hide = true)]
     EchoServer(echo::ServerOptions),
+    /// Serves the body that requests over the bridge are held against
+    #[command(hide = true)]
+    HttpServer(bridge::BareOptions),
 }
 
 /// As the daemon's, so that a baseline is not slower for its allocator.
@@ -49,9 +52,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
-    if let Some(Helper::EchoServer(options)) = arguments.helper {
-        echo::serve(options).await?;
-        return Ok(ExitCode::SUCCESS);
+    match arguments.helper {
+        Some(Helper::EchoServer(options)) => return echo::serve(options).await.map(|()| ExitCode::SUCCESS),
+        Some(Helper::HttpServer(options)) => return bridge::serve(options).await.map(|()| ExitCode::SUCCESS),
+        None => {}
     }
     let mut terminated = signal(SignalKind::terminate())?;
     // When a signal comes, the measurement is dropped, and with it every process and container that it started.

@@ -3,14 +3,14 @@
 //! One line on standard output says the port, when all of them are there. Whoever starts it keeps the pipe: however the
 //! starter ends, the kernel closes it, and the registry ends too. With `--stay` it runs on until it is told to end.
 
-use std::io::{Read, Write};
+use std::io::Write;
 
 use anyhow::{Context, Result};
 use clap::Parser;
 use muster_tests::images;
+use muster_tests::pipe::end_of_input;
 use muster_tests::registry::{Registry, cached_storage};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot;
 
 #[derive(Parser)]
 #[command(about)]
@@ -38,16 +38,4 @@ async fn main() -> Result<()> {
     // Dropping it ends it.
     drop(registry);
     Ok(())
-}
-
-/// Is told when standard input closes; what comes through it says nothing.
-fn end_of_input() -> oneshot::Receiver<()> {
-    let (closed, is_closed) = oneshot::channel();
-    // A thread of its own, because a read of standard input can be waited for but not given up.
-    std::thread::spawn(move || {
-        let mut buffer = [0; 64];
-        while std::io::stdin().read(&mut buffer).is_ok_and(|count| count > 0) {}
-        let _ = closed.send(());
-    });
-    is_closed
 }

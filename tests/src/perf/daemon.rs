@@ -21,11 +21,13 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Starts the daemon on the state in `dir`, with the built-in defaults. It may not answer yet.
+    /// Starts the daemon on the state in `dir`, with the built-in defaults but one. It may not answer yet.
     pub fn start(musterd: &Path, dir: &Path) -> Result<Self> {
         std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
         let config = dir.join("muster.toml");
-        std::fs::write(&config, "").with_context(|| format!("cannot write {}", config.display()))?;
+        // The bridge runs as the same user, and speaks for the owners of its tokens.
+        let trusted = format!("[access]\ntrusted = [\"{}\"]\n", rustix::process::getuid().as_raw());
+        std::fs::write(&config, trusted).with_context(|| format!("cannot write {}", config.display()))?;
         let log = std::fs::File::options().create(true).append(true).open(dir.join("log"));
         let log = log.context("cannot open the daemon's log")?;
         let socket = dir.join("muster.sock");
@@ -67,6 +69,11 @@ impl Daemon {
     /// kill -9, and nothing else.
     pub async fn kill(mut self) -> Result<()> {
         self.process.kill().await.context("cannot kill the daemon")
+    }
+
+    /// Where it answers.
+    pub fn socket(&self) -> &Path {
+        &self.socket
     }
 
     /// What the process has used.

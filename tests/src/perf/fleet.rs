@@ -68,17 +68,9 @@ async fn empty(options: &Options) -> Result<Figure> {
 
 /// A simulated cluster.
 pub fn spec(name: &str, control_planes: u32, workers: u32) -> Result<ClusterSpec> {
-    Ok(ClusterSpec {
-        name: name.parse().ok().with_context(|| format!("`{name}` is not a valid name"))?,
-        orchestrator: Orchestrator::Sim,
-        infrastructure: Infrastructure::Sim,
-        account: None,
-        version: None,
-        control_planes,
-        workers,
-        machine: Default::default(),
-        labels: Default::default(),
-    })
+    let name = name.parse().ok().with_context(|| format!("`{name}` is not a valid name"))?;
+    let blank = ClusterSpec::new(name, Orchestrator::Sim, Infrastructure::Sim);
+    Ok(ClusterSpec { control_planes, workers, ..blank })
 }
 
 fn specs(names: &[String]) -> Result<Vec<ClusterSpec>> {
@@ -115,7 +107,7 @@ async fn delete_clusters(daemon: &Daemon, names: &[String]) -> Result<()> {
 async fn reads_while_creating(daemon: &Daemon, count: usize) -> Result<(Sample, Sample)> {
     let names: Vec<String> = (0..CREATES).map(|number| format!("late-{number}")).collect();
     let lister = Lister { client: daemon.client().await? };
-    let asker = Asker { client: daemon.client().await?, count, next: 0 };
+    let asker = PagesReader { client: daemon.client().await?, count, next: 0 };
     // Asked in short loops, so that they end when the creates do.
     let reads = async {
         let slice = Duration::from_millis(50);
@@ -158,13 +150,13 @@ impl Caller for Lister {
     }
 }
 
-struct Asker {
+struct PagesReader {
     client: Client,
     count: usize,
     next: usize,
 }
 
-impl Caller for Asker {
+impl Caller for PagesReader {
     async fn call(&mut self) -> Result<()> {
         // A step that meets all of them, in an order that no cache guesses.
         self.next = (self.next + 7919) % self.count;

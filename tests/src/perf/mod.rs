@@ -4,10 +4,11 @@
 //! - `load`: callers in a closed loop, and what they waited
 //! - `daemon`: a private `musterd`, and what `/proc` says of it
 //! - `echo`, `group_commit`: the baselines: the least that a socket and a disk cost
-//! - `socket`, `fleet`, `swarm`: the measurements
+//! - `socket`, `bridge`, `fleet`, `swarm`: the measurements
 //!
 //! Nothing here is a timed test: a host that is busy makes a figure worse, not a build red.
 
+pub mod bridge;
 pub mod daemon;
 pub mod echo;
 pub mod figure;
@@ -48,6 +49,8 @@ pub struct Options {
 pub enum Part {
     /// Requests over the socket
     Socket,
+    /// Requests over the HTTP bridge
+    Bridge,
     /// Thousands of simulated clusters, and none
     Fleet,
     /// A real Swarm cluster; needs the Docker Engine and the machine image
@@ -58,6 +61,7 @@ pub enum Part {
 pub async fn measure(part: Part, options: &Options) -> Result<Vec<Figure>> {
     match part {
         Part::Socket => socket::measure(options).await,
+        Part::Bridge => bridge::measure(options).await,
         Part::Fleet => fleet::measure(options).await,
         Part::Swarm => swarm::measure(options).await,
     }

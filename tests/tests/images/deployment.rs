@@ -110,7 +110,7 @@ impl Deployment {
 
     /// Waits until its own health check is content.
     pub async fn wait_until_healthy(&self, service: &ServiceSpec) -> Result<()> {
-        let Some(health) = &service.health else { return Ok(()) };
+        let Some(health) = service.health_check() else { return Ok(()) };
         let Probe::Command(command) = &health.probe else { bail!("built-in templates ask by command only") };
         let command: Vec<&str> = command.iter().map(String::as_str).collect();
         let deadline = Instant::now() + HEALTHY_LIMIT;

@@ -4,5 +4,6 @@
 #![allow(clippy::expect_used, reason = "a test that cannot go on says why by panicking")]
 
 mod deployment;
+mod kubernetes;
 mod mirror;
 mod templates;

@@ -1,4 +1,8 @@
 //! Every verb that shows something, as the program, in every form of output.
+//!
+//! Covers: getOrchestratorInfo, listOrchestrators, getContainerServiceInfo, getOrchestratorsServiceInfo,
+//! getHostInfoById, listHosts, getContainerInfo, listContainers, listCatalogTemplates, getCatalogTemplateData,
+//! getOperation, listOperations, watchOperation, listEvents, addAccount, checkAccount, listAccounts, whoami.
 
 use anyhow::{Context, Result, ensure};
 use muster_protocol::model::container::ContainerInfo;

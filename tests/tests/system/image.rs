@@ -1,5 +1,7 @@
 //! The machine image as hosts with an image registry make it: by its Dockerfile. All other tests use that of `cargo xtask
 //! image`, made from the same files.
+//!
+//! Covers: createOrchestrator.
 
 use std::path::Path;
 use std::time::Instant;

@@ -1,4 +1,7 @@
 //! `kill -9` of the real daemon in the middle of real work. What it had begun it finishes; nothing is there twice.
+//!
+//! Covers: createOrchestrator, deleteOrchestrator, createOrchestratorService, scaleOrchestratorService,
+//! watchOperation.
 
 use anyhow::{Context, Result};
 use muster_protocol::model::event::{Event, EventKind};
@@ -8,7 +11,7 @@ use muster_tests::images::docker::docker;
 use crate::lab::{LIMIT, Lab, with_lab};
 
 /// Kills the daemon as soon as the event log says one of these, and starts it again. Gives the new place in the log.
-async fn kill_when(lab: &mut Lab, since: u64, kind: EventKind, messages: &[&str]) -> Result<u64> {
+pub async fn kill_when(lab: &mut Lab, since: u64, kind: EventKind, messages: &[&str]) -> Result<u64> {
     let is_it = |event: &Event| event.kind == kind && messages.contains(&event.message.as_str());
     let events = lab.cli().events_until(since, LIMIT, is_it).await?;
     lab.daemon.kill()?;

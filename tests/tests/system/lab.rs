@@ -14,6 +14,7 @@ use muster_tests::cli::Cli;
 use muster_tests::daemon::Daemon;
 use muster_tests::images::docker::docker;
 use muster_tests::images::{self, http};
+use muster_tests::kubernetes::{Places, kubernetes_parts};
 use muster_tests::registry::{Registry, cached_storage};
 use muster_tests::skip::docker_is_wanted;
 use tokio::sync::Semaphore;
@@ -28,7 +29,7 @@ const POLL: Duration = Duration::from_millis(100);
 /// A daemon and the registry for its machines.
 pub struct Lab {
     pub daemon: Daemon,
-    _registry: Registry,
+    _registry: Option<Registry>,
 }
 
 /// Tells a story on a new daemon, if tests with Docker are wanted. Nothing is left of it, and if it ends badly, the
@@ -44,6 +45,25 @@ pub async fn with_lab(test: &str, images: &[&str], story: impl AsyncFnOnce(&mut 
     ended
 }
 
+/// As [`with_lab`], with packages and images of Kubernetes on this host, which clusters use by default.
+pub async fn with_kubernetes(
+    test: &str,
+    images: &[&str],
+    story: impl AsyncFnOnce(&mut Lab, &Places) -> Result<()>,
+) -> Result<()> {
+    if !docker_is_wanted(test) {
+        return Ok(());
+    }
+    let _place = PLACES.acquire().await.context("no more places")?;
+    let parts = kubernetes_parts(images).await?;
+    let places = &parts.places;
+    let configuration = format!("[limits]\nlook_when_idle_ms = 1000\n{}", places.configuration()?);
+    let mut lab = Lab { daemon: Daemon::start(&configuration).await?, _registry: None };
+    let ended = story(&mut lab, places).await;
+    lab.daemon.show_log_of_failure(&ended);
+    ended
+}
+
 impl Lab {
     async fn start(images: &[&str]) -> Result<Self> {
         let registry = Registry::start(&cached_storage()?).await?;
@@ -54,7 +74,7 @@ impl Lab {
              [preparation]\nregistry_mirrors = [\"http://{{gateway}}:{port}\"]\n\
              insecure_registries = [\"{{gateway}}:{port}\"]\n"
         );
-        Ok(Self { daemon: Daemon::start(&configuration).await?, _registry: registry })
+        Ok(Self { daemon: Daemon::start(&configuration).await?, _registry: Some(registry) })
     }
 
     pub fn cli(&self) -> &Cli {

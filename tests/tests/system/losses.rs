@@ -1,5 +1,7 @@
 //! Machines that go away by themselves, and nodes that others' hands change. Muster is not told; it has to see it and to
 //! mend it.
+//!
+//! Covers: getOrchestratorInfo, createOrchestratorService, getContainerServiceInfo, getHostInfoById.
 
 use std::time::{Duration, Instant};
 
@@ -56,7 +58,7 @@ async fn change_by_hand(lab: &Lab, cluster: &str, machine: &str, command: &[&str
     Ok(())
 }
 
-/// Somebody has a reason for it, so Muster says why the cluster is not ready and waits.
+/// Somebody has a reason for it, so Muster says so, leaves it and waits for nothing.
 async fn a_drained_node_is_named_and_left_drained(lab: &Lab, cluster: &str, machine: &str) -> Result<()> {
     let node = lab.host(cluster, machine).await?.node_id.context("the machine is no node")?;
     let update = async |availability: &str| {
@@ -64,8 +66,10 @@ async fn a_drained_node_is_named_and_left_drained(lab: &Lab, cluster: &str, mach
         lab.on_machine_until(cluster, "control-plane-1", &command, |_| true).await
     };
     update("drain").await?;
-    let says_so =
-        |info: &ClusterInfo| info.causes.iter().any(|cause| cause.message.contains("the node's availability is drain"));
+    let says_so = |info: &ClusterInfo| {
+        let is_said = info.causes.iter().any(|cause| cause.message.contains("its availability is drain"));
+        is_said && info.summary.phase == ClusterPhase::Ready
+    };
     lab.cli().until(&["cluster", "info", cluster], LIMIT, says_so).await?;
     update("active").await?;
     let is_well = |info: &ClusterInfo| info.summary.phase == ClusterPhase::Ready && info.causes.is_empty();

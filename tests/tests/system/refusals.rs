@@ -1,4 +1,6 @@
 //! What cannot be done: a code, a remedy, an exit code, and nothing changed.
+//!
+//! Covers: createOrchestrator, scaleOrchestrator, doctor.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

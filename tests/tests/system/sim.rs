@@ -1,9 +1,12 @@
 //! The real daemon on the simulated twins: many clusters, a daemon that dies again and again, clients that stay.
+//!
+//! Covers: createOrchestrator, scaleOrchestrator, listOperations, watchOperation.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use muster_protocol::ErrorCode;
+use muster_protocol::model::audit::{AuditRecord, AuditVerification};
 use muster_protocol::model::cluster::{ClusterPhase, ClusterSummary, Tally};
 use muster_protocol::model::event::{Event, EventKind};
 use muster_protocol::model::operation::{OperationInfo, OperationPhase};
@@ -69,6 +72,16 @@ async fn creates_with_kills(daemon: &mut Daemon) -> Result<()> {
     let operations: Vec<OperationInfo> = daemon.cli().json(&["operation", "list"]).await?;
     assert_eq!(operations.len(), CLUSTERS, "each create is one operation, however often it was asked for");
     assert_no_gap(&daemon.cli().events(0).await?);
+    // No kill parted a change from its audit record.
+    let verified: AuditVerification = daemon.cli().json(&["audit", "verify"]).await?;
+    assert_eq!(verified.broken, None);
+    let trail: Vec<AuditRecord> = daemon.cli().json(&["audit", "list"]).await?;
+    assert_eq!(trail.len() as u64, verified.intact);
+    for operation in &operations {
+        let made = trail.iter().find(|record| record.operation == Some(operation.id) && record.refusal.is_none());
+        let made = made.with_context(|| format!("nobody is on record for {}", operation.id))?;
+        assert_eq!((made.request.as_str(), made.cluster.as_ref()), ("createOrchestrator", Some(&operation.cluster)));
+    }
     Ok(())
 }
 
@@ -137,5 +150,9 @@ async fn a_change_asked_for_twice_with_one_key_is_made_once_even_if_the_daemon_d
     let clusters: Vec<ClusterSummary> = daemon.cli().json(&["cluster", "list"]).await?;
     assert_eq!(clusters.first().context("one cluster")?.name.as_str(), "one");
     assert_eq!(clusters.len(), 1);
+    let trail: Vec<AuditRecord> = daemon.cli().json(&["audit", "list"]).await?;
+    let told: Vec<_> = trail.iter().rev().map(|record| (record.operation, record.refusal)).collect();
+    let (made, refused) = ((Some(first.id), None), (None, Some(ErrorCode::IdempotencyMismatch)));
+    assert_eq!(told, [made, made, refused], "the one that was answered again too");
     Ok(())
 }

@@ -1,5 +1,8 @@
 //! Every built-in template on a real cluster, used as its users would use it there: by its endpoint where it has one, by
 //! its name from within the cluster where it has none. One cluster for all, each removed before the next comes.
+//!
+//! Covers: createOrchestratorService, deleteOrchestratorService, getContainerServiceInfo,
+//! getOrchestratorsServiceInfo, getOrchestratorServiceLogs, listContainers.
 
 use std::time::Instant;
 

@@ -1,4 +1,7 @@
 //! The verbs that change something beside clusters and services, as programs.
+//!
+//! Covers: deleteOrchestrator, retryOrchestrator, cancelOperation, listOperations, addAccount, checkAccount,
+//! listAccounts, removeAccount.
 
 use std::time::Duration;
 

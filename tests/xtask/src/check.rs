@@ -1,6 +1,5 @@
 //! `cargo xtask check`: formatting, lints, dependency rules, docs.
 
-use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Result, bail, ensure};
@@ -54,8 +53,7 @@ fn lints() -> Result<()> {
 /// They are no members of the workspace, because cargo-fuzz builds them with flags of its own.
 fn fuzz_targets() -> Result<()> {
     let fuzz = ["check", "--quiet", "--locked", "--manifest-path", "protocol/fuzz/Cargo.toml"];
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| host::checkout().join("target"), PathBuf::from);
-    shell::run(host::cargo().args(fuzz).arg("--target-dir").arg(target.join("fuzz")))
+    shell::run(host::cargo().args(fuzz).arg("--target-dir").arg(host::target_dir().join("fuzz")))
 }
 
 fn docs() -> Result<()> {

@@ -29,7 +29,7 @@ const OBJECTS: [(&[&str], &[&str]); 4] = [
 ];
 
 /// Programs of ours that may outlive who started them.
-const PROGRAMS: [&str; 2] = ["musterd", "registry"];
+const PROGRAMS: [&str; 4] = ["musterd", "muster-bridge", "registry", "kubernetes-parts"];
 
 /// Cleans up what `folder` and these labels name, and returns how many processes and Docker objects there were.
 pub fn clean(folder: &Path, labels: &[&str]) -> Result<usize> {

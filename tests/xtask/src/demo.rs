@@ -1,12 +1,15 @@
-//! `cargo xtask demo`: a real Swarm cluster, from one command to a running service and back to nothing.
+//! `cargo xtask demo`: a real cluster of Swarm or Kubernetes, from one command to a running service and back to nothing.
 //!
 //! It plays a user: every command is shown as it would be typed, is really run, and is held against what it should give.
 //! All of it lives in one folder of the cache, so that what a killed run left is found by the next.
 
 mod fetch;
 mod muster;
+mod orchestrator;
 mod parts;
+mod rest;
 mod story;
+mod tools;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -14,12 +17,16 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{clean, host, image, setup, shell};
-use parts::Parts;
+use crate::{clean, host, image, kubernetes, setup, shell};
+use orchestrator::Orchestrator;
+use parts::DemoParts;
 
 /// Options of `cargo xtask demo`.
 #[derive(clap::Args)]
 pub struct Options {
+    /// Which orchestrator is shown
+    #[arg(long, value_enum, default_value_t)]
+    orchestrator: Orchestrator,
     /// Leave the cluster and its daemon up, and say how to go on with them
     #[arg(long)]
     keep: bool,
@@ -37,13 +44,16 @@ pub fn run(options: &Options) -> Result<()> {
         return tidy(&folder);
     }
     setup::run()?;
+    if options.orchestrator == Orchestrator::Kubernetes {
+        kubernetes::ensure(&cache, false)?;
+    }
     build()?;
     let _lock = lock(&cache)?;
     clean_up(&folder, &[], "an earlier demo")?;
 
     let start = Instant::now();
     let interrupted = muster::on_interrupt()?;
-    let Err(error) = show(&folder, options.keep, &interrupted) else {
+    let Err(error) = show(&folder, options, &interrupted) else {
         if !options.keep {
             shell::say(format!("the demo ended well after {} s; nothing is left of it", start.elapsed().as_secs()));
         }
@@ -59,22 +69,46 @@ pub fn run(options: &Options) -> Result<()> {
     bail!("the demo ended early; what it had made is removed")
 }
 
-/// The programs that a user has installed, and the registry that stands for Docker Hub.
+/// The programs that a user has installed, and what stands for Docker Hub and for the project of Kubernetes.
 fn build() -> Result<()> {
     shell::say("building musterd and muster (minutes, the first time)");
-    let packages = ["--package", "musterd", "--package", "muster-client", "--package", "muster-tests"];
-    let programs = ["--bin", "musterd", "--bin", "muster", "--bin", "registry"];
+    let packages = [
+        "--package",
+        "musterd",
+        "--package",
+        "muster-client",
+        "--package",
+        "muster-bridge",
+        "--package",
+        "muster-tests",
+    ];
+    let programs = [
+        "--bin",
+        "musterd",
+        "--bin",
+        "muster",
+        "--bin",
+        "muster-bridge",
+        "--bin",
+        "registry",
+        "--bin",
+        "kubernetes-parts",
+    ];
     shell::run(host::cargo().arg("build").args(packages).args(programs))
 }
 
-fn show(folder: &Path, keep: bool, interrupted: &muster::Interrupted) -> Result<()> {
-    let mut parts = Parts::start(folder, keep)?;
+fn show(folder: &Path, options: &Options, interrupted: &muster::Interrupted) -> Result<()> {
+    let mut parts = DemoParts::start(folder, options.orchestrator, options.keep)?;
     let user = muster::User::new(&parts, interrupted)?;
-    story::tell(&user, &parts, keep)?;
-    if keep {
-        return story::how_to_go_on(&user);
+    let instance = story::tell(&user, &parts)?;
+    let mut bridge = rest::Bridge::start(&parts, &user)?;
+    let (_, copies) = options.orchestrator.copies();
+    rest::show(&user, &bridge, copies)?;
+    if options.keep {
+        return story::how_to_go_on(&user, &bridge.page());
     }
-    parts.stop()?;
+    story::delete(&user, &instance)?;
+    parts.stop(bridge.process())?;
     story::nothing_is_left_of_files(folder)
 }
 

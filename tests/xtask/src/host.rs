@@ -33,6 +33,11 @@ pub fn checkout() -> PathBuf {
     package.ancestors().nth(2).unwrap_or(&package).to_owned()
 }
 
+/// Where cargo puts what it builds.
+pub fn target_dir() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| checkout().join("target"), PathBuf::from)
+}
+
 /// The cargo that started us, so that its toolchain is used all the way.
 pub fn cargo() -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

@@ -19,9 +19,10 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<ExitCode> {
     setup::run()?;
     shell::say("building for release (minutes, the first time)");
-    // Both programs in one build: the measurement starts the daemon that lies beside it.
-    let programs = ["--package", "musterd", "--package", "muster-tests", "--bin", "musterd", "--bin", "perf"];
-    shell::run(host::cargo().args(["build", "--release"]).args(programs))?;
+    // All programs in one build: the measurement starts the daemon and the bridge that lie beside it.
+    let packages = ["--package", "musterd", "--package", "muster-bridge", "--package", "muster-tests"];
+    let programs = ["--bin", "musterd", "--bin", "muster-bridge", "--bin", "perf"];
+    shell::run(host::cargo().args(["build", "--release"]).args(packages).args(programs))?;
     let mut perf = host::cargo();
     perf.args(["run", "--quiet", "--release", "--package", "muster-tests", "--bin", "perf", "--"]);
     shell::exit_code(perf.args(&options.arguments))

@@ -1,15 +1,19 @@
 //! `cargo xtask test`: every test of the workspace, with all that it needs, nothing skipped.
 //!
 //! What tests are told by environment, and owe in return:
-//! - `MUSTER_TEST_DOCKER=1`: the Docker Engine and the machine images are there; a test that skips now is a failure.
-//! - `MUSTER_TEST_DIR`: a folder in which they leave word of what outlives them when they crash; see [`crate::clean`].
+//! - `MUSTER_TEST_DOCKER=1`: the Docker Engine, the machine images and Kubernetes' parts are there; a test that skips now is a failure.
+//! - `MUSTER_TEST_NODE_MODULES` and `MUSTER_TEST_SCHEMATHESIS`: the tools for the tests of the HTTP bridge.
+//! - `MUSTER_TEST_PACKAGES`: the folder of the Debian packages of the programs under test.
+//! - `MUSTER_TEST_DIR`: a folder in which they leave word of what outlives them when they crash; see [`crate::clean`]. In
+//!   its `real/` is an empty file by the name of each test that stands on real engines.
 
+mod again;
 mod totals;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::thread;
 
@@ -18,11 +22,20 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::{clean, host, setup, shell};
+use crate::{clean, dist, host, kubernetes, setup, shell};
 use totals::Totals;
 
 /// The label of Docker objects that tests make without a daemon.
 const TEST_LABEL: &str = "io.muster.test";
+
+/// The packages whose tests start clusters of Kubernetes.
+const OF_KUBERNETES: [&str; 3] = ["muster-tests", "muster-tests-hosts", "muster-tests-kubernetes"];
+
+/// The package whose tests install the Debian package.
+const OF_PACKAGES: &str = "muster-tests-packages";
+
+/// What tests are told of the things that are set up for them, by the variables' names.
+type Environment = [(&'static str, PathBuf)];
 
 /// Options of `cargo xtask test`.
 #[derive(clap::Args)]
@@ -38,6 +51,17 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<ExitCode> {
     setup::run()?;
     let cache = host::cache_dir()?;
+    let is_whole =
+        options.packages.is_empty() || options.packages.iter().any(|package| OF_KUBERNETES.contains(&package.as_str()));
+    if is_whole {
+        kubernetes::ensure(&cache, false)?;
+    }
+    let mut environment = vec![("MUSTER_TEST_DOCKER", PathBuf::from("1"))];
+    if is_whole {
+        let tools = setup::tools::install(&cache)?;
+        environment.push(("MUSTER_TEST_NODE_MODULES", tools.node_modules));
+        environment.push(("MUSTER_TEST_SCHEMATHESIS", tools.schemathesis));
+    }
     let test_dir = cache.join("test");
     // One run at a time on a host: the clean-up takes all test objects to be its own.
     let lock_path = cache.join("test.lock");
@@ -49,15 +73,28 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 
     shell::say("building");
     shell::run(with_scope(host::cargo().arg("build"), options).arg("--all-targets"))?;
+    if options.packages.is_empty() || options.packages.iter().any(|package| package == OF_PACKAGES) {
+        environment.push(("MUSTER_TEST_PACKAGES", dist::for_tests()?));
+    }
 
     clean::clean(&test_dir, &[TEST_LABEL])?;
-    let result = run_tests(options, &test_dir);
+    let result = run_tests(options, &test_dir, &environment);
+    let result = result.and_then(|(status, totals)| {
+        let of_real_engines = again::of_real_engines(&test_dir, &totals)?;
+        let passed_then = again::passing(of_real_engines, |name| {
+            // What the failed one has left must not disturb this run.
+            clean::clean(&test_dir, &[TEST_LABEL])?;
+            let exact = ["--tests", "--", "--exact", name];
+            Ok(cargo_test(options, &exact, &test_dir, &environment)?.1)
+        })?;
+        Ok((status, totals, passed_then))
+    });
     let leftovers = clean::clean(&test_dir, &[TEST_LABEL])?;
     if leftovers > 0 {
         shell::say(format!("removed {leftovers} things that tests had left behind"));
     }
-    let (status, totals) = result?;
-    Ok(report(status, &totals))
+    let (status, totals, flaky) = result?;
+    Ok(report(status, &totals, &flaky))
 }
 
 fn with_scope<'a>(cargo: &'a mut Command, options: &Options) -> &'a mut Command {
@@ -70,19 +107,29 @@ fn with_scope<'a>(cargo: &'a mut Command, options: &Options) -> &'a mut Command 
     cargo
 }
 
-/// Runs the tests, showing their output as it comes, and counts.
-fn run_tests(options: &Options, test_dir: &Path) -> Result<(ExitStatus, Totals)> {
+/// Runs the tests that the user has asked for.
+fn run_tests(options: &Options, test_dir: &Path, environment: &Environment) -> Result<(ExitStatus, Totals)> {
+    shell::say("testing");
+    match &options.filter {
+        Some(filter) => cargo_test(options, &["--", filter], test_dir, environment),
+        None => cargo_test(options, &[], test_dir, environment),
+    }
+}
+
+/// Runs `cargo test` with these arguments too, showing the output as it comes, and counts.
+fn cargo_test(
+    options: &Options,
+    arguments: &[&str],
+    test_dir: &Path,
+    environment: &Environment,
+) -> Result<(ExitStatus, Totals)> {
     let temporary = test_dir.join("tmp");
     fs::create_dir_all(&temporary).with_context(|| format!("cannot create {}", temporary.display()))?;
-    shell::say("testing");
     let mut cargo = host::cargo();
-    with_scope(cargo.arg("test"), options).arg("--no-fail-fast");
-    if let Some(filter) = &options.filter {
-        cargo.args(["--", filter]);
-    }
+    with_scope(cargo.arg("test"), options).arg("--no-fail-fast").args(arguments);
     let mut child = cargo
-        .env("MUSTER_TEST_DOCKER", "1")
         .env("MUSTER_TEST_DIR", test_dir)
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .env("TMPDIR", &temporary)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -117,22 +164,26 @@ fn pass_signals_on(child: &Child) -> Result<()> {
     Ok(())
 }
 
-fn report(status: ExitStatus, totals: &Totals) -> ExitCode {
+fn report(status: ExitStatus, totals: &Totals, flaky: &[String]) -> ExitCode {
     for name in &totals.skipped {
         println!("skipped: {name}");
     }
-    for name in &totals.failed_names {
+    for name in totals.failed_names.iter().filter(|name| !flaky.contains(name)) {
         println!("failed: {name}");
     }
+    for name in flaky {
+        println!("FLAKY: {name} failed, and passed when it was run once more by itself. It must be mended.");
+    }
     let mut failed = totals.failed;
-    if !status.success() && failed == 0 {
+    if totals.unfinished > 0 || !status.success() && failed == 0 {
         println!("failed: a test program did not compile or ended without a result ({status})");
-        failed = 1;
+        failed += 1;
     }
     if !totals.skipped.is_empty() {
         println!("skipped tests count as failed: everything that they need is set up here");
         failed += totals.skipped.len();
     }
-    println!("{} passed, {failed} failed", totals.passed);
+    failed -= flaky.len();
+    println!("{} passed, {failed} failed", totals.passed + flaky.len());
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -28,6 +28,8 @@ fn every_documented_command_line_is_understood() {
         "muster cluster plan demo --delete",
         "muster cluster plan -f cluster.yaml",
         "muster cluster retry demo",
+        "muster cluster upgrade demo --version 1.36 --plan",
+        "muster cluster renew demo --wait",
         "muster service create --cluster c --template nginx --set replicas=2 --wait",
         "muster service create --cluster c -f service.yaml --wait",
         "muster service list --cluster c",

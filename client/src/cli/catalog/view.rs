@@ -90,7 +90,8 @@ fn amount(kind: ParameterKind, bound: i64) -> String {
             | ParameterKind::String
             | ParameterKind::Integer
             | ParameterKind::Boolean
-            | ParameterKind::Secret,
+            | ParameterKind::Secret
+            | ParameterKind::Unknown(_),
             _,
         ) => bound.to_string(),
     }

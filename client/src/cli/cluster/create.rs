@@ -19,7 +19,8 @@ use crate::cli::kinds;
 #[command(after_help = "Examples:\n  \
     muster cluster create demo --orchestrator swarm --infrastructure local --workers 2 --wait\n  \
     muster cluster create -f cluster.yaml --plan\n\n\
-    With -f, flags that are given too replace what the file says; labels are added to the file's.")]
+    With -f, flags that are given too replace what the file says; labels and options are added to the file's. \
+    Machine pools are said in a file only.")]
 pub struct Create {
     /// The cluster's name
     #[arg(required_unless_present = "file")]
@@ -60,6 +61,9 @@ pub struct Create {
     /// A label; can be given several times
     #[arg(short, long = "label", value_name = "KEY=VALUE", value_parser = input::pair)]
     pub labels: Vec<(String, String)>,
+    /// A setting of the orchestrator or the infrastructure; can be given several times
+    #[arg(long = "option", value_name = "NAME=VALUE", value_parser = input::pair)]
+    pub options: Vec<(String, String)>,
     /// Show what would be done, and do nothing
     #[arg(long, conflicts_with_all = ["wait", "idempotency_key"])]
     pub plan: bool,
@@ -85,10 +89,12 @@ impl Create {
     fn spec(self) -> Result<ClusterSpec> {
         let mut spec = match (&self.file, self.name.clone(), self.orchestrator, self.infrastructure) {
             (Some(file), ..) => input::read_yaml(file)?,
-            (None, Some(name), Some(orchestrator), Some(infrastructure)) => blank(name, orchestrator, infrastructure),
+            (None, Some(name), Some(orchestrator), Some(infrastructure)) => {
+                ClusterSpec::new(name, orchestrator, infrastructure)
+            }
             (None, ..) => {
                 let remedy = "give NAME, --orchestrator and --infrastructure, or a file with -f";
-                return Err(Failure::usage("the cluster is not said completely", remedy));
+                return Err(Failure::usage("name, orchestrator and infrastructure are required", remedy));
             }
         };
         let MachineShape { cpu, memory, disk, image } = &mut spec.machine;
@@ -104,21 +110,8 @@ impl Create {
         replace(disk, self.disk.map(Some));
         replace(image, self.image.map(Some));
         input::collect(&mut spec.labels, self.labels, "--label")?;
+        input::collect(&mut spec.options, self.options, "--option")?;
         Ok(spec)
-    }
-}
-
-fn blank(name: Name, orchestrator: Orchestrator, infrastructure: Infrastructure) -> ClusterSpec {
-    ClusterSpec {
-        name,
-        orchestrator,
-        infrastructure,
-        account: None,
-        version: None,
-        control_planes: 1,
-        workers: 0,
-        machine: MachineShape::default(),
-        labels: Default::default(),
     }
 }
 
@@ -150,7 +143,8 @@ mod tests {
     #[test]
     fn flags_make_a_whole_cluster() {
         let flags = "demo --orchestrator swarm --infrastructure local --control-planes 3 --workers 2 --version 27.0 \
-                     --account home --cpu 1.5 --memory 2Gi --disk 10Gi --image bookworm -l a=b --label c=d";
+                     --account home --cpu 1.5 --memory 2Gi --disk 10Gi --image bookworm -l a=b --label c=d \
+                     --option podCidr=10.1.0.0/16";
         let arguments: Vec<&str> = flags.split_whitespace().collect();
         insta::assert_json_snapshot!(spec(&arguments).unwrap());
     }

@@ -41,7 +41,7 @@ impl Row for Line<'_> {
         let tone = match self.step.status {
             StepStatus::Ready => Tone::Good,
             StepStatus::Running => Tone::Busy,
-            StepStatus::Waiting => Tone::Plain,
+            StepStatus::Waiting | StepStatus::Unknown(_) => Tone::Plain,
             StepStatus::Retrying | StepStatus::Blocked => Tone::Bad,
         };
         vec![

@@ -1,12 +1,12 @@
 //! How clusters and plans look to people.
 
 use muster_protocol::Timestamp;
-use muster_protocol::model::cluster::{ClusterInfo, ClusterPhase, ClusterSummary, Leftover};
+use muster_protocol::model::cluster::{ClusterInfo, ClusterPhase, ClusterSummary, Leftover, MachineShape, Pool};
 use muster_protocol::model::plan::Plan;
 
 use super::steps;
 use crate::cli::sheet::{Describe, Sheet};
-use crate::cli::table::{Cell, Row, Tone, age, or_dash};
+use crate::cli::table::{Cell, Row, Tone, age, joined, or_dash};
 
 impl Row for ClusterSummary {
     const HEADER: &'static [&'static str] =
@@ -31,7 +31,7 @@ fn phase(phase: ClusterPhase) -> Cell {
         ClusterPhase::Ready => Tone::Good,
         ClusterPhase::Creating | ClusterPhase::Updating | ClusterPhase::Deleting => Tone::Busy,
         ClusterPhase::Degraded | ClusterPhase::Released => Tone::Bad,
-        ClusterPhase::Deleted => Tone::Plain,
+        ClusterPhase::Deleted | ClusterPhase::Unknown(_) => Tone::Plain,
     };
     Cell::toned(phase, tone)
 }
@@ -55,14 +55,19 @@ impl Describe for ClusterInfo {
         sheet.maybe("Machine image", spec.machine.image.as_ref());
         sheet.field("Services", summary.services);
         sheet.pairs("Labels", &spec.labels);
+        sheet.pairs("Options", &spec.options);
         sheet.field("Generation", self.generation);
         sheet.moment("Created", summary.created_at);
         if let Some(observed_at) = self.observed_at {
             sheet.moment("Observed", observed_at);
         }
+        if self.recipe_offered {
+            sheet.field("Recipe", "a newer one is there; adopt it with `muster cluster upgrade`");
+        }
         sheet.lines("Endpoints", &self.endpoints);
         sheet.causes(&self.causes);
         sheet.lines("Operations", &self.operations);
+        sheet.rows("Pools", &spec.pools);
         sheet.rows("Steps", &steps::lines(&self.steps));
         sheet.rows("Leftovers", &self.leftovers);
     }
@@ -76,6 +81,25 @@ impl Describe for Plan {
         }
         sheet.table(&steps::lines(&self.steps));
         sheet.causes(self.steps.iter().filter_map(|step| step.cause.as_ref()));
+    }
+}
+
+impl Row for Pool {
+    const HEADER: &'static [&'static str] = &["NAME", "ROLE", "MACHINES", "CPU", "MEMORY", "DISK", "IMAGE", "OPTIONS"];
+
+    fn cells(&self, _now: Timestamp) -> Vec<Cell> {
+        let MachineShape { cpu, memory, disk, image } = &self.shape;
+        let options: Vec<String> = self.options.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        vec![
+            Cell::from(&self.name),
+            self.role.into(),
+            self.count.into(),
+            or_dash(*cpu).into(),
+            or_dash(*memory).into(),
+            or_dash(*disk).into(),
+            or_dash(image.as_ref()).into(),
+            joined(&options).into(),
+        ]
     }
 }
 

@@ -28,7 +28,7 @@ fn phase(phase: ContainerPhase) -> Cell {
         ContainerPhase::Running | ContainerPhase::Complete => Tone::Good,
         ContainerPhase::Pending | ContainerPhase::Starting => Tone::Busy,
         ContainerPhase::Failed => Tone::Bad,
-        ContainerPhase::Stopped => Tone::Plain,
+        ContainerPhase::Stopped | ContainerPhase::Unknown(_) => Tone::Plain,
     };
     Cell::toned(phase, tone)
 }

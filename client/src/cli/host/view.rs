@@ -30,6 +30,7 @@ fn phase(phase: HostPhase) -> Cell {
         HostPhase::Ready => Tone::Good,
         HostPhase::Creating | HostPhase::Preparing | HostPhase::Removing => Tone::Busy,
         HostPhase::NotReady | HostPhase::Missing => Tone::Bad,
+        HostPhase::Unknown(_) => Tone::Plain,
     };
     Cell::toned(phase, tone)
 }

@@ -32,7 +32,7 @@ fn phase(phase: OperationPhase) -> Cell {
         OperationPhase::Running => Tone::Busy,
         OperationPhase::Succeeded => Tone::Good,
         OperationPhase::Failed => Tone::Bad,
-        OperationPhase::Cancelled | OperationPhase::Superseded => Tone::Plain,
+        OperationPhase::Cancelled | OperationPhase::Superseded | OperationPhase::Unknown(_) => Tone::Plain,
     };
     Cell::toned(phase, tone)
 }
@@ -50,7 +50,7 @@ impl Describe for OperationInfo {
         if !self.message.is_empty() {
             sheet.field("Message", &self.message);
         }
-        sheet.field("Requested by", format!("user {}", self.requested_by));
+        sheet.field("Requested by", &self.requested_by);
         sheet.moment("Created", self.created_at);
         match self.ended_at {
             Some(ended_at) => {

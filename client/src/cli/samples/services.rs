@@ -3,8 +3,8 @@
 use muster_protocol::model::catalog::{BrokenTemplate, CatalogListing, ParameterInfo, ParameterKind, TemplateInfo};
 use muster_protocol::model::container::{ContainerInfo, ContainerPhase};
 use muster_protocol::model::service::{
-    Endpoint, Exposure, HealthCheck, LogLine, LogSource, Mount, MountKind, Port, Probe, SecretFile, ServiceInfo,
-    ServiceMode, ServicePhase, ServiceSpec, Transport,
+    Endpoint, Exposure, FileMode, Health, HealthCheck, LogLine, LogSource, Mount, MountKind, Port, Probe, SecretFile,
+    ServiceInfo, ServiceMode, ServicePhase, ServiceSpec, Transport,
 };
 use muster_protocol::{ClusterId, ServiceId};
 
@@ -23,7 +23,12 @@ pub fn service() -> ServiceInfo {
             command: Vec::new(),
             args: vec!["-g".to_owned(), "daemon off;".to_owned()],
             env: [("A".to_owned(), "1".to_owned())].into(),
-            secrets: vec![SecretFile { name: name("token"), value: None, path: None }],
+            secrets: vec![SecretFile {
+                mode: FileMode(0o400),
+                uid: 101,
+                gid: 101,
+                ..SecretFile::new(name("token"), None)
+            }],
             files: Vec::new(),
             mode: ServiceMode::Replicated,
             replicas: 3,
@@ -40,13 +45,18 @@ pub fn service() -> ServiceInfo {
                 target: "/srv".to_owned(),
                 read_only: true,
             }],
-            health: Some(HealthCheck {
+            allow_empty_volume: false,
+            user: Some("101:101".to_owned()),
+            init: false,
+            stop_signal: Some("SIGQUIT".to_owned()),
+            stop_grace_ms: 30_000,
+            health: Some(Health::Check(HealthCheck {
                 probe: Probe::Command(vec!["curl".to_owned(), "-f".to_owned(), "localhost".to_owned()]),
                 interval_ms: 10_000,
                 timeout_ms: 1_500,
                 retries: 3,
                 start_period_ms: 60_000,
-            }),
+            })),
             constraints: vec!["role==worker".parse().unwrap()],
             update: Default::default(),
             labels: Default::default(),
@@ -56,6 +66,7 @@ pub fn service() -> ServiceInfo {
         phase: ServicePhase::Running,
         ready: 3,
         wanted: 3,
+        digest: Some("sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef".to_owned()),
         endpoints: vec![endpoint("172.18.0.2"), endpoint("172.18.0.3")],
         created_at: before(600),
         updated_at: before(600),

@@ -2,11 +2,14 @@
 
 mod create;
 mod delete;
+mod exec;
 mod info;
 mod list;
 mod logs;
+mod port_forward;
 mod scale;
 mod secrets;
+mod terminal;
 mod update;
 mod view;
 
@@ -30,6 +33,10 @@ pub enum Verb {
     Scale(scale::Scale),
     /// The output of a service
     Logs(logs::Logs),
+    /// Run a command in a container of a service
+    Exec(exec::Exec),
+    /// Reach a port of a service from this host
+    PortForward(port_forward::PortForward),
     /// Delete a service
     Delete(delete::Delete),
 }
@@ -44,6 +51,8 @@ impl Verb {
             Self::Update(update) => update.run(context).await,
             Self::Scale(scale) => scale.run(context).await,
             Self::Logs(logs) => logs.run(context).await,
+            Self::Exec(exec) => exec.run(context).await,
+            Self::PortForward(port_forward) => port_forward.run(context).await,
             Self::Delete(delete) => delete.run(context).await,
         }
     }

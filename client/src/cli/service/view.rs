@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use muster_protocol::Timestamp;
 use muster_protocol::model::service::{
-    Endpoint, Exposure, HealthCheck, MountKind, Port, Probe, ServiceInfo, ServicePhase, UpdateOrder, UpdatePolicy,
+    Endpoint, Exposure, FileMode, Health, MountKind, Port, Probe, ServiceInfo, ServicePhase, ServiceSpec, UpdateOrder,
+    UpdatePolicy,
 };
 
 use crate::cli::sheet::{Describe, Sheet};
@@ -32,6 +33,7 @@ fn phase(phase: ServicePhase) -> Cell {
         ServicePhase::Running | ServicePhase::Complete => Tone::Good,
         ServicePhase::Deploying | ServicePhase::Updating | ServicePhase::Removing => Tone::Busy,
         ServicePhase::Degraded => Tone::Bad,
+        ServicePhase::Unknown(_) => Tone::Plain,
     };
     Cell::toned(phase, tone)
 }
@@ -63,6 +65,7 @@ impl Describe for ServiceInfo {
         sheet.field("Mode", spec.mode);
         sheet.field("Ready", format!("{} of {}", self.ready, self.wanted));
         sheet.field("Image", &spec.image);
+        sheet.maybe("Digest", self.digest.as_ref());
         list(sheet, "Command", &spec.command);
         list(sheet, "Args", &spec.args);
         sheet.pairs("Env", &spec.env);
@@ -71,6 +74,9 @@ impl Describe for ServiceInfo {
         sheet.maybe("Cpu reservation", spec.resources.cpu_reservation);
         sheet.maybe("Memory reservation", spec.resources.memory_reservation);
         list(sheet, "Constraints", &spec.constraints);
+        sheet.maybe("User", spec.user.as_ref());
+        sheet.maybe("Init", spec.init.then_some("yes"));
+        sheet.field("Stop", stop(spec));
         sheet.maybe("Health check", spec.health.as_ref().map(health));
         sheet.field("Update", update(&spec.update));
         sheet.pairs("Labels", &spec.labels);
@@ -84,8 +90,13 @@ impl Describe for ServiceInfo {
                 .iter()
                 .map(|endpoint| format!("{}/{} to port {}", address(endpoint), endpoint.protocol, endpoint.port)),
         );
-        sheet.lines("Secrets", spec.secrets.iter().map(|secret| format!("{} at {}", secret.name, secret.target())));
-        sheet.lines("Files", spec.files.iter().map(|file| &file.path));
+        let secrets = spec.secrets.iter();
+        sheet.lines(
+            "Secrets",
+            secrets.map(|one| format!("{} at {}{}", one.name, one.target(), rights(one.mode, one.uid, one.gid))),
+        );
+        let files = spec.files.iter();
+        sheet.lines("Files", files.map(|one| format!("{}{}", one.path, rights(one.mode, one.uid, one.gid))));
         sheet.lines(
             "Mounts",
             spec.mounts.iter().map(|mount| {
@@ -110,7 +121,22 @@ fn list<T: ToString>(sheet: &mut Sheet, name: &str, words: &[T]) {
     }
 }
 
-fn health(check: &HealthCheck) -> String {
+/// Who may read a file, unless it is root's and everybody may, as usual.
+fn rights(mode: FileMode, uid: u32, gid: u32) -> String {
+    if (mode, uid, gid) == (FileMode::default(), 0, 0) {
+        return String::new();
+    }
+    format!(", mode {mode}, of {uid}:{gid}")
+}
+
+/// How copies are asked to end.
+fn stop(spec: &ServiceSpec) -> String {
+    let signal = spec.stop_signal.as_deref().unwrap_or("the image's signal");
+    format!("{signal}, killed {} later", time(spec.stop_grace_ms))
+}
+
+fn health(health: &Health) -> String {
+    let Health::Check(check) = health else { return Health::NONE.to_owned() };
     let probe = match &check.probe {
         Probe::Command(words) => format!("`{}`", words.join(" ")),
         Probe::Http { port, path } => format!("HTTP at port {port}, {path}"),

@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 use muster_protocol::ClusterId;
 
-const POOL: Subnet = Subnet { first: 0x0AD5_0000, prefix: 16 };
+pub(crate) const POOL: Subnet = Subnet { first: 0x0AD5_0000, prefix: 16 };
 /// 1022 addresses: more than the machines of the largest cluster.
 const PREFIX: u8 = 22;
 

@@ -14,7 +14,9 @@ pub(crate) fn of_host() -> Result<Vec<&'static str>, Failure> {
     let status = fs::read_to_string(HOST_STATUS).unwrap_or_default();
     of_status(&status).ok_or_else(|| {
         let message = format!("the host's capabilities cannot be read from {HOST_STATUS}");
-        Failure::not_applied(ErrorCode::Provider, message)
+        Failure::not_applied(ErrorCode::Provider, message).with_remedy(
+            "let the daemon see the host's first process: `ProtectProc=default`, as in the drop-in `local-engine.conf`",
+        )
     })
 }
 

@@ -32,9 +32,14 @@ impl LocalDriver {
 
     pub(crate) async fn refuse_what_cannot_be(&self, spec: &ClusterSpec) -> Result<(), Failure> {
         let info = self.docker()?.info().await.map_err(|error| failure("ask the Docker Engine", error))?;
-        refuse_shape(&spec.machine, &info)?;
         check_capabilities()?;
-        self.check_image(spec.machine.image.as_deref()).await?;
+        let cluster = spec.machine.image.as_deref();
+        refuse_shape(&spec.machine, &info)?;
+        self.check_image(cluster).await?;
+        for pool in &spec.pools {
+            refuse_shape(&pool.shape, &info)?;
+            self.check_image(pool.shape.image.as_deref().or(cluster)).await?;
+        }
         Ok(())
     }
 

@@ -41,7 +41,10 @@ pub(crate) fn failure(step: &str, error: Error) -> Failure {
             format!("{step}: the Docker Engine's socket may not be opened"),
         )
         .permanent()
-        .with_remedy("run the daemon as root or as a member of the group `docker`");
+        .with_remedy(
+            "let the daemon use it: a service by the drop-in `local-engine.conf`, see docs/install.md; \
+             a daemon of your own as a member of the group `docker`",
+        );
     }
     if never_sent(&error) {
         return Failure::not_applied(ErrorCode::Unreachable, format!("{step}: the Docker Engine does not answer"))

@@ -9,7 +9,7 @@ use muster_provision::material::{self, MaterialError};
 use muster_provision::ssh_key::HostKey;
 use zeroize::Zeroizing;
 
-/// Two small files with their headers, in tar's blocks of 512 bytes.
+/// The headers and blocks of 512 bytes that tar has beside a file, generously.
 const ARCHIVE_BYTES: usize = 8 * 1024;
 
 /// The host key by which the machine is known.
@@ -18,23 +18,40 @@ pub(crate) fn public_host_key(cluster: &ClusterContext, machine: &Name) -> Resul
     key.public_text().map_err(MaterialError::from).map_err(broken_material)
 }
 
+/// Where the line is that lets us in, on the machine.
+pub(crate) const AUTHORIZED_KEYS: &str = "/root/.ssh/authorized_keys";
+const HOST_KEY_FILE: &str = "/etc/ssh/ssh_host_ed25519_key";
+
 /// Both files as a tar, to be unpacked at the machine's root.
 pub(crate) fn archive(cluster: &ClusterContext, machine: &Name) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let host_key = HostKey::derive(&cluster.material, machine).map_err(broken_material)?;
     let private = host_key.private_text().map_err(MaterialError::from).map_err(broken_material)?;
-    let authorized = material::entry(&cluster.material, material::SSH_PUBLIC_KEY).map_err(broken_material)?;
-    let authorized = format!("{authorized}\n");
-    let files =
-        [("etc/ssh/ssh_host_ed25519_key", private.expose()), ("root/.ssh/authorized_keys", authorized.as_str())];
+    pack(&[(HOST_KEY_FILE, private.expose()), (AUTHORIZED_KEYS, &format!("{}\n", login_line(cluster)?))])
+}
 
+/// The machine's host key alone.
+pub(crate) fn host_key_archive(cluster: &ClusterContext, machine: &Name) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let host_key = HostKey::derive(&cluster.material, machine).map_err(broken_material)?;
+    let private = host_key.private_text().map_err(MaterialError::from).map_err(broken_material)?;
+    pack(&[(HOST_KEY_FILE, private.expose())])
+}
+
+/// The line that lets us in.
+pub(crate) fn login_line(cluster: &ClusterContext) -> Result<&str, Failure> {
+    material::entry(&cluster.material, material::SSH_PUBLIC_KEY).map_err(broken_material)
+}
+
+/// Files for the owner's eyes only as a tar. It unpacks at the root.
+pub(crate) fn pack(files: &[(&str, &str)]) -> Result<Zeroizing<Vec<u8>>, Failure> {
     // Large enough from the start: a vector that grows leaves copies behind that nobody wipes.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(ARCHIVE_BYTES));
+    let room: usize = files.iter().map(|(_, content)| content.len() + ARCHIVE_BYTES).sum();
+    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
     let mut archive = tar::Builder::new(&mut *bytes);
     for (path, content) in files {
         let mut header = tar::Header::new_gnu();
         header.set_mode(0o600);
         header.set_size(content.len() as u64);
-        archive.append_data(&mut header, path, content.as_bytes()).map_err(no_archive)?;
+        archive.append_data(&mut header, path.trim_start_matches('/'), content.as_bytes()).map_err(no_archive)?;
     }
     archive.finish().map_err(no_archive)?;
     drop(archive);

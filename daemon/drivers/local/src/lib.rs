@@ -15,6 +15,7 @@ mod network;
 mod owned;
 mod parameters;
 mod power;
+mod rekey;
 mod reservations;
 
 use std::path::PathBuf;
@@ -24,14 +25,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bollard::{API_DEFAULT_VERSION, Docker};
 use muster_engine::context::ClusterContext;
-use muster_engine::driver::{Driver, MachineOrder, Owned};
+use muster_engine::desired::Desired;
+use muster_engine::driver::{Driver, InfraOrder, Marked, Need, Needs, Owned, network_and_machines};
 use muster_engine::failure::Failure;
-use muster_engine::ledger::{Present, ResourceKey};
-use muster_engine::observed::ObservedMachine;
+use muster_engine::ledger::{InfraKey, InfraKind, Present};
+use muster_engine::observed::ObservedResource;
 use muster_protocol::model::account::Finding;
 use muster_protocol::model::cluster::ClusterSpec;
 use muster_protocol::{ClusterId, ErrorCode, InstanceId};
 
+use crate::address::POOL;
 use crate::docker_error::failure;
 use crate::reservations::Reservations;
 
@@ -39,6 +42,9 @@ use crate::reservations::Reservations;
 pub const MACHINE_IMAGE: &str = "muster/machine:bookworm";
 /// The image of a plain machine, as a cloud would give it: the recipes install everything.
 pub const PLAIN_IMAGE: &str = "muster/machine-plain:bookworm";
+
+/// What a cluster's machines stand on: a network of the Docker Engine.
+pub const NETWORK: InfraKind = InfraKind::new("network");
 
 /// How long the engine may work on a creation before it lists what it made: well under a second on an idle host.
 const CREATION_LIMIT: Duration = Duration::from_secs(10);
@@ -98,12 +104,22 @@ impl LocalDriver {
     }
 }
 
+impl Needs for LocalDriver {
+    fn needs(&self, desired: &Desired) -> Vec<Need> {
+        network_and_machines(NETWORK, desired)
+    }
+}
+
 #[async_trait]
 impl Driver for LocalDriver {
     /// The engine takes a container's name at once but lists it when its file system and volumes are made,
     /// and goes on with that when nobody waits for the answer any more.
     fn listing_lag(&self) -> Duration {
         CREATION_LIMIT
+    }
+
+    fn machine_networks(&self) -> Vec<String> {
+        vec![POOL.to_string()]
     }
 
     async fn check(&self) -> Vec<Finding> {
@@ -114,46 +130,53 @@ impl Driver for LocalDriver {
         self.refuse_what_cannot_be(spec).await
     }
 
-    async fn create(&self, cluster: &ClusterContext, order: &MachineOrder) -> Result<Present, Failure> {
-        match &order.key {
-            ResourceKey::Network => self.create_network(cluster).await,
-            ResourceKey::Machine(name) => self.create_machine(cluster, name, &order.shape).await,
-            ResourceKey::Orchestrator | ResourceKey::Node(_) | ResourceKey::Service(_) => Err(not_ours(&order.key)),
+    async fn create(&self, cluster: &ClusterContext, order: &InfraOrder) -> Result<Present, Failure> {
+        match &order.machine {
+            Some(machine) => self.create_machine(cluster, &machine.name, &machine.shape).await,
+            None if is_network(&order.key) => self.create_network(cluster).await,
+            None => Err(not_ours(&order.key)),
         }
     }
 
-    async fn look_up(&self, cluster: &ClusterContext, key: &ResourceKey) -> Result<Option<Present>, Failure> {
-        match key {
-            ResourceKey::Network => self.look_up_network(cluster).await,
-            ResourceKey::Machine(name) => self.look_up_machine(cluster, name).await,
-            ResourceKey::Orchestrator | ResourceKey::Node(_) | ResourceKey::Service(_) => Err(not_ours(key)),
+    async fn look_up(&self, cluster: &ClusterContext, key: &InfraKey) -> Result<Option<Present>, Failure> {
+        match key.machine() {
+            Some(machine) => self.look_up_machine(cluster, machine).await,
+            None if is_network(key) => self.look_up_network(cluster).await,
+            None => Err(not_ours(key)),
         }
     }
 
-    async fn start(&self, cluster: &ClusterContext, key: &ResourceKey, _id: &str) -> Result<Present, Failure> {
-        match key {
-            ResourceKey::Machine(name) => self.start_machine(cluster, name).await,
-            ResourceKey::Network | ResourceKey::Orchestrator | ResourceKey::Node(_) | ResourceKey::Service(_) => {
-                Err(not_ours(key))
-            }
+    async fn start(&self, cluster: &ClusterContext, key: &InfraKey, _id: &str) -> Result<Present, Failure> {
+        match key.machine() {
+            Some(machine) => self.start_machine(cluster, machine).await,
+            None => Err(not_ours(key)),
         }
     }
 
     /// Removes by marks, not by id: whatever carries the key's marks goes, also what a broken-off creation left.
-    async fn remove(&self, cluster: &ClusterContext, key: &ResourceKey, _id: &str) -> Result<(), Failure> {
-        match key {
-            ResourceKey::Network => self.remove_network(cluster).await,
-            ResourceKey::Machine(_) => self.remove_machine(cluster, key).await,
-            ResourceKey::Orchestrator | ResourceKey::Node(_) | ResourceKey::Service(_) => Err(not_ours(key)),
+    async fn remove(&self, cluster: &ClusterContext, key: &InfraKey, _id: &str) -> Result<(), Failure> {
+        match key.machine() {
+            Some(machine) => self.remove_machine(cluster, machine).await,
+            None if is_network(key) => self.remove_network(cluster).await,
+            None => Err(not_ours(key)),
         }
     }
 
-    async fn observe(&self, cluster: &ClusterContext) -> Result<Vec<ObservedMachine>, Failure> {
+    async fn observe(&self, cluster: &ClusterContext) -> Result<Vec<ObservedResource>, Failure> {
         self.observe_machines(cluster).await
     }
 
     async fn list_owned(&self, instance: InstanceId, cluster: Option<ClusterId>) -> Result<Vec<Owned>, Failure> {
         self.everything_owned(instance, cluster).await
+    }
+
+    async fn list_marked(&self) -> Result<Vec<Marked>, Failure> {
+        self.everything_marked(&mark::filter_of_anybody()).await
+    }
+
+    /// The engine puts files into machines and runs commands there, whatever their keys are.
+    fn gives_keys_anew(&self) -> bool {
+        true
     }
 }
 
@@ -162,8 +185,12 @@ fn whole_seconds(limit: Duration) -> u64 {
     limit.as_secs() + u64::from(limit.subsec_nanos() > 0)
 }
 
-fn not_ours(key: &ResourceKey) -> Failure {
-    Failure::not_applied(ErrorCode::Internal, format!("`{key}` is no resource of an infrastructure")).permanent()
+fn is_network(key: &InfraKey) -> bool {
+    *key == InfraKey::only(NETWORK)
+}
+
+fn not_ours(key: &InfraKey) -> Failure {
+    Failure::not_applied(ErrorCode::Internal, format!("`{key}` is nothing that machines on this host have")).permanent()
 }
 
 #[cfg(test)]

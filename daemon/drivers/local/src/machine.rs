@@ -19,11 +19,12 @@ use bollard::query_parameters::{
 use bytes::Bytes;
 use muster_engine::context::ClusterContext;
 use muster_engine::failure::Failure;
-use muster_engine::ledger::{Facts, MachineAccess, Present, ResourceKey};
-use muster_engine::observed::ObservedMachine;
+use muster_engine::ledger::{Facts, InfraKey, MachineAccess, Present, ResourceKey};
+use muster_engine::observed::{Addresses, ObservedResource};
 use muster_protocol::model::cluster::MachineShape;
 use muster_protocol::{ErrorCode, Name};
 use tokio::time::{Instant, sleep};
+use zeroize::Zeroizing;
 
 use crate::docker_error::{failure, says, status};
 use crate::power::Stage;
@@ -37,8 +38,8 @@ const POLL: Duration = Duration::from_millis(100);
 
 /// A machine's container, found by its marks.
 pub(crate) struct Found {
-    id: String,
-    stage: Stage,
+    pub(crate) id: String,
+    pub(crate) stage: Stage,
     address: Option<Ipv4Addr>,
 }
 
@@ -63,7 +64,7 @@ impl LocalDriver {
         let found = match self.find(cluster, machine).await? {
             Some(found) if found.stage == Stage::Leaving => {
                 // If this fails, what is left of it is there.
-                let removed = self.remove_machine(cluster, &ResourceKey::Machine(machine.clone())).await;
+                let removed = self.remove_machine(cluster, machine).await;
                 removed.map_err(Failure::in_doubt)?;
                 self.create_container(cluster, machine, shape).await?
             }
@@ -88,6 +89,7 @@ impl LocalDriver {
             let Some(found) = self.find(cluster, machine).await? else { return Ok(None) };
             return present(cluster, machine, &found).map(Some);
         }
+        self.give_keys_anew(cluster, machine, &found).await?;
         present(cluster, machine, &found).map(Some)
     }
 
@@ -98,16 +100,21 @@ impl LocalDriver {
         }
     }
 
-    pub(crate) async fn observe_machines(&self, cluster: &ClusterContext) -> Result<Vec<ObservedMachine>, Failure> {
+    pub(crate) async fn observe_machines(&self, cluster: &ClusterContext) -> Result<Vec<ObservedResource>, Failure> {
         let observe = |container: ContainerSummary| {
             let name = mark::machine(container.labels.as_ref()?)?;
             let found = Found::read(&container)?;
-            Some(ObservedMachine { name, id: found.id, power: found.stage.power()? })
+            let addresses = found
+                .address
+                .map(|address| Addresses { address: address.to_string(), private_address: address.to_string() });
+            let power = Some(found.stage.power()?);
+            Some(ObservedResource { key: InfraKey::for_machine(name), id: found.id, power, addresses })
         };
         Ok(self.containers_of(cluster, None).await?.into_iter().filter_map(observe).collect())
     }
 
-    pub(crate) async fn remove_machine(&self, cluster: &ClusterContext, key: &ResourceKey) -> Result<(), Failure> {
+    pub(crate) async fn remove_machine(&self, cluster: &ClusterContext, machine: &Name) -> Result<(), Failure> {
+        let key = &ResourceKey::for_machine(machine.clone());
         let options = || RemoveContainerOptionsBuilder::new().force(true).v(true).build();
         let deadline = Instant::now() + REMOVAL_LIMIT;
         loop {
@@ -220,7 +227,7 @@ impl LocalDriver {
             Err(error) => {
                 if found.stage == Stage::New && says(&error, "Address already in use") {
                     // It never can start, and nothing is in it yet.
-                    self.remove_machine(cluster, &ResourceKey::Machine(machine.clone())).await?;
+                    self.remove_machine(cluster, machine).await?;
                 }
                 Err(failure("start the machine", error))
             }
@@ -228,7 +235,11 @@ impl LocalDriver {
     }
 
     async fn put_keys(&self, cluster: &ClusterContext, machine: &Name, id: &str) -> Result<(), Failure> {
-        let archive = keys::archive(cluster, machine)?;
+        self.put_files(id, keys::archive(cluster, machine)?).await
+    }
+
+    /// Unpacks a tar at the machine's root.
+    pub(crate) async fn put_files(&self, id: &str, archive: Zeroizing<Vec<u8>>) -> Result<(), Failure> {
         let options = UploadToContainerOptionsBuilder::new().path("/").build();
         let put =
             self.docker()?.upload_to_container(id, Some(options), bollard::body_full(Bytes::from_owner(archive))).await;
@@ -236,7 +247,7 @@ impl LocalDriver {
     }
 
     async fn find(&self, cluster: &ClusterContext, machine: &Name) -> Result<Option<Found>, Failure> {
-        let key = ResourceKey::Machine(machine.clone());
+        let key = ResourceKey::for_machine(machine.clone());
         Ok(self.containers_of(cluster, Some(&key)).await?.iter().find_map(Found::read))
     }
 
@@ -264,6 +275,12 @@ fn present(cluster: &ClusterContext, machine: &Name, found: &Found) -> Result<Pr
         Failure::not_applied(ErrorCode::Provider, message).permanent().with_remedy("delete the machine, or the cluster")
     })?;
     let host_key = keys::public_host_key(cluster, machine)?;
-    let access = MachineAccess { address: address.to_string(), ssh_port: 22, ssh_user: "root".to_owned(), host_key };
+    let access = MachineAccess {
+        address: address.to_string(),
+        private_address: address.to_string(),
+        ssh_port: 22,
+        ssh_user: "root".to_owned(),
+        host_key,
+    };
     Ok(Present { id: found.id.clone(), facts: Facts::Machine(access) })
 }

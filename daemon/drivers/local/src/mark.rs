@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use muster_engine::context::{ClusterContext, mark};
-use muster_engine::ledger::ResourceKey;
+use muster_engine::driver::{Marked, Owned};
+use muster_engine::ledger::{Facts, Present, ResourceKey};
+use muster_engine::spec_mark;
 use muster_protocol::{ClusterId, InstanceId, Name};
 
 /// A machine's fixed address: also a stopped machine's, which the engine itself does not keep apart.
@@ -11,12 +13,14 @@ pub(crate) const ADDRESS: &str = "io.muster.local.address";
 
 /// The labels that a resource carries.
 pub(crate) fn labels(cluster: &ClusterContext, key: &ResourceKey) -> HashMap<String, String> {
-    HashMap::from([
+    let mut labels = HashMap::from([
         (mark::INSTANCE.to_owned(), cluster.instance.to_string()),
         (mark::CLUSTER.to_owned(), cluster.cluster.to_string()),
         (mark::CLUSTER_NAME.to_owned(), cluster.name().to_string()),
         (mark::KEY.to_owned(), key.to_string()),
-    ])
+    ]);
+    labels.extend(spec_mark::write(&cluster.spec));
+    labels
 }
 
 /// A filter for lists: only what carries these marks.
@@ -29,6 +33,23 @@ pub(crate) fn filter(
     wanted.extend(cluster.map(|cluster| format!("{}={cluster}", mark::CLUSTER)));
     wanted.extend(key.map(|key| format!("{}={key}", mark::KEY)));
     HashMap::from([("label".to_owned(), wanted)])
+}
+
+/// A filter for lists: only what carries the marks of some installation.
+pub(crate) fn filter_of_anybody() -> HashMap<String, Vec<String>> {
+    HashMap::from([("label".to_owned(), vec![mark::INSTANCE.to_owned()])])
+}
+
+/// What these labels say of whose something is; none if they are not all of a mark.
+pub(crate) fn read_all(id: Option<String>, labels: &HashMap<String, String>) -> Option<Marked> {
+    let instance = labels.get(mark::INSTANCE)?.parse().ok()?;
+    let (cluster, key) = read(labels)?;
+    Some(Marked {
+        instance,
+        owned: Owned { cluster, key, present: Present { id: id?, facts: Facts::None } },
+        cluster_name: labels.get(mark::CLUSTER_NAME).and_then(|name| name.parse().ok()),
+        spec: spec_mark::read(|name| labels.get(name).map(String::as_str)),
+    })
 }
 
 /// The cluster and key that a resource is marked with; none without a cluster mark.
@@ -46,10 +67,7 @@ pub(crate) fn is_of(labels: &HashMap<String, String>, cluster: &ClusterContext) 
 
 /// The machine's name, if these are a machine's labels.
 pub(crate) fn machine(labels: &HashMap<String, String>) -> Option<Name> {
-    match read(labels)?.1? {
-        ResourceKey::Machine(name) => Some(name),
-        ResourceKey::Network | ResourceKey::Orchestrator | ResourceKey::Node(_) | ResourceKey::Service(_) => None,
-    }
+    read(labels)?.1?.machine().cloned()
 }
 
 /// The name of the cluster's network.

@@ -12,14 +12,14 @@ use bollard::query_parameters::{
 };
 use muster_engine::context::ClusterContext;
 use muster_engine::failure::Failure;
-use muster_engine::ledger::{Facts, Present, ResourceKey};
+use muster_engine::ledger::{Facts, InfraKey, Present, ResourceKey};
 use muster_protocol::ErrorCode;
 use tokio::time::{Instant, sleep};
 
-use crate::LocalDriver;
 use crate::address::{Subnet, candidates, routed};
 use crate::docker_error::{failure, says, status};
 use crate::mark;
+use crate::{LocalDriver, NETWORK};
 
 const ROUTES: &str = "/proc/net/route";
 const BRIDGE_NAME: &str = "com.docker.network.bridge.name";
@@ -144,7 +144,7 @@ impl LocalDriver {
     }
 
     async fn networks_of(&self, cluster: &ClusterContext) -> Result<Vec<Network>, Failure> {
-        let filter = mark::filter(cluster.instance, Some(cluster.cluster), Some(&ResourceKey::Network));
+        let filter = mark::filter(cluster.instance, Some(cluster.cluster), Some(&network_key()));
         self.list_networks(&filter).await
     }
 
@@ -166,6 +166,10 @@ impl LocalDriver {
 }
 
 /// The IPv4 subnets of a network.
+fn network_key() -> ResourceKey {
+    ResourceKey::Infra(InfraKey::only(NETWORK))
+}
+
 fn subnets(network: &Network) -> impl Iterator<Item = Subnet> {
     let configs = network.ipam.as_ref().and_then(|ipam| ipam.config.as_ref());
     configs.into_iter().flatten().filter_map(|config| config.subnet.as_ref()?.parse().ok())
@@ -182,7 +186,7 @@ fn network_request(cluster: &ClusterContext, subnet: Subnet) -> NetworkCreateReq
         driver: Some("bridge".to_owned()),
         ipam: Some(Ipam { config: Some(vec![config]), ..Default::default() }),
         options: Some(HashMap::from([(BRIDGE_NAME.to_owned(), mark::bridge_name(cluster))])),
-        labels: Some(mark::labels(cluster, &ResourceKey::Network)),
+        labels: Some(mark::labels(cluster, &network_key())),
         ..Default::default()
     }
 }

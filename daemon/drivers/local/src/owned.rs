@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet};
 use bollard::models::Volume;
 use bollard::query_parameters::{ListVolumesOptionsBuilder, RemoveVolumeOptionsBuilder};
 use muster_engine::context::ClusterContext;
-use muster_engine::driver::Owned;
+use muster_engine::driver::{Marked, Owned};
 use muster_engine::failure::Failure;
-use muster_engine::ledger::{Facts, Present, ResourceKey};
+use muster_engine::ledger::ResourceKey;
 use muster_protocol::{ClusterId, InstanceId};
 
 use crate::LocalDriver;
@@ -15,30 +15,38 @@ use crate::docker_error::{failure, status};
 use crate::mark;
 
 impl LocalDriver {
-    /// Containers, networks, and volumes whose container is lost: these stand for their machine.
+    /// What carries the marks of this installation, of one cluster or of all.
     pub(crate) async fn everything_owned(
         &self,
         instance: InstanceId,
         cluster: Option<ClusterId>,
     ) -> Result<Vec<Owned>, Failure> {
-        let filter = mark::filter(instance, cluster, None);
-        let mut owned = Vec::new();
-        for network in self.list_networks(&filter).await? {
-            owned.extend(read(network.id, network.labels.as_ref()));
+        let marked = self.everything_marked(&mark::filter(instance, cluster, None)).await?;
+        Ok(marked.into_iter().map(|marked| marked.owned).collect())
+    }
+
+    /// Containers, networks, and volumes whose container is lost: these stand for their machine.
+    pub(crate) async fn everything_marked(
+        &self,
+        filter: &HashMap<String, Vec<String>>,
+    ) -> Result<Vec<Marked>, Failure> {
+        let mut marked = Vec::new();
+        for network in self.list_networks(filter).await? {
+            marked.extend(network.labels.as_ref().and_then(|labels| mark::read_all(network.id, labels)));
         }
-        for container in self.list_containers(&filter).await? {
-            owned.extend(read(container.id, container.labels.as_ref()));
+        for container in self.list_containers(filter).await? {
+            marked.extend(container.labels.as_ref().and_then(|labels| mark::read_all(container.id, labels)));
         }
-        let whole: HashSet<_> = owned.iter().map(|owned: &Owned| (owned.cluster, owned.key.clone())).collect();
+        let owner = |marked: &Marked| (marked.instance, marked.owned.cluster, marked.owned.key.clone());
+        let whole: HashSet<_> = marked.iter().map(owner).collect();
         let mut lost = HashSet::new();
-        for volume in self.list_volumes(&filter).await? {
-            let Some(volume) = read(Some(volume.name), Some(&volume.labels)) else { continue };
-            let owner = (volume.cluster, volume.key.clone());
-            if !whole.contains(&owner) && lost.insert(owner) {
-                owned.push(volume);
+        for volume in self.list_volumes(filter).await? {
+            let Some(volume) = mark::read_all(Some(volume.name), &volume.labels) else { continue };
+            if !whole.contains(&owner(&volume)) && lost.insert(owner(&volume)) {
+                marked.push(volume);
             }
         }
-        Ok(owned)
+        Ok(marked)
     }
 
     /// Removes a machine's volumes that did not go with its container.
@@ -60,9 +68,4 @@ impl LocalDriver {
         let listed = self.docker()?.list_volumes(Some(options)).await;
         Ok(listed.map_err(|error| failure("list volumes", error))?.volumes.unwrap_or_default())
     }
-}
-
-fn read(id: Option<String>, labels: Option<&HashMap<String, String>>) -> Option<Owned> {
-    let (cluster, key) = mark::read(labels?)?;
-    Some(Owned { cluster, key, present: Present { id: id?, facts: Facts::None } })
 }

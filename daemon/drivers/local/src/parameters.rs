@@ -27,7 +27,7 @@ pub(crate) fn container(
     address: Ipv4Addr,
     capabilities: &[&str],
 ) -> Result<ContainerCreateBody, Failure> {
-    let owner = mark::labels(cluster, &ResourceKey::Machine(machine.clone()));
+    let owner = mark::labels(cluster, &ResourceKey::for_machine(machine.clone()));
     let mut labels = owner.clone();
     labels.insert(mark::ADDRESS.to_owned(), address.to_string());
 

@@ -40,23 +40,23 @@ pub(crate) struct Choice<'a> {
 impl<'a> Choice<'a> {
     /// Reserves an address of this subnet that is neither listed nor being given to another machine, until the
     /// reservation is dropped.
-    pub(crate) fn reserve(self, subnet: Subnet, listed: &BTreeSet<Ipv4Addr>) -> Option<Reservation<'a>> {
+    pub(crate) fn reserve(self, subnet: Subnet, listed: &BTreeSet<Ipv4Addr>) -> Option<AddressReservation<'a>> {
         let Self { reservations, cluster, held, .. } = self;
         let address = subnet.free_address(&(listed | &held))?;
         reservations.reserved().insert((cluster, address));
-        Some(Reservation { reservations, cluster, address })
+        Some(AddressReservation { reservations, cluster, address })
     }
 }
 
 /// An address that no other creation gets.
-pub(crate) struct Reservation<'a> {
+pub(crate) struct AddressReservation<'a> {
     reservations: &'a Reservations,
     cluster: ClusterId,
     /// The address.
     pub(crate) address: Ipv4Addr,
 }
 
-impl Drop for Reservation<'_> {
+impl Drop for AddressReservation<'_> {
     fn drop(&mut self) {
         self.reservations.reserved().remove(&(self.cluster, self.address));
     }
@@ -66,7 +66,7 @@ impl Drop for Reservation<'_> {
 mod tests {
     use super::*;
 
-    async fn reserve(reservations: &Reservations, cluster: ClusterId) -> Reservation<'_> {
+    async fn reserve(reservations: &Reservations, cluster: ClusterId) -> AddressReservation<'_> {
         let choice = reservations.choose(cluster).await;
         choice.reserve("10.213.4.0/22".parse().unwrap(), &BTreeSet::new()).unwrap()
     }

@@ -14,9 +14,8 @@ use bollard::query_parameters::{
 };
 use muster_driver_local::{LocalDriver, LocalOptions, PLAIN_IMAGE};
 use muster_engine::context::mark;
-use muster_engine::driver::{Driver, MachineOrder};
+use muster_engine::driver::Driver;
 use muster_engine::failure::Certainty;
-use muster_engine::ledger::ResourceKey;
 use muster_engine::observed::Power;
 use muster_protocol::model::cluster::MachineShape;
 use muster_protocol::quantity::{Bytes, CpuMillis};
@@ -49,7 +48,7 @@ async fn a_machine_boots_lets_us_in_and_goes_without_a_trace() {
         let machine = lab.create_machine("worker-1").await;
         assert_eq!(lab.powers().await, [("worker-1".to_owned(), Power::Running)]);
         assert_eq!(lab.driver.look_up(&lab.cluster, &key("worker-1")).await.unwrap().as_ref(), Some(&machine));
-        assert_eq!(lab.driver.look_up(&lab.cluster, &ResourceKey::Network).await.unwrap(), Some(network.clone()));
+        assert_eq!(lab.driver.look_up(&lab.cluster, &support::network()).await.unwrap(), Some(network.clone()));
 
         let session = lab.log_in(&access(&machine)).await;
         let command = Command { name: "hostname", line: "hostname", stdin: "".into(), limit: Duration::from_secs(60) };
@@ -58,7 +57,7 @@ async fn a_machine_boots_lets_us_in_and_goes_without_a_trace() {
         let owned = lab.driver.list_owned(lab.cluster.instance, Some(lab.cluster.cluster)).await.unwrap();
         assert_eq!(owned.len(), 2, "{owned:?}");
         assert!(!volumes(&lab).await.is_empty());
-        for (key, id) in [(key("worker-1"), &machine.id), (ResourceKey::Network, &network.id)] {
+        for (key, id) in [(key("worker-1"), &machine.id), (support::network(), &network.id)] {
             lab.driver.remove(&lab.cluster, &key, id).await.unwrap();
             assert_eq!(lab.driver.look_up(&lab.cluster, &key).await.unwrap(), None);
             // Already gone is a success.
@@ -208,7 +207,7 @@ async fn a_foreign_container_in_the_network_is_named_and_not_touched() {
         let network = lab.create_network().await;
         let guest = guest::start(&lab.cluster, &network.id).await;
 
-        let refused = lab.driver.remove(&lab.cluster, &ResourceKey::Network, &network.id).await;
+        let refused = lab.driver.remove(&lab.cluster, &support::network(), &network.id).await;
         guest::remove(&guest).await;
 
         let failure = refused.unwrap_err();
@@ -223,7 +222,8 @@ async fn a_machine_has_the_limits_of_its_shape() {
     with_cluster("a_machine_has_the_limits_of_its_shape", true, |lab| async move {
         lab.create_network().await;
         let shape = MachineShape { cpu: Some(CpuMillis(500)), memory: Some(Bytes(512 << 20)), ..Default::default() };
-        let order = MachineOrder { shape, ..lab.order(key("worker-1")) };
+        let mut order = lab.order(key("worker-1"));
+        order.machine.as_mut().unwrap().shape = shape;
         let machine = lab.driver.create(&lab.cluster, &order).await.unwrap();
         let container = docker().inspect_container(&machine.id, None::<InspectContainerOptions>).await.unwrap();
         let limits = container.host_config.unwrap();
@@ -242,7 +242,7 @@ async fn volumes_that_lost_their_container_still_count_and_can_be_removed() {
         assert_eq!(lab.driver.look_up(&lab.cluster, &key("worker-1")).await.unwrap(), None);
 
         let owned = lab.driver.list_owned(lab.cluster.instance, None).await.unwrap();
-        let machines: Vec<_> = owned.iter().filter(|owned| owned.key == Some(key("worker-1"))).collect();
+        let machines: Vec<_> = owned.iter().filter(|owned| owned.key == Some(key("worker-1").into())).collect();
         assert_eq!(machines.len(), 1, "{owned:?}");
         lab.driver.remove(&lab.cluster, &key("worker-1"), &machines[0].present.id).await.unwrap();
         assert_eq!(volumes(&lab).await, []);

@@ -4,12 +4,12 @@
 
 mod support;
 
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use muster_engine::failure::Failure;
-use muster_engine::ledger::{MachineAccess, Present};
-use muster_engine::preparer::Preparer;
+use muster_engine::ledger::{MachineAccess, Present, StepRun};
+use muster_engine::preparer::{Preparer, StepOrder};
+use muster_engine::recipe::{MachineStep, Prepared, Recipes};
 use muster_protocol::model::host::Role;
 use muster_protocol::{ErrorCode, Retry};
 use muster_provision::ssh::Command;
@@ -17,24 +17,28 @@ use muster_provision::ssh_key::HostKey;
 use muster_provision::{PreparerOptions, SwarmPreparer};
 use support::{Lab, access, name, with_cluster};
 
-/// Prepares the machine and says which steps ran.
-async fn prepare(lab: &Lab, machine: &str, access: &MachineAccess) -> (Result<(), Failure>, Vec<String>) {
-    let steps = Arc::new(Mutex::new(Vec::<String>::new()));
-    let seen = Arc::clone(&steps);
+/// When the engine was last started.
+const ENGINE_STARTED: &str = "systemctl show docker.service -p ActiveEnterTimestampMonotonic --value";
+
+/// Prepares the machine, as its `run`th step.
+async fn prepare(lab: &Lab, machine: &str, access: &MachineAccess, run: u32) -> Result<(), Failure> {
     let options =
         PreparerOptions { insecure_registries: vec!["{gateway}:5000".to_owned()], ..PreparerOptions::default() };
-    let preparer = SwarmPreparer::new(options).with_progress(Arc::new(move |_, _, step, line| {
-        println!("{step}: {line}");
-        let mut steps = seen.lock().unwrap();
-        if steps.last().map(String::as_str) != Some(step) {
-            steps.push(step.to_owned());
-        }
-    }));
+    let preparer = SwarmPreparer::new(options);
+    let recipe = preparer.offered(&lab.cluster.spec);
+    let target = Prepared { recipe, role: Role::Worker, peers: String::new() };
+    let order = StepOrder {
+        machine: name(machine),
+        role: Role::Worker,
+        access: access.clone(),
+        run: StepRun { step: MachineStep::Prepare, target, run },
+        peers: Vec::new(),
+        renewal: 0,
+    };
     let began = Instant::now();
-    let result = preparer.prepare(&lab.cluster, &name(machine), Role::Worker, access).await;
+    let result = preparer.perform(&lab.cluster, &order).await;
     println!("prepared {machine} in {:.2} s", began.elapsed().as_secs_f64());
-    let steps = steps.lock().unwrap().clone();
-    (result, steps)
+    result
 }
 
 async fn output(lab: &Lab, machine: &Present, line: &str) -> String {
@@ -46,22 +50,20 @@ async fn output(lab: &Lab, machine: &Present, line: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_machine_is_prepared_once_and_recognised_after_that() {
-    with_cluster("a_machine_is_prepared_once_and_recognised_after_that", false, |lab| async move {
+async fn a_preparation_runs_once_and_another_one_mends_what_is_down() {
+    with_cluster("a_preparation_runs_once_and_another_one_mends_what_is_down", false, |lab| async move {
         lab.create_network().await;
         let machine = lab.create_machine("worker-1").await;
-        let (result, steps) = prepare(&lab, "worker-1", &access(&machine)).await;
-        result.unwrap();
-        assert_eq!(steps, ["check", "install-docker", "activate"]);
-        let (result, steps) = prepare(&lab, "worker-1", &access(&machine)).await;
-        result.unwrap();
-        assert_eq!(steps, ["check"]);
+        prepare(&lab, "worker-1", &access(&machine), 1).await.unwrap();
+        let started = output(&lab, &machine, ENGINE_STARTED).await;
+        // The step of this number has ended, and does not run again.
+        prepare(&lab, "worker-1", &access(&machine), 1).await.unwrap();
+        assert_eq!(output(&lab, &machine, ENGINE_STARTED).await, started);
 
-        // The marker alone is not believed: an engine that is down is brought back.
+        // Another step brings back an engine that is down.
         output(&lab, &machine, "systemctl stop docker.service docker.socket").await;
-        let (result, steps) = prepare(&lab, "worker-1", &access(&machine)).await;
-        result.unwrap();
-        assert_eq!(steps, ["check", "install-docker", "activate"]);
+        prepare(&lab, "worker-1", &access(&machine), 2).await.unwrap();
+        assert_ne!(output(&lab, &machine, ENGINE_STARTED).await, started);
 
         let key_mode = output(&lab, &machine, "stat -c %a /etc/docker/muster/server-key.pem").await;
         assert_eq!(key_mode, "600");
@@ -81,9 +83,7 @@ async fn a_plain_machine_gets_its_docker_engine_installed() {
         lab.create_network().await;
         let machine = lab.create_machine("worker-1").await;
         assert_eq!(output(&lab, &machine, "command -v dockerd || echo none").await, "none");
-        let (result, steps) = prepare(&lab, "worker-1", &access(&machine)).await;
-        result.unwrap();
-        assert_eq!(steps, ["check", "install-docker", "activate"]);
+        prepare(&lab, "worker-1", &access(&machine), 1).await.unwrap();
         assert_eq!(output(&lab, &machine, "systemctl is-enabled docker.service").await, "enabled");
         output(&lab, &machine, "docker swarm init >/dev/null && docker node ls").await;
     })
@@ -98,11 +98,9 @@ async fn a_machine_with_another_host_key_is_refused_at_once() {
         lab.log_in(&access(&machine)).await.close().await;
         let other = HostKey::derive(&lab.cluster.material, &name("worker-2")).unwrap();
         let wrong = MachineAccess { host_key: other.public_text().unwrap(), ..access(&machine) };
-        let (result, steps) = prepare(&lab, "worker-1", &wrong).await;
-        let failure = result.unwrap_err();
+        let failure = prepare(&lab, "worker-1", &wrong, 1).await.unwrap_err();
         assert_eq!((failure.code, failure.retry), (ErrorCode::Preparation, Retry::Never));
         assert!(failure.message.contains("host key"), "{failure}");
-        assert!(steps.is_empty());
     })
     .await;
 }

@@ -1,12 +1,10 @@
-//! Forming the orchestrator's cluster on the first control-plane machine, and joining the others.
+//! Forming the orchestrator's cluster on one control-plane machine, its founder, and joining the others.
 
 use muster_protocol::Name;
 use muster_protocol::model::host::Role;
 
 use super::Planner;
-use super::quorum::is_control_plane;
 use crate::action::Action;
-use crate::desired::{machine_name, role_and_number};
 use crate::ledger::{Present, ResourceKey, ResourceState};
 use crate::observed::ObservedNode;
 
@@ -15,14 +13,17 @@ impl Planner<'_> {
         let formed = self.form();
         // Control planes join one at a time: each changes the quorum that the next one needs.
         let mut previous: Vec<Action> = formed.clone();
-        for (machine, role) in self.machines.clone() {
+        let founder = self.state.founder();
+        let mut machines = self.machines.clone();
+        machines.sort_by_key(|(machine, role)| (*role, Some(machine) != founder.as_ref()));
+        for (machine, role) in machines {
             match role {
                 Role::ControlPlane => {
                     let joined = self.bring_node(&machine, &previous);
                     previous = formed.clone();
                     previous.extend(joined);
                 }
-                Role::Worker => {
+                Role::Worker | Role::Unknown(_) => {
                     let mut after = formed.clone();
                     after.extend(self.until_anybody_is_member());
                     self.bring_node(&machine, &after);
@@ -33,33 +34,31 @@ impl Planner<'_> {
 
     /// The steps until the orchestrator's cluster exists.
     fn form(&mut self) -> Vec<Action> {
-        let first = machine_name(Role::ControlPlane, 1);
-        let prepared = self.until_prepared(&first);
+        if self.state.founder().is_none() {
+            return Vec::new();
+        }
+        let founders = self.state.possible_founders();
+        let prepared: Vec<Action> = founders.iter().flat_map(|founder| self.until_prepared(founder)).collect();
         let formed = self.ensure(&ResourceKey::Orchestrator, &prepared);
         formed.into_iter().collect()
     }
 
-    /// The steps until there is a control plane that others can join.
-    fn until_anybody_is_member(&self) -> Vec<Action> {
+    /// The steps until there is a control plane that others can join, and that takes services.
+    pub(super) fn until_anybody_is_member(&self) -> Vec<Action> {
         let members = self.state.ledger.iter().filter(|(_, entry)| entry.present().is_some());
-        let mut names = members.filter_map(|(key, _)| match key {
-            ResourceKey::Node(name) => Some(name),
-            ResourceKey::Network | ResourceKey::Machine(_) | ResourceKey::Orchestrator | ResourceKey::Service(_) => {
-                None
-            }
-        });
-        if names.any(is_control_plane) {
+        let mut names = members.filter_map(|(key, _)| key.node());
+        if names.any(|name| self.state.is_control_plane(name)) {
             return Vec::new();
         }
-        let first = ResourceKey::Node(machine_name(Role::ControlPlane, 1));
-        self.pending_of([Action::LookUp(first.clone()), Action::Create(first)])
+        let Some(founder) = self.state.founder().map(ResourceKey::Node) else { return Vec::new() };
+        self.pending_of([Action::LookUp(founder.clone()), Action::Create(founder)])
     }
 
     fn bring_node(&mut self, machine: &Name, after: &[Action]) -> Option<Action> {
         let key = ResourceKey::Node(machine.clone());
         let mut first = self.until_prepared(machine);
-        // Looking up changes nothing, so it takes no turn: whether an earlier node may be taken out can depend on
-        // what it finds.
+        // A look-up is read-only, so it does not queue behind earlier joins; removing an earlier node may depend on
+        // its result.
         let in_doubt = self.entry(&key).is_some_and(|entry| matches!(entry.state, ResourceState::Unknown(_)));
         if !in_doubt {
             first.extend_from_slice(after);
@@ -82,7 +81,8 @@ impl Planner<'_> {
             // To join again is to be a member with the right role again.
             None if self.was_seen_out_of_place(machine) => {
                 // A worker that was promoted is demoted by that.
-                let obstacle = if is_control_plane(machine) { obstacle } else { self.quorum_obstacle(machine) };
+                let obstacle =
+                    if self.state.is_control_plane(machine) { obstacle } else { self.quorum_obstacle(machine) };
                 let joined = self.step_if(join, &first, obstacle);
                 Some(self.await_node(key, &[joined]))
             }
@@ -102,7 +102,20 @@ impl Planner<'_> {
         let Some(entry) = self.entry(&ResourceKey::Node(machine.clone())) else { return false };
         let Some(present) = entry.present() else { return false };
         let looked_since = self.state.observed.orchestrator_at.is_some_and(|at| at >= entry.since);
-        looked_since && self.sees_in_place(machine, present).is_some_and(|node| node.ready)
+        let seen = self.sees_in_place(machine, present).filter(|node| looked_since && node.ready);
+        seen.is_some_and(|node| self.runs_what_was_prepared(machine, node))
+    }
+
+    /// Whether the node shows the version that its machine was prepared with last: the orchestrator may go on for a while
+    /// to show what the node said before its upgrade.
+    fn runs_what_was_prepared(&self, machine: &Name, node: &ObservedNode) -> bool {
+        let prepared = self.state.machine(machine).and_then(|machine| machine.prepared.as_ref());
+        let wanted = prepared.and_then(|prepared| prepared.recipe.version.as_deref());
+        match (wanted, &node.version) {
+            // Kubernetes writes a `v` before it.
+            (Some(wanted), Some(seen)) => seen.strip_prefix('v').unwrap_or(seen) == wanted,
+            (None, _) | (_, None) => true,
+        }
     }
 
     /// Whether this machine was seen not to be the node that joined, or with another role: it left, was struck off,
@@ -118,14 +131,10 @@ impl Planner<'_> {
         looked_after && self.sees_in_place(machine, joined).is_none()
     }
 
-    /// What the last look saw of the node that joined, if it has the role that its name says.
+    /// What the last look saw of the node that joined, if it has its machine's role.
     fn sees_in_place(&self, machine: &Name, joined: &Present) -> Option<&ObservedNode> {
         let seen = self.state.observed.orchestrator.nodes.get(machine);
-        seen.filter(|node| node.id == joined.id && has_its_role(machine, node))
+        // A control plane that was demoted decides nothing.
+        seen.filter(|node| node.id == joined.id && self.state.role_of(machine) == Some(node.role))
     }
-}
-
-/// Whether the node has the role that its machine's name says: a control plane that was demoted decides nothing.
-fn has_its_role(machine: &Name, node: &ObservedNode) -> bool {
-    role_and_number(machine).is_some_and(|(role, _)| role == node.role)
 }

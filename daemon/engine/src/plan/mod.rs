@@ -4,17 +4,19 @@
 //! [`Gate::Ready`], notes the results and asks again, until nothing is left. `muster plan`
 //! prints the same list, so what is shown is what is done.
 //!
-//! - `machines`: network and machines that should be there
+//! - `infrastructure`: what machines stand on, and the machines that should be there
+//! - `turns`: the steps of machines that are members already, one machine after the other
 //! - `membership`: forming the orchestrator's cluster and joining it
 //! - `quorum`: whether its control plane can decide anything, and spare a node
 //! - `services`: what runs on it
 //! - `removal`: what should not be there any more
 
-mod machines;
+mod infrastructure;
 mod membership;
 mod quorum;
 mod removal;
 mod services;
+mod turns;
 
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
@@ -23,6 +25,8 @@ use muster_protocol::model::host::Role;
 use muster_protocol::{Cause, ErrorCode, Name, Retry, Timestamp};
 
 use crate::action::Action;
+use crate::driver::Need;
+use crate::failure::Failure;
 use crate::ledger::{LedgerEntry, ResourceKey, ResourceState};
 use crate::state::ClusterState;
 use quorum::ControlPlanes;
@@ -144,6 +148,7 @@ pub fn plan(state: &ClusterState, now: Timestamp) -> Plan {
         state,
         now,
         machines: state.desired().machines().collect(),
+        needs: state.blueprint.needs.needs(state.desired()),
         control_planes: OnceCell::new(),
         steps: Vec::new(),
         pending: BTreeSet::new(),
@@ -151,11 +156,12 @@ pub fn plan(state: &ClusterState, now: Timestamp) -> Plan {
     if state.desired().absent {
         planner.remove_everything();
     } else {
-        planner.bring_machines();
+        planner.bring_infrastructure();
         planner.bring_members();
         planner.bring_services();
         planner.remove_surplus_services();
         planner.remove_surplus_machines();
+        planner.remove_surplus_infrastructure();
     }
     Plan { steps: planner.steps }
 }
@@ -166,6 +172,8 @@ struct Planner<'a> {
     now: Timestamp,
     /// The machines that should be there, control planes first.
     machines: Vec<(Name, Role)>,
+    /// What should be there at the infrastructure, each behind what it stands on.
+    needs: Vec<Need>,
     /// Counted once, for every member depends on it.
     control_planes: OnceCell<ControlPlanes>,
     steps: Vec<Step>,
@@ -205,7 +213,7 @@ impl Planner<'_> {
             if call.action == *action {
                 return Gate::Running;
             }
-            // That it follows that call says it already.
+            // If the step is ordered after that call, `after` already says so.
             if action.is_call() && !after.contains(&call.action) {
                 return Gate::Waiting(Some(format!("`{}` has to end first", call.action)));
             }
@@ -224,7 +232,7 @@ impl Planner<'_> {
             None => self.state.sweep_retry.as_ref(),
         };
         let Some(entry) = failed else { return Gate::Ready };
-        let gives_up = matches!(action, Action::Create(_) | Action::Update(_) | Action::Prepare(_) | Action::Start(_));
+        let gives_up = matches!(action, Action::Create(_) | Action::Update(_) | Action::Step(..));
         match (&entry.cause, entry.next_try) {
             (Some(cause), _) if gives_up && cause.retry == Retry::Never => Gate::Blocked(cause.clone()),
             (_, Some(at)) if at > self.now => Gate::Retrying(at),
@@ -264,26 +272,14 @@ impl Planner<'_> {
             ResourceKey::Node(_) | ResourceKey::Service(_) if !self.state.desired().absent => {
                 self.lost_quorum(&look_up)
             }
-            ResourceKey::Network
-            | ResourceKey::Machine(_)
-            | ResourceKey::Orchestrator
-            | ResourceKey::Node(_)
-            | ResourceKey::Service(_) => None,
+            ResourceKey::Infra(_) | ResourceKey::Orchestrator | ResourceKey::Node(_) | ResourceKey::Service(_) => None,
         };
         self.step_if(look_up, after, obstacle)
     }
 
     /// A gate that only somebody's help opens.
     fn blocked(&self, code: ErrorCode, step: &Action, message: &str, remedy: &str) -> Gate {
-        Gate::Blocked(Cause {
-            code,
-            step: step.to_string(),
-            message: message.to_owned(),
-            provider_code: None,
-            provider_request_id: None,
-            remedy: Some(remedy.to_owned()),
-            retry: Retry::Never,
-            at: self.now,
-        })
+        let failure = Failure::not_applied(code, message).with_remedy(remedy).permanent();
+        Gate::Blocked(failure.into_cause(step.to_string(), self.now))
     }
 }

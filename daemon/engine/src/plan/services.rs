@@ -1,11 +1,9 @@
 //! Services: submitted, seen to be well, removed.
 
 use muster_protocol::Name;
-use muster_protocol::model::host::Role;
 
 use super::Planner;
 use crate::action::Action;
-use crate::desired::machine_name;
 use crate::ledger::{Facts, ResourceKey, ResourceState};
 
 impl Planner<'_> {
@@ -18,22 +16,18 @@ impl Planner<'_> {
         }
     }
 
-    /// The orchestrator takes services as soon as its first control plane is one.
+    /// The orchestrator takes services as soon as any control plane is one.
     fn until_services_can_run(&self) -> Vec<Action> {
-        let first = ResourceKey::Node(machine_name(Role::ControlPlane, 1));
         let orchestrator = ResourceKey::Orchestrator;
-        self.pending_of([
-            Action::LookUp(orchestrator.clone()),
-            Action::Create(orchestrator),
-            Action::LookUp(first.clone()),
-            Action::Create(first),
-        ])
+        let mut first = self.pending_of([Action::LookUp(orchestrator.clone()), Action::Create(orchestrator)]);
+        first.extend(self.until_anybody_is_member());
+        first
     }
 
     fn bring_service(&mut self, name: &Name, formed: &[Action]) {
         let key = ResourceKey::Service(name.clone());
         let update = Action::Update(name.clone());
-        // An update under way has made it unknown; it is not a mystery.
+        // The entry is `Unknown` because our own update is in flight: it is not looked up.
         let updating = self.state.in_flight_for(&key) == Some(&update);
         let submitted = if updating || self.is_outdated(name) {
             let obstacle = self.lost_quorum(&update);
@@ -46,7 +40,8 @@ impl Planner<'_> {
             Some(submitted) => {
                 self.step(Action::Await(key), &[submitted]);
             }
-            None if self.is_service_well(name) => {}
+            // Good, not only well: until then it is looked at often.
+            None if self.state.is_service_good(name) => {}
             None => {
                 self.step(Action::Await(key), &[]);
             }
@@ -59,13 +54,8 @@ impl Planner<'_> {
         let wanted = self.state.services.get(name).map(|service| service.generation);
         match entry.and_then(|entry| entry.present()).map(|present| &present.facts) {
             Some(Facts::Service { generation }) => Some(*generation) != wanted,
-            Some(Facts::None | Facts::Machine(_)) | None => false,
+            Some(Facts::None | Facts::Machine(_) | Facts::Other(_)) | None => false,
         }
-    }
-
-    /// Whether the service was seen to run as asked for.
-    fn is_service_well(&self, name: &Name) -> bool {
-        self.state.is_service_well(name)
     }
 
     pub(super) fn remove_surplus_services(&mut self) {

@@ -5,7 +5,7 @@ use std::fmt;
 
 use muster_protocol::{ClusterId, InstanceId};
 
-use super::state::{State, resource_id};
+use super::state::{SimState, resource_id};
 use crate::ledger::ResourceKey;
 
 /// Something that nobody should have done, noticed when it was done.
@@ -19,6 +19,8 @@ pub(super) enum Violation {
     QuorumBreak(String),
     /// A second cluster was formed beside a living one.
     SecondCluster(String),
+    /// Two steps ran on one machine at once, or one that had ended well ran again.
+    Step(String),
 }
 
 /// The result of an audit: each list is empty if all is well. The texts say what and where.
@@ -34,6 +36,8 @@ pub struct Audit {
     pub quorum_breaks: Vec<String>,
     /// Clusters that were formed although one was there.
     pub second_clusters: Vec<String>,
+    /// Steps that ran on a machine beside another, or once more.
+    pub repeated_steps: Vec<String>,
 }
 
 impl Audit {
@@ -42,7 +46,7 @@ impl Audit {
         *self == Self::default()
     }
 
-    pub(super) fn of(state: &State, instance: InstanceId, live: &[ClusterId]) -> Self {
+    pub(super) fn of(state: &SimState, instance: InstanceId, live: &[ClusterId]) -> Self {
         let mut audit = Self::default();
         for violation in &state.violations {
             match violation {
@@ -50,6 +54,7 @@ impl Audit {
                 Violation::WrongDelete(what) => audit.wrong_deletes.push(what.clone()),
                 Violation::QuorumBreak(what) => audit.quorum_breaks.push(what.clone()),
                 Violation::SecondCluster(what) => audit.second_clusters.push(what.clone()),
+                Violation::Step(what) => audit.repeated_steps.push(what.clone()),
             }
         }
         for bucket in state.clusters.values() {
@@ -73,14 +78,22 @@ impl fmt::Display for Audit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} orphans, {} duplicates, {} wrong deletes, {} broken quorums, {} second clusters",
+            "{} orphans, {} duplicates, {} wrong deletes, {} broken quorums, {} second clusters, {} repeated steps",
             self.orphans.len(),
             self.duplicates.len(),
             self.wrong_deletes.len(),
             self.quorum_breaks.len(),
-            self.second_clusters.len()
+            self.second_clusters.len(),
+            self.repeated_steps.len()
         )?;
-        let lists = [&self.orphans, &self.duplicates, &self.wrong_deletes, &self.quorum_breaks, &self.second_clusters];
+        let lists = [
+            &self.orphans,
+            &self.duplicates,
+            &self.wrong_deletes,
+            &self.quorum_breaks,
+            &self.second_clusters,
+            &self.repeated_steps,
+        ];
         for line in lists.into_iter().flatten() {
             write!(f, "\n  {line}")?;
         }

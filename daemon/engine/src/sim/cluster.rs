@@ -6,11 +6,12 @@ use muster_protocol::{ClusterId, ErrorCode, Name};
 use tokio::time::Instant;
 
 use super::audit::Violation;
-use super::state::{Bucket, Change, Node, Orchestrator, Service, machine_at};
+use super::state::{Change, ClusterThings, Node, Orchestrator, Service, machine_at};
 use super::things::Things;
 use crate::failure::Failure;
-use crate::handler::{Member, ServiceOrder};
+use crate::handler::ServiceOrder;
 use crate::ledger::{Facts, Present};
+use crate::member::Member;
 
 /// What helps against a lost majority.
 const BRING_BACK: &str =
@@ -32,7 +33,7 @@ fn submitted(service: &Service) -> Present {
     Present { id: service.id.to_string(), facts: Facts::Service { generation: service.generation } }
 }
 
-impl Bucket {
+impl ClusterThings {
     /// Whether this node's machine is there and runs.
     pub(super) fn is_up(&self, node: &Node) -> bool {
         self.resources.get(&node.machine).is_some_and(|machine| machine.running)
@@ -74,7 +75,7 @@ impl Things {
         });
         let id = match answering.min_by_key(|(role, _)| *role != Role::ControlPlane) {
             Some((Role::ControlPlane, id)) => id,
-            Some((Role::Worker, _)) => {
+            Some((Role::Worker | Role::Unknown(_), _)) => {
                 let message = "the control planes that answer were demoted";
                 return Err(Failure::not_applied(ErrorCode::QuorumLost, message).with_remedy(BRING_BACK));
             }
@@ -89,7 +90,7 @@ impl Things {
         Err(Failure::not_applied(ErrorCode::QuorumLost, message).with_remedy(BRING_BACK))
     }
 
-    pub(super) fn formed(&self, cluster: ClusterId, orchestrator: u64) -> Option<(&Bucket, &Orchestrator)> {
+    pub(super) fn formed(&self, cluster: ClusterId, orchestrator: u64) -> Option<(&ClusterThings, &Orchestrator)> {
         let bucket = self.bucket(cluster)?;
         Some((bucket, bucket.orchestrators.get(&orchestrator)?))
     }
@@ -100,7 +101,7 @@ impl Things {
         let id = machine_at(&member.access);
         let machine = id.and_then(|id| self.bucket(cluster)?.resources.get(&id));
         match (id, machine) {
-            (Some(id), Some(machine)) if machine.running && machine.prepared => Ok(id),
+            (Some(id), Some(machine)) if machine.running && machine.is_prepared() => Ok(id),
             (_, Some(machine)) if machine.running => Err(refused(format!("{name} is not prepared"))),
             (_, _) => Err(Failure::not_applied(ErrorCode::Unreachable, format!("{name} does not answer"))),
         }
@@ -184,6 +185,16 @@ impl Things {
             return false;
         }
         self.apply(Change::Node { cluster, orchestrator, id, now: None });
+        true
+    }
+
+    /// Somebody else's hand removes a service. Whether it was there.
+    pub(super) fn take_off(&mut self, cluster: ClusterId, service: &Name) -> bool {
+        let has_it = self.bucket(cluster).and_then(|bucket| {
+            bucket.orchestrators.iter().find(|(_, formed)| formed.services.contains_key(service)).map(|(id, _)| *id)
+        });
+        let Some(orchestrator) = has_it else { return false };
+        self.apply(Change::Service { cluster, orchestrator, name: service.clone(), now: None });
         true
     }
 

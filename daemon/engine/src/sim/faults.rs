@@ -25,7 +25,7 @@ pub enum CallKind {
     ObserveMachines,
     /// `Driver::list_owned` for one cluster.
     ListOwned,
-    /// `Preparer::prepare`.
+    /// `Preparer::perform`.
     Prepare,
     /// `Handler::form`.
     Form,
@@ -35,6 +35,8 @@ pub enum CallKind {
     Join,
     /// `Handler::look_up_node`.
     LookUpNode,
+    /// `Handler::step`.
+    Step,
     /// `Handler::remove_node`.
     RemoveNode,
     /// `Handler::deploy`.
@@ -47,6 +49,12 @@ pub enum CallKind {
     ObserveOrchestrator,
     /// `Handler::logs`.
     Logs,
+    /// The session of a framework asks which tasks run.
+    ListTasks,
+    /// The session of a framework starts a task.
+    Launch,
+    /// The session of a framework ends a task.
+    Kill,
 }
 
 impl CallKind {
@@ -54,7 +62,7 @@ impl CallKind {
     /// (or, for `preflight` and `logs`, because a user asked).
     pub const fn is_observation(self) -> bool {
         match self {
-            Self::ObserveMachines | Self::ObserveOrchestrator => true,
+            Self::ObserveMachines | Self::ObserveOrchestrator | Self::ListTasks => true,
             Self::Preflight
             | Self::Create
             | Self::LookUp
@@ -66,11 +74,14 @@ impl CallKind {
             | Self::LookUpCluster
             | Self::Join
             | Self::LookUpNode
+            | Self::Step
             | Self::RemoveNode
             | Self::Deploy
             | Self::LookUpService
             | Self::RemoveService
-            | Self::Logs => false,
+            | Self::Logs
+            | Self::Launch
+            | Self::Kill => false,
         }
     }
 }

@@ -1,31 +1,42 @@
 //! The simulated orchestrator behind its trait.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
+use muster_protocol::model::container::ContainerPhase;
 use muster_protocol::model::service::{LogLine, LogSource, ServiceSpec};
 use muster_protocol::{Error, ErrorCode, Name};
 
 use super::faults::CallKind;
+use super::framework::Framework;
+use super::shell;
 use super::things::Things;
 use super::world::SimWorld;
 use crate::context::ClusterContext;
+use crate::duplex::{Duplex, ExecOrder, ForwardOrder};
 use crate::failure::Failure;
-use crate::handler::{Handler, Member, ServiceOrder};
+use crate::handler::{Handler, ServiceOrder};
 use crate::ledger::{Present, ResourceKey};
+use crate::member::Member;
 use crate::observed::{ObservedContainer, OrchestratorView};
+use crate::recipe::MachineStep;
+use crate::session::{Kept, SessionHost};
 
 /// See the module.
 pub(super) struct SimHandler {
     world: SimWorld,
     cluster: Arc<ClusterContext>,
+    /// Runs the services, if the orchestrator does not.
+    framework: Option<Framework>,
 }
 
 impl SimHandler {
     pub(super) fn new(world: SimWorld, cluster: Arc<ClusterContext>) -> Self {
-        Self { world, cluster }
+        let framework = world.options().is_framework.then(|| Framework::new(world.clone(), cluster.clone()));
+        Self { world, cluster, framework }
     }
 }
 
@@ -62,6 +73,14 @@ impl Handler for SimHandler {
         self.world.call(CallKind::LookUpNode, cluster, Some(&key), effect).await
     }
 
+    async fn step(&self, members: &[Member], machine: &Member, _step: MachineStep) -> Result<(), Failure> {
+        let cluster = self.cluster.cluster;
+        let key = ResourceKey::Node(machine.machine.clone());
+        // Simulated services move by themselves; all that can fail is to reach the control plane.
+        let effect = |things: &mut Things| things.reach(cluster, members).map(|_| ());
+        self.world.call(CallKind::Step, cluster, Some(&key), effect).await
+    }
+
     async fn remove_node(&self, members: &[Member], node_id: &str, machine: Option<&Member>) -> Result<(), Failure> {
         let cluster = self.cluster.cluster;
         let key = machine.map(|member| ResourceKey::Node(member.machine.clone()));
@@ -70,6 +89,9 @@ impl Handler for SimHandler {
     }
 
     async fn deploy(&self, members: &[Member], order: &ServiceOrder) -> Result<Present, Failure> {
+        if let Some(framework) = &self.framework {
+            return framework.deploy(members, order).await;
+        }
         let cluster = self.cluster.cluster;
         let key = ResourceKey::Service(order.spec.name.clone());
         let effect = |things: &mut Things| things.deploy(cluster, members, order);
@@ -77,6 +99,9 @@ impl Handler for SimHandler {
     }
 
     async fn look_up_service(&self, members: &[Member], service: &Name) -> Result<Option<Present>, Failure> {
+        if let Some(framework) = &self.framework {
+            return framework.look_up_service(members, service).await;
+        }
         let cluster = self.cluster.cluster;
         let key = ResourceKey::Service(service.clone());
         let effect = |things: &mut Things| things.look_up_service(cluster, members, service);
@@ -84,6 +109,9 @@ impl Handler for SimHandler {
     }
 
     async fn remove_service(&self, members: &[Member], service: &Name) -> Result<(), Failure> {
+        if let Some(framework) = &self.framework {
+            return framework.remove_service(members, service).await;
+        }
         let cluster = self.cluster.cluster;
         let key = ResourceKey::Service(service.clone());
         let effect = |things: &mut Things| things.remove_service(cluster, members, service);
@@ -91,10 +119,20 @@ impl Handler for SimHandler {
     }
 
     async fn observe(&self, members: &[Member]) -> Result<OrchestratorView, Failure> {
+        if let Some(framework) = &self.framework {
+            return framework.observe(members).await;
+        }
         let cluster = self.cluster.cluster;
         let rollout = self.world.options().rollout;
         let effect = |things: &mut Things| things.view(cluster, members, rollout);
         self.world.call(CallKind::ObserveOrchestrator, cluster, None, effect).await
+    }
+
+    async fn session(&self, host: Arc<dyn SessionHost>, kept: BTreeMap<String, Kept>) -> Failure {
+        match &self.framework {
+            Some(framework) => framework.session(host, &kept).await,
+            None => std::future::pending().await,
+        }
     }
 
     async fn logs(
@@ -104,6 +142,32 @@ impl Handler for SimHandler {
         follow: bool,
         tail: Option<u32>,
     ) -> Result<BoxStream<'static, Result<LogLine, Failure>>, Failure> {
+        let containers = self.containers(members, service).await?;
+        let lines: Vec<Result<LogLine, Failure>> =
+            containers.iter().flat_map(|container| last_lines(container, tail)).map(Ok).collect();
+        let written = stream::iter(lines);
+        // Simulated services have nothing more to say.
+        Ok(if follow { written.chain(stream::pending()).boxed() } else { written.boxed() })
+    }
+
+    async fn exec(&self, members: &[Member], order: &ExecOrder) -> Result<Duplex, Failure> {
+        let containers = self.containers(members, &order.service).await?;
+        let is_meant = |seen: &&ObservedContainer| order.container.as_ref().is_none_or(|id| seen.id == *id);
+        let running = containers.iter().filter(|seen| seen.phase == ContainerPhase::Running).find(is_meant);
+        running.map(|_| shell::command(order)).ok_or_else(|| {
+            Failure::not_applied(ErrorCode::NotFound, "no such container of the service runs").permanent()
+        })
+    }
+
+    async fn port_forward(&self, members: &[Member], order: &ForwardOrder) -> Result<Duplex, Failure> {
+        self.containers(members, &order.service).await?;
+        Ok(shell::echo())
+    }
+}
+
+impl SimHandler {
+    /// The containers of a service that must be there.
+    async fn containers(&self, members: &[Member], service: &Name) -> Result<Vec<ObservedContainer>, Failure> {
         let cluster = self.cluster.cluster;
         let key = ResourceKey::Service(service.clone());
         let rollout = self.world.options().rollout;
@@ -113,12 +177,7 @@ impl Handler for SimHandler {
             let message = format!("service {service} is not known to the orchestrator");
             return Err(Failure::not_applied(ErrorCode::NotFound, message).permanent());
         }
-        let containers = view.containers.into_iter().filter(|container| container.service == *service);
-        let lines: Vec<Result<LogLine, Failure>> =
-            containers.flat_map(|container| last_lines(&container, tail)).map(Ok).collect();
-        let written = stream::iter(lines);
-        // Simulated services have nothing more to say.
-        Ok(if follow { written.chain(stream::pending()).boxed() } else { written.boxed() })
+        Ok(view.containers.into_iter().filter(|container| container.service == *service).collect())
     }
 }
 

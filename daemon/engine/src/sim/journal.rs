@@ -5,7 +5,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::Path;
 
-use super::state::{Change, State};
+use super::state::{Change, SimState};
 
 /// An open journal.
 pub(super) struct Journal {
@@ -16,7 +16,7 @@ pub(super) struct Journal {
 
 impl Journal {
     /// Reads the journal, writes it anew without what is gone since, and opens it for more.
-    pub(super) fn open(path: &Path) -> io::Result<(Self, State)> {
+    pub(super) fn open(path: &Path) -> io::Result<(Self, SimState)> {
         let lock = lock(&path.with_extension("lock"))?;
         let state = read(path)?;
         let fresh = path.with_extension("new");
@@ -53,8 +53,8 @@ fn line(change: &Change) -> io::Result<Vec<u8>> {
     Ok(line)
 }
 
-fn read(path: &Path) -> io::Result<State> {
-    let mut state = State::default();
+fn read(path: &Path) -> io::Result<SimState> {
+    let mut state = SimState::default();
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(state),

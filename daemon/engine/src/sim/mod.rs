@@ -5,21 +5,25 @@
 //! ever have done ([`Audit`]), and misbehave on demand ([`Fault`]).
 //!
 //! - `world`: [`SimWorld`], what is shared and outlives the daemon; every call goes through its one door
-//! - `state`: networks, machines and formed clusters, as plain data with one way to change them
+//! - `state`: machines, what they stand on, and formed clusters, as plain data with one way to change them
 //! - `things`: that data behind its lock; `journal`: the same on disk, so that a killed daemon finds its world again
 //! - `cluster`: an orchestrator's rules: quorum, membership, services
 //! - `view`: what an orchestrator shows: nodes, rollouts, containers
 //! - `driver`, `preparer`, `handler`: the traits on top of it
+//! - `framework`: the handler of an orchestrator that knows tasks only; `tasks`: what such an orchestrator does
 //! - `faults`, `audit`: how it misbehaves, and what it noticed
 
 mod audit;
 mod cluster;
 mod driver;
 mod faults;
+mod framework;
 mod handler;
 mod journal;
 mod preparer;
+mod shell;
 mod state;
+mod tasks;
 mod things;
 mod view;
 mod world;
@@ -28,5 +32,6 @@ mod world;
 mod tests;
 
 pub use audit::Audit;
+pub use driver::NETWORK;
 pub use faults::{Call, CallKind, Fault, Hook, Moment, every, nth};
 pub use world::{SimOptions, SimWorld};

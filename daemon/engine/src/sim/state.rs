@@ -1,6 +1,6 @@
 //! What there is in the world, as plain data. [`Change`] is the only way to change it, so that the journal misses nothing.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use muster_protocol::model::host::Role;
 use muster_protocol::model::service::{Constraint, Port, ServiceMode};
@@ -9,13 +9,15 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::audit::Violation;
+use super::tasks::Task;
 use crate::ledger::{Facts, MachineAccess, Present, ResourceKey};
+use crate::recipe::{MachineStep, Prepared};
 
 /// Everything.
 #[derive(Default)]
-pub(super) struct State {
+pub(super) struct SimState {
     /// By cluster, so that no call ever looks at another cluster's things.
-    pub(super) clusters: HashMap<ClusterId, Bucket>,
+    pub(super) clusters: HashMap<ClusterId, ClusterThings>,
     /// Ids are never used twice.
     pub(super) next_id: u64,
     /// What nobody should have done. Not kept on disk.
@@ -24,8 +26,8 @@ pub(super) struct State {
 
 /// What there is of one cluster, and what tests have put beside it.
 #[derive(Default)]
-pub(super) struct Bucket {
-    /// Networks and machines.
+pub(super) struct ClusterThings {
+    /// What the infrastructure made: machines, and what they stand on.
     pub(super) resources: BTreeMap<u64, Resource>,
     /// Tokens of creations that were carried out, with what they made: it may be gone since.
     pub(super) tokens: BTreeMap<(ResourceKey, u32), u64>,
@@ -33,7 +35,7 @@ pub(super) struct Bucket {
     pub(super) orchestrators: BTreeMap<u64, Orchestrator>,
 }
 
-/// A network or a machine.
+/// A machine, or what machines stand on.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Resource {
     /// Its name. Tells nothing about whose it is.
@@ -44,11 +46,28 @@ pub(super) struct Resource {
     pub(super) attempt: u32,
     /// Whether it runs, if it is a machine.
     pub(super) running: bool,
-    /// Whether it was prepared, if it is a machine.
-    pub(super) prepared: bool,
+    /// What its marks say of the cluster's spec.
+    #[serde(default)]
+    pub(super) spec: BTreeMap<String, String>,
+    /// What it stands on.
+    pub(super) stands_on: Vec<u64>,
+    /// The steps that were begun on it, by their numbers, if it is a machine. They go on whatever becomes of who began them.
+    pub(super) steps: BTreeMap<u32, Step>,
     /// From when on it is listed.
     #[serde(skip, default = "Instant::now")]
     pub(super) visible_from: Instant,
+}
+
+/// A step that was begun on a machine.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Step {
+    /// What is done.
+    pub(super) step: MachineStep,
+    /// What the machine has then.
+    pub(super) target: Prepared,
+    /// When it has ended.
+    #[serde(skip, default = "Instant::now")]
+    pub(super) ends_at: Instant,
 }
 
 /// Owner marks.
@@ -65,6 +84,10 @@ pub(super) struct Marks {
 pub(super) struct Orchestrator {
     pub(super) nodes: BTreeMap<u64, Node>,
     pub(super) services: BTreeMap<Name, Service>,
+    /// What a framework has started and still runs.
+    pub(super) tasks: BTreeMap<u64, Task>,
+    /// The ids of all tasks that were ever started.
+    pub(super) launched: BTreeSet<String>,
 }
 
 /// A member of a formed cluster.
@@ -103,9 +126,10 @@ pub(super) enum Change {
     Dissolved { cluster: ClusterId, id: u64 },
     Node { cluster: ClusterId, orchestrator: u64, id: u64, now: Option<Node> },
     Service { cluster: ClusterId, orchestrator: u64, name: Name, now: Option<Service> },
+    Task { cluster: ClusterId, orchestrator: u64, id: u64, now: Option<Task> },
 }
 
-impl State {
+impl SimState {
     /// Carries a change out.
     pub(super) fn apply(&mut self, change: Change) {
         match change {
@@ -145,6 +169,19 @@ impl State {
                     None => formed.services.remove(&name),
                 };
             }
+            Change::Task { cluster, orchestrator, id, now } => {
+                self.next_id = self.next_id.max(id + 1);
+                let Some(formed) = self.orchestrator_mut(cluster, orchestrator) else { return };
+                match now {
+                    Some(task) => {
+                        formed.launched.insert(task.id.clone());
+                        formed.tasks.insert(id, task);
+                    }
+                    None => {
+                        formed.tasks.remove(&id);
+                    }
+                }
+            }
         }
     }
 
@@ -168,6 +205,9 @@ impl State {
                     let (name, now) = (name.clone(), Some(service.clone()));
                     changes.push(Change::Service { cluster, orchestrator, name, now });
                 }
+                for (&id, task) in &formed.tasks {
+                    changes.push(Change::Task { cluster, orchestrator, id, now: Some(task.clone()) });
+                }
             }
         }
         changes
@@ -177,7 +217,21 @@ impl State {
 impl Resource {
     /// Whether it is a machine.
     pub(super) fn is_machine(&self) -> bool {
-        matches!(self.name, ResourceKey::Machine(_))
+        self.name.machine().is_some()
+    }
+
+    /// Whether it was prepared, if it is a machine.
+    pub(super) fn is_prepared(&self) -> bool {
+        let now = Instant::now();
+        self.steps.values().any(|step| step.step == MachineStep::Prepare && step.ends_at <= now)
+    }
+
+    /// The orchestrator's version that it was prepared with last, if the recipe named one.
+    pub(super) fn version(&self) -> Option<String> {
+        let now = Instant::now();
+        let brings_one =
+            |step: &&Step| matches!(step.step, MachineStep::Prepare | MachineStep::Upgrade) && step.ends_at <= now;
+        self.steps.values().rfind(brings_one)?.target.recipe.version.clone()
     }
 
     /// What an answer says of it.
@@ -200,8 +254,10 @@ pub(super) fn number_of(id: &str) -> Option<u64> {
 /// How a machine is reached: its address says which one it is.
 fn access(id: u64) -> MachineAccess {
     let [_, _, _, _, _, a, b, c] = id.to_be_bytes();
+    let address = format!("10.{a}.{b}.{c}");
     MachineAccess {
-        address: format!("10.{a}.{b}.{c}"),
+        private_address: address.clone(),
+        address,
         ssh_port: 22,
         ssh_user: "root".to_owned(),
         host_key: format!("ssh-ed25519 sim-{id}"),

@@ -1,5 +1,6 @@
 //! The twins themselves: that they are strict, misbehave on demand, and notice what must not be.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,47 +14,53 @@ use tokio::time::timeout;
 use super::*;
 use crate::context::{ClusterContext, Material};
 use crate::desired::{machine_name, role_and_number};
-use crate::driver::MachineOrder;
+use crate::driver::{InfraOrder, MachineOrder};
 use crate::failure::{Certainty, Failure};
-use crate::handler::{Handler, Member, ServiceOrder};
-use crate::ledger::{Facts, Present, ResourceKey};
+use crate::handler::{Handler, ServiceOrder};
+use crate::ledger::{Facts, InfraKey, Present, StepRun};
+use crate::member::Member;
+use crate::preparer::StepOrder;
+use crate::recipe::{MachineStep, Prepared};
 use muster_protocol::model::host::Role;
 
 const INSTANCE: InstanceId = InstanceId::from_u128(7);
 
 fn context() -> Arc<ClusterContext> {
-    let spec = ClusterSpec {
-        name: "demo".parse().unwrap(),
-        orchestrator: Orchestrator::Sim,
-        infrastructure: Infrastructure::Sim,
-        account: None,
-        version: None,
-        control_planes: 3,
-        workers: 1,
-        machine: MachineShape::default(),
-        labels: std::collections::BTreeMap::new(),
-    };
+    let spec = ClusterSpec::new("demo".parse().unwrap(), Orchestrator::Sim, Infrastructure::Sim);
+    let spec = ClusterSpec { control_planes: 3, workers: 1, ..spec };
     let cluster = ClusterId::from_u128(42);
     Arc::new(ClusterContext { instance: INSTANCE, cluster, spec, material: Material::default() })
 }
 
-fn order(key: ResourceKey, attempt: u32) -> MachineOrder {
-    MachineOrder { key, role: None, shape: MachineShape::default(), attempt }
+fn network() -> InfraKey {
+    InfraKey::only(NETWORK)
 }
 
-fn control_plane(number: u32) -> ResourceKey {
-    ResourceKey::Machine(machine_name(Role::ControlPlane, number))
+fn order(key: InfraKey, attempt: u32) -> InfraOrder {
+    let machine = key.machine().map(|name| {
+        let (role, _) = role_and_number(name).unwrap();
+        MachineOrder { name: name.clone(), role, shape: MachineShape::default() }
+    });
+    InfraOrder { key, machine, present: None, known: BTreeMap::new(), attempt }
 }
 
-async fn member(world: &SimWorld, key: ResourceKey) -> Member {
+fn control_plane(number: u32) -> InfraKey {
+    InfraKey::for_machine(machine_name(Role::ControlPlane, number))
+}
+
+async fn member(world: &SimWorld, key: InfraKey) -> Member {
     let context = context();
-    let network = order(ResourceKey::Network, 0);
-    world.driver().create(&context, &network).await.unwrap();
-    let machine = world.driver().create(&context, &order(key.clone(), 0)).await.unwrap();
-    let ResourceKey::Machine(name) = key else { panic!("{key} is no machine") };
+    let made = world.driver().create(&context, &order(network(), 0)).await.unwrap();
+    let known = BTreeMap::from([(network(), made)]);
+    let machine = world.driver().create(&context, &InfraOrder { known, ..order(key.clone(), 0) }).await.unwrap();
+    let name = key.machine().unwrap().clone();
     let Facts::Machine(access) = machine.facts else { panic!("{name} cannot be reached") };
     let (role, _) = role_and_number(&name).unwrap();
-    world.preparer().prepare(&context, &name, role, &access).await.unwrap();
+    let recipe = world.preparer().offered(&context.spec);
+    let target = Prepared { recipe, role, peers: String::new() };
+    let run = StepRun { step: MachineStep::Prepare, target, run: 1 };
+    let step = StepOrder { machine: name.clone(), role, access: access.clone(), run, peers: Vec::new(), renewal: 0 };
+    world.preparer().perform(&context, &step).await.unwrap();
     Member { machine: name, role, access, node_id: None }
 }
 
@@ -76,19 +83,19 @@ async fn formed(world: &SimWorld, control_planes: u32) -> (Arc<dyn Handler>, Vec
 fn service(image: &str, generation: u64) -> ServiceOrder {
     let text = format!(r#"{{"name": "web", "image": "{image}", "replicas": 4}}"#);
     let spec: ServiceSpec = serde_json::from_str(&text).unwrap();
-    ServiceOrder { id: ServiceId::from_u128(5), generation, spec, secrets_version: 0 }
+    ServiceOrder { id: ServiceId::from_u128(5), generation, spec, secrets_version: 0, digest: None }
 }
 
 #[tokio::test]
 async fn the_same_token_makes_nothing_twice_and_another_one_does_and_is_noticed() {
     let world = SimWorld::new(SimOptions::default());
     let (driver, context) = (world.driver(), context());
-    let first = driver.create(&context, &order(ResourceKey::Network, 0)).await.unwrap();
-    let again = driver.create(&context, &order(ResourceKey::Network, 0)).await.unwrap();
+    let first = driver.create(&context, &order(network(), 0)).await.unwrap();
+    let again = driver.create(&context, &order(network(), 0)).await.unwrap();
     assert_eq!(first, again);
     assert!(world.audit(INSTANCE, &[context.cluster]).is_clean());
 
-    driver.create(&context, &order(ResourceKey::Network, 1)).await.unwrap();
+    driver.create(&context, &order(network(), 1)).await.unwrap();
     assert!(!world.audit(INSTANCE, &[context.cluster]).duplicates.is_empty());
 }
 
@@ -96,11 +103,11 @@ async fn the_same_token_makes_nothing_twice_and_another_one_does_and_is_noticed(
 async fn a_token_stays_used_when_what_it_made_is_gone() {
     let world = SimWorld::new(SimOptions::default());
     let (driver, context) = (world.driver(), context());
-    let first = driver.create(&context, &order(ResourceKey::Network, 0)).await.unwrap();
-    driver.remove(&context, &ResourceKey::Network, &first.id).await.unwrap();
-    let failure = driver.create(&context, &order(ResourceKey::Network, 0)).await.unwrap_err();
+    let first = driver.create(&context, &order(network(), 0)).await.unwrap();
+    driver.remove(&context, &network(), &first.id).await.unwrap();
+    let failure = driver.create(&context, &order(network(), 0)).await.unwrap_err();
     assert_eq!(failure.certainty, Certainty::NotApplied);
-    assert!(driver.create(&context, &order(ResourceKey::Network, 1)).await.is_ok());
+    assert!(driver.create(&context, &order(network(), 1)).await.is_ok());
 }
 
 #[tokio::test]
@@ -109,7 +116,7 @@ async fn removing_what_is_not_ours_is_noticed_even_if_it_looks_like_ours() {
     let another = InstanceId::from_u128(8);
     for owner in [None, Some((another, context.cluster)), Some((INSTANCE, ClusterId::from_u128(43)))] {
         let world = SimWorld::new(SimOptions::default());
-        let id = world.seed_foreign(context.cluster, owner, control_plane(1));
+        let id = world.seed_foreign(context.cluster, owner, control_plane(1).into());
         assert!(world.driver().observe(&context).await.unwrap().is_empty());
         assert_eq!(world.driver().look_up(&context, &control_plane(1)).await.unwrap(), None);
         world.driver().remove(&context, &control_plane(1), &id).await.unwrap();
@@ -121,7 +128,7 @@ async fn removing_what_is_not_ours_is_noticed_even_if_it_looks_like_ours() {
 async fn what_is_left_of_a_cluster_that_should_be_gone_is_an_orphan() {
     let world = SimWorld::new(SimOptions::default());
     let context = context();
-    world.driver().create(&context, &order(ResourceKey::Network, 0)).await.unwrap();
+    world.driver().create(&context, &order(network(), 0)).await.unwrap();
     assert!(world.audit(INSTANCE, &[context.cluster]).is_clean());
     assert_eq!(world.audit(INSTANCE, &[]).orphans.len(), 1);
 }
@@ -143,7 +150,7 @@ async fn nothing_is_decided_without_a_majority() {
     let (handler, members) = formed(&world, 3).await;
     let cluster = context().cluster;
     let machines = world.resources(INSTANCE, cluster);
-    let id_of = |key: ResourceKey| machines.iter().find(|(other, _)| *other == key).unwrap().1.clone();
+    let id_of = |key: InfraKey| machines.iter().find(|(other, _)| *other == key.clone().into()).unwrap().1.clone();
     assert!(world.lose(cluster, &id_of(control_plane(1))));
     assert!(handler.deploy(&members, &service("nginx", 1)).await.is_ok(), "two of three decide");
     assert!(world.stop(cluster, &id_of(control_plane(2))));
@@ -157,7 +164,8 @@ async fn a_removal_that_would_take_the_majority_away_is_noticed_and_refused() {
     let world = SimWorld::new(SimOptions::default());
     let (handler, members) = formed(&world, 3).await;
     let cluster = context().cluster;
-    let lost = world.resources(INSTANCE, cluster).into_iter().find(|(key, _)| *key == control_plane(3)).unwrap().1;
+    let lost =
+        world.resources(INSTANCE, cluster).into_iter().find(|(key, _)| *key == control_plane(3).into()).unwrap().1;
     world.lose(cluster, &lost);
     let node = members[1].node_id.clone().unwrap();
     let refused = handler.remove_node(&members, &node, Some(&members[1])).await.unwrap_err();
@@ -210,7 +218,7 @@ async fn broken_and_unpullable_images_never_become_ready_and_say_why() {
 
 async fn create_network(world: &SimWorld, fault: Fault) -> Result<Present, Failure> {
     world.inject(nth(|call| call.kind == CallKind::Create, 0, fault));
-    world.driver().create(&context(), &order(ResourceKey::Network, 0)).await
+    world.driver().create(&context(), &order(network(), 0)).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -243,7 +251,7 @@ async fn what_is_listed_late_is_there_but_not_found_at_first() {
     let lag = Duration::from_secs(10);
     let world = SimWorld::new(SimOptions { listing_lag: lag, ..SimOptions::default() });
     create_network(&world, Fault::LateListing(lag)).await.unwrap();
-    let look_up = async || world.driver().look_up(&context(), &ResourceKey::Network).await.unwrap();
+    let look_up = async || world.driver().look_up(&context(), &network()).await.unwrap();
     assert_eq!(look_up().await, None);
     tokio::time::advance(lag).await;
     assert!(look_up().await.is_some());
@@ -267,7 +275,7 @@ async fn a_hook_can_stop_the_caller_between_the_effect_and_its_answer() {
     let hook = Arc::new(StopAfterFirst(Notify::new()));
     world.set_hook(Some(hook.clone()));
     let (driver, context) = (world.driver(), context());
-    let network = order(ResourceKey::Network, 0);
+    let network = order(network(), 0);
     tokio::select! {
         _ = driver.create(&context, &network) => panic!("the caller was to be stopped"),
         () = hook.0.notified() => {}

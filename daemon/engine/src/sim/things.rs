@@ -8,23 +8,23 @@ use tokio::time::Instant;
 
 use super::audit::Violation;
 use super::journal::Journal;
-use super::state::{Bucket, Change, Node, State};
+use super::state::{Change, ClusterThings, Node, SimState};
 use crate::failure::Failure;
 
 /// What there is.
 pub(super) struct Things {
-    pub(super) state: State,
+    pub(super) state: SimState,
     journal: Option<Journal>,
     /// Why the journal could not be written, if so.
     broken: Option<String>,
 }
 
 impl Things {
-    pub(super) fn new(state: State, journal: Option<Journal>) -> Self {
+    pub(super) fn new(state: SimState, journal: Option<Journal>) -> Self {
         Self { state, journal, broken: None }
     }
 
-    pub(super) fn bucket(&self, cluster: ClusterId) -> Option<&Bucket> {
+    pub(super) fn bucket(&self, cluster: ClusterId) -> Option<&ClusterThings> {
         self.state.clusters.get(&cluster)
     }
 

@@ -13,15 +13,18 @@ use muster_protocol::{ClusterId, Name};
 use tokio::time::Instant;
 
 use super::cluster::node_id;
-use super::state::{Bucket, Node, Orchestrator, Resource, Service};
+use super::state::{ClusterThings, Node, Orchestrator, Resource, Service};
 use super::things::Things;
 use crate::failure::Failure;
-use crate::handler::Member;
 use crate::ledger::Facts;
+use crate::member::Member;
 use crate::observed::{ObservedContainer, ObservedNode, ObservedService, OrchestratorView};
 
 const VERSION: &str = "1";
 const FIRST_CHOSEN_PORT: u16 = 30_000;
+
+/// The beginning of images that cannot be pulled, and never will.
+const UNPULLABLE: &str = "sim/unpullable";
 
 /// How far a service is.
 struct Rollout {
@@ -50,7 +53,7 @@ impl Things {
             }
             // The node of a lost machine is listed beside that of its successor, and says less.
             if up || !view.nodes.contains_key(&node.name) {
-                view.nodes.insert(node.name.clone(), observed_node(*id, node, up));
+                view.nodes.insert(node.name.clone(), observed_node(*id, node, bucket, up));
             }
         }
         for (name, service) in &formed.services {
@@ -64,20 +67,21 @@ impl Things {
     }
 }
 
-fn address(bucket: &Bucket, node: &Node) -> Option<String> {
+fn address(bucket: &ClusterThings, node: &Node) -> Option<String> {
     let machine: &Resource = bucket.resources.get(&node.machine)?;
     match machine.present(node.machine).facts {
         Facts::Machine(access) => Some(access.address),
-        Facts::None | Facts::Service { .. } => None,
+        Facts::None | Facts::Service { .. } | Facts::Other(_) => None,
     }
 }
 
-fn observed_node(id: u64, node: &Node, up: bool) -> ObservedNode {
+fn observed_node(id: u64, node: &Node, bucket: &ClusterThings, up: bool) -> ObservedNode {
+    let prepared = bucket.resources.get(&node.machine).and_then(Resource::version);
     ObservedNode {
         id: node_id(id),
         role: node.role,
         ready: up,
-        version: Some(VERSION.to_owned()),
+        version: Some(prepared.unwrap_or_else(|| VERSION.to_owned())),
         cpu: Some(CpuMillis(2_000)),
         memory: Some(Bytes(4 << 30)),
         labels: std::collections::BTreeMap::new(),
@@ -86,7 +90,7 @@ fn observed_node(id: u64, node: &Node, up: bool) -> ObservedNode {
 }
 
 /// The nodes that are up and that all constraints allow.
-fn places<'a>(bucket: &Bucket, formed: &'a Orchestrator, constraints: &[Constraint]) -> Vec<&'a Node> {
+fn places<'a>(bucket: &ClusterThings, formed: &'a Orchestrator, constraints: &[Constraint]) -> Vec<&'a Node> {
     let holds = |node: &Node, constraint: &Constraint| {
         let equal = match &constraint.attribute {
             Attribute::Role => node.role.to_string() == constraint.value,
@@ -110,7 +114,7 @@ fn progress(service: &Service, places: usize, rollout: Duration) -> Rollout {
         let message = Some("no node that is up meets the constraints".to_owned());
         return Rollout { wanted, started: 0, ready: 0, message };
     }
-    if service.image.starts_with("sim/unpullable") {
+    if service.image.starts_with(UNPULLABLE) {
         let message = Some(format!("no such image: {}", service.image));
         return Rollout { wanted, started: 0, ready: 0, message };
     }
@@ -125,12 +129,15 @@ fn progress(service: &Service, places: usize, rollout: Duration) -> Rollout {
     Rollout { wanted, started, ready: started, message: None }
 }
 
-fn observed_service(bucket: &Bucket, service: &Service, state: &Rollout, places: &[&Node]) -> ObservedService {
+fn observed_service(bucket: &ClusterThings, service: &Service, state: &Rollout, places: &[&Node]) -> ObservedService {
     let published = service.ports.iter().filter(|port| port.exposure != Exposure::Cluster);
     let numbered = published.zip(FIRST_CHOSEN_PORT..);
     let addresses: Vec<String> = places.iter().filter_map(|node| address(bucket, node)).collect();
+    let ready = usize::try_from(state.ready).unwrap_or(usize::MAX);
     let endpoints = numbered.flat_map(|(port, chosen)| {
-        addresses.iter().map(move |address| Endpoint {
+        // Copies take the places in their order, so the first ones have a port of the machine.
+        let reached = if port.exposure == Exposure::Host { ready } else { usize::MAX };
+        addresses.iter().take(reached).map(move |address| Endpoint {
             address: address.clone(),
             published: port.published.unwrap_or(chosen),
             port: port.port,
@@ -143,8 +150,10 @@ fn observed_service(bucket: &Bucket, service: &Service, state: &Rollout, places:
         wanted: state.wanted,
         ready: state.ready,
         updating: service.replaces && state.ready < state.wanted,
+        digest: None,
         endpoints: endpoints.collect(),
         message: state.message.clone(),
+        hopeless: state.message.is_some() && service.image.starts_with(UNPULLABLE),
         under_way: (state.started < state.wanted).then(|| format!("{} pending", state.wanted - state.started)),
     }
 }
@@ -160,7 +169,11 @@ fn container(name: &Name, service: &Service, state: &Rollout, copy: u32, places:
     let exit_code = match phase {
         ContainerPhase::Failed => Some(1),
         ContainerPhase::Complete => Some(0),
-        ContainerPhase::Pending | ContainerPhase::Starting | ContainerPhase::Running | ContainerPhase::Stopped => None,
+        ContainerPhase::Pending
+        | ContainerPhase::Starting
+        | ContainerPhase::Running
+        | ContainerPhase::Stopped
+        | ContainerPhase::Unknown(_) => None,
     };
     ObservedContainer {
         id: format!("{}-{}-{}", service.id.short(), service.generation, copy + 1),

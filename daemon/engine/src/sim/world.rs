@@ -1,9 +1,10 @@
 //! The one world that all twins of a daemon share. It outlives the daemon: in memory for as long as a test
 //! holds it, and on disk if it was opened there.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use muster_protocol::model::host::Role;
@@ -16,14 +17,16 @@ use super::faults::{Call, CallKind, Decide, Fault, Hook, Moment};
 use super::handler::SimHandler;
 use super::journal::Journal;
 use super::preparer::SimPreparer;
-use super::state::{Change, Marks, Resource, State, number_of, resource_id};
+use super::state::{Change, Marks, Resource, SimState, number_of, resource_id};
 use super::things::Things;
+use crate::blueprint::Blueprint;
 use crate::context::ClusterContext;
 use crate::driver::Driver;
 use crate::failure::Failure;
 use crate::handler::Handler;
 use crate::ledger::ResourceKey;
 use crate::preparer::Preparer;
+use crate::rollout::OneAfterTheOther;
 
 /// How the world behaves when nothing goes wrong.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,11 +37,27 @@ pub struct SimOptions {
     pub tokens: bool,
     /// How long it takes until all copies of a service are up.
     pub rollout: Duration,
+    /// Whether machines stand on what a public cloud has them stand on, rather than on a network only.
+    pub is_cloud: bool,
+    /// Whether the orchestrator knows tasks only, which a framework starts, rather than services.
+    pub is_framework: bool,
+    /// How long a step on a machine takes. It goes on when its caller is gone.
+    pub step: Duration,
+    /// Whether machines can be given other keys than they were made with.
+    pub gives_keys_anew: bool,
 }
 
 impl Default for SimOptions {
     fn default() -> Self {
-        Self { listing_lag: Duration::ZERO, tokens: true, rollout: Duration::from_millis(200) }
+        Self {
+            listing_lag: Duration::ZERO,
+            tokens: true,
+            rollout: Duration::from_millis(200),
+            is_cloud: false,
+            is_framework: false,
+            step: Duration::ZERO,
+            gives_keys_anew: true,
+        }
     }
 }
 
@@ -50,6 +69,7 @@ pub struct SimWorld {
 
 struct Shared {
     options: SimOptions,
+    blueprint: OnceLock<Blueprint>,
     things: Mutex<Things>,
     control: Mutex<Control>,
 }
@@ -66,7 +86,7 @@ struct Control {
 impl SimWorld {
     /// A new, empty world in memory.
     pub fn new(options: SimOptions) -> Self {
-        Self::with(options, State::default(), None)
+        Self::with(options, SimState::default(), None)
     }
 
     /// The world that is kept in this file; a new one if there is no such file.
@@ -75,9 +95,9 @@ impl SimWorld {
         Ok(Self::with(options, state, Some(journal)))
     }
 
-    fn with(options: SimOptions, state: State, journal: Option<Journal>) -> Self {
+    fn with(options: SimOptions, state: SimState, journal: Option<Journal>) -> Self {
         let things = Mutex::new(Things::new(state, journal));
-        Self { shared: Arc::new(Shared { options, things, control: Mutex::default() }) }
+        Self { shared: Arc::new(Shared { options, blueprint: OnceLock::new(), things, control: Mutex::default() }) }
     }
 
     /// The infrastructure.
@@ -88,6 +108,21 @@ impl SimWorld {
     /// The preparer of its machines.
     pub fn preparer(&self) -> Arc<dyn Preparer> {
         Arc::new(SimPreparer::new(self.clone()))
+    }
+
+    /// What the kinds of this world say about every cluster.
+    pub fn blueprint(&self) -> Blueprint {
+        self.shared.blueprint.get_or_init(|| self.new_blueprint()).clone()
+    }
+
+    fn new_blueprint(&self) -> Blueprint {
+        // A world of its own that shares nothing but the options: the twins' pure side asks for nothing else.
+        let options = SimWorld::new(self.shared.options);
+        Blueprint {
+            needs: Arc::new(SimDriver::new(options.clone())),
+            recipes: Arc::new(SimPreparer::new(options)),
+            rollout: Arc::new(OneAfterTheOther),
+        }
     }
 
     /// The orchestrator of one cluster.
@@ -139,6 +174,17 @@ impl SimWorld {
         ours.map(|(id, resource)| (resource.name.clone(), resource_id(*id))).collect()
     }
 
+    /// The copies of each service that a framework has started and that run.
+    pub fn copies(&self, cluster: ClusterId) -> BTreeMap<Name, u32> {
+        let things = self.things();
+        let mut copies = BTreeMap::new();
+        let formed = things.bucket(cluster).into_iter().flat_map(|bucket| bucket.orchestrators.values());
+        for task in formed.flat_map(|formed| formed.tasks.values()) {
+            *copies.entry(task.service.clone()).or_default() += 1;
+        }
+        copies
+    }
+
     /// Puts something of others beside a cluster: with the marks of that owner, or of none, under any name. Its id.
     pub fn seed_foreign(
         &self,
@@ -152,7 +198,9 @@ impl SimWorld {
         let visible_from = Instant::now();
         // No token of ours was used for it.
         let attempt = u32::MAX;
-        let resource = Resource { name: looks_like, marks, attempt, running: true, prepared: false, visible_from };
+        let (steps, stands_on, spec) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
+        let resource =
+            Resource { name: looks_like, marks, attempt, running: true, spec, stands_on, steps, visible_from };
         things.apply(Change::Resource { cluster: beside, id, now: Some(resource) });
         resource_id(id)
     }
@@ -186,6 +234,11 @@ impl SimWorld {
     /// Takes the machine's node out of the orchestrator's cluster, as if by somebody else's hand. Whether the orchestrator lets it.
     pub fn strike_off(&self, cluster: ClusterId, machine: &Name) -> bool {
         self.things().strike_off(cluster, machine)
+    }
+
+    /// Takes a service off the orchestrator, as if by somebody else's hand. Whether it was there.
+    pub fn take_off(&self, cluster: ClusterId, service: &Name) -> bool {
+        self.things().take_off(cluster, service)
     }
 
     pub(super) fn options(&self) -> SimOptions {

@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use muster_protocol::model::operation::OperationKind;
 use muster_protocol::{Cause, ErrorCode, Name, Retry, Timestamp};
 
 use super::ClusterState;
 use crate::action::Action;
+use crate::failure::Failure;
 use crate::ledger::ResourceKey;
-use crate::observed::ObservedService;
-use crate::operation::{OperationRecord, Target};
-use crate::plan::{Gate, Part};
+use crate::operation::Target;
 use crate::words;
 
 /// How long a node that has joined may take to be ready before that counts as trouble.
@@ -22,19 +20,17 @@ impl ClusterState {
     pub fn causes(&self) -> Vec<Cause> {
         let resources = self.ledger.iter().filter_map(|(key, entry)| match key {
             ResourceKey::Node(name) => self.node_cause(name),
-            ResourceKey::Network | ResourceKey::Machine(_) | ResourceKey::Orchestrator | ResourceKey::Service(_) => {
-                entry.cause.clone()
-            }
+            ResourceKey::Infra(_) | ResourceKey::Orchestrator | ResourceKey::Service(_) => entry.cause.clone(),
         });
         let sweep = self.sweep_retry.iter().filter_map(|entry| entry.cause.clone());
-        let unseen = [&self.observed.machines_cause, &self.observed.orchestrator_cause];
+        let unseen = [&self.observed.infrastructure_cause, &self.observed.orchestrator_cause];
         let mut causes: Vec<Cause> = resources.chain(sweep).chain(unseen.into_iter().flatten().cloned()).collect();
         causes.sort_by_key(|cause| cause.retry != Retry::Never);
         causes
     }
 
     /// Why what an operation changes is not as it asks.
-    pub(super) fn cause_of(&self, target: &Target) -> Option<Cause> {
+    pub(crate) fn cause_of(&self, target: &Target) -> Option<Cause> {
         match target {
             Target::Cluster { .. } => self.causes().into_iter().next(),
             Target::Services(targets) => targets.iter().find_map(|target| self.service_cause(&target.name)),
@@ -51,19 +47,23 @@ impl ClusterState {
         // One that has just joined takes a moment.
         self.observed.orchestrator_at.filter(|at| at.since(entry.since) >= SETTLES_IN)?;
         let seen = self.observed.orchestrator.nodes.get(machine).filter(|node| !node.ready)?;
-        Some(Cause {
-            code: ErrorCode::Unhealthy,
-            step: Action::Await(key).to_string(),
-            message: words::at_most(words::MAX_BYTES, format!("{machine} is not ready: {}", seen.message.as_deref()?)),
-            provider_code: None,
-            provider_request_id: None,
-            remedy: Some(
-                "see to the machine or its node; it counts as soon as the orchestrator sees it ready".to_owned(),
-            ),
-            retry: Retry::Later,
-            // Not the time of the last look, or every look would be news.
-            at: entry.since.max(self.record.phase_since),
-        })
+        let failure = unhealthy(format!("{machine} is not ready: {}", seen.message.as_deref()?))
+            .with_remedy("see to the machine or its node; it counts as soon as the orchestrator sees it ready");
+        // Not the time of the last look, or every look would be news.
+        Some(failure.into_cause(Action::Await(key).to_string(), entry.since.max(self.record.phase_since)))
+    }
+
+    /// What is said of a node that is well, and yet not as it could be: somebody keeps copies off it. Nothing waits for it.
+    pub fn node_note(&self, machine: &Name) -> Option<Cause> {
+        let key = ResourceKey::Node(machine.clone());
+        let entry = self.ledger.get(&key).filter(|entry| entry.present().is_some())?;
+        let seen = self.observed.orchestrator.nodes.get(machine).filter(|node| node.ready)?;
+        // What Muster does with it for a step is no news.
+        let is_in_turn = self.machine(machine).is_none_or(|machine| machine.drained || machine.step.is_some());
+        let words = seen.message.as_deref().filter(|_| !is_in_turn)?;
+        let failure = unhealthy(format!("{machine} is ready, but {words}"))
+            .with_remedy("nothing waits for it; let it take copies again with the orchestrator's own tool when it may");
+        Some(failure.into_cause(format!("observe {key}"), entry.since.max(self.record.phase_since)))
     }
 
     /// What is wrong with a service: its own call, or what the orchestrator says of its copies.
@@ -76,52 +76,16 @@ impl ClusterState {
         let seen = self.observed.orchestrator.services.get(name);
         let message = seen.filter(|seen| seen.ready < seen.wanted).and_then(|seen| seen.message.clone());
         let Some(message) = message else { return service.withdrawn.clone() };
-        Some(Cause {
-            code: ErrorCode::Unhealthy,
-            step: Action::Await(ResourceKey::Service(name.clone())).to_string(),
-            message: words::at_most(words::MAX_BYTES, message),
-            provider_code: None,
-            provider_request_id: None,
-            remedy: Some(format!(
-                "see its output with `muster service logs {name} --cluster {0}`, mend it with `muster service update`",
-                self.desired().spec.name
-            )),
-            retry: Retry::Later,
-            // Not the time of the last look, or every look would be news.
-            at: service.updated_at,
-        })
-    }
-
-    /// How far the first service is that is not where an operation wants it.
-    fn progress_of(&self, target: &Target) -> Option<String> {
-        let seen = |name: &Name| self.observed.orchestrator.services.get(name);
-        let behind =
-            target.services().iter().filter_map(|target| seen(&target.name)).find(|seen| seen.ready < seen.wanted);
-        behind.map(ObservedService::progress)
-    }
-
-    /// Why an operation is not done in time.
-    pub(super) fn overdue_cause(&self, operation: &OperationRecord, part: &Part<'_>, now: Timestamp) -> Cause {
-        let waits = part.iter().find(|step| !matches!(step.gate, Gate::Waiting(None)));
-        if let Some(cause) = self.cause_of(&operation.target) {
-            return cause;
-        }
-        let step = waits.map_or_else(|| operation.info.kind.to_string(), |step| step.action.to_string());
-        let progress = self.progress_of(&operation.target).map_or_else(String::new, |progress| format!(": {progress}"));
-        Cause {
-            code: ErrorCode::DeadlineExceeded,
-            message: format!("`{step}` did not come to an end in time{progress}"),
-            step,
-            provider_code: None,
-            provider_request_id: None,
-            remedy: Some(overdue_remedy(operation.info.kind).to_owned()),
-            retry: Retry::Never,
-            at: now,
-        }
+        let failure = unhealthy(message).with_remedy(format!(
+            "see its output with `muster service logs {name} --cluster {0}`, mend it with `muster service update`",
+            self.desired().spec.name
+        ));
+        // Not the time of the last look, or every look would be news.
+        Some(failure.into_cause(Action::Await(ResourceKey::Service(name.clone())).to_string(), service.updated_at))
     }
 
     /// Why a deletion has failed: something of the cluster may be left.
-    pub(super) fn released_cause(&self, now: Timestamp) -> Cause {
+    pub(crate) fn released_cause(&self, now: Timestamp) -> Cause {
         let strays = self.strays.iter().map(|stray| stray.present.id.clone());
         let left: Vec<String> = self.ledger.keys().map(ToString::to_string).chain(strays).collect();
         // Of hundreds of things the first must do: `info` lists them all, and a record has a limit.
@@ -145,20 +109,7 @@ impl ClusterState {
     }
 }
 
-/// What is asked for stays so after the time is up, but for a change of a service, which is withdrawn.
-fn overdue_remedy(kind: OperationKind) -> &'static str {
-    match kind {
-        OperationKind::ServiceUpdate | OperationKind::ServiceScale => {
-            "the version that was well is asked for again; see with `muster service info` how far this one came, and if it \
-             was only slow, ask for it anew with a longer `update.deadlineMs`"
-        }
-        OperationKind::ClusterCreate
-        | OperationKind::ClusterScale
-        | OperationKind::ClusterDelete
-        | OperationKind::ClusterRetry
-        | OperationKind::ServiceCreate
-        | OperationKind::ServiceDelete => {
-            "see what it waits for with `muster cluster info`, then try again with `muster cluster retry`"
-        }
-    }
+/// What an orchestrator says is not as it should be.
+fn unhealthy(message: String) -> Failure {
+    Failure::not_applied(ErrorCode::Unhealthy, message)
 }

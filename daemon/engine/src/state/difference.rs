@@ -8,6 +8,7 @@ use super::ClusterState;
 use crate::desired::{ClusterRecord, ServiceRecord};
 use crate::ledger::{LedgerEntry, ResourceKey};
 use crate::operation::OperationRecord;
+use crate::session::KeptEntry;
 use crate::shared::Shared;
 
 /// One stored record that is new, changed or gone. All changes of one step go into one batch.
@@ -19,6 +20,8 @@ pub enum RecordChange {
     Ledger(ResourceKey, Option<Box<LedgerEntry>>),
     /// A service came or changed; none if it is gone.
     Service(Name, Option<Box<ServiceRecord>>),
+    /// A value is kept, or no longer.
+    Kept(String, Option<KeptEntry>),
     /// An operation came or changed.
     Operation(OperationId, Box<OperationRecord>),
 }
@@ -34,6 +37,7 @@ pub fn difference(before: &ClusterState, after: &ClusterState) -> Vec<RecordChan
     let service_changed =
         |name: Name, service: Option<ServiceRecord>| RecordChange::Service(name, service.map(Box::new));
     changes.extend(map_difference(&before.services, &after.services, service_changed));
+    changes.extend(map_difference(&before.kept, &after.kept, RecordChange::Kept));
     for (id, operation) in &after.operations {
         if before.operations.get(id) != Some(operation) {
             changes.push(RecordChange::Operation(*id, Box::new(operation.clone())));

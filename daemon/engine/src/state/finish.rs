@@ -3,11 +3,16 @@
 use muster_protocol::model::event::EventKind;
 use muster_protocol::{ErrorCode, Name, Timestamp};
 
+use super::begin::brings_certificates;
 use super::{ClusterState, InFlight, retry};
 use crate::action::{Action, Outcome};
 use crate::driver::Owned;
 use crate::failure::{Certainty, Failure};
-use crate::ledger::{LedgerEntry, Present, ResourceKey, ResourceState};
+use crate::ledger::{Facts, LedgerEntry, Present, ResourceKey, ResourceState, StepRun};
+use crate::recipe::{MachineStep, Performer};
+
+const UNREACHABLE_REMEDY: &str =
+    "see that the daemon's host reaches the machines' SSH port; Muster tries again by itself";
 
 impl ClusterState {
     /// Notes what came of an action that was begun. Conclusions are drawn by [`ClusterState::settle`].
@@ -32,7 +37,7 @@ impl ClusterState {
             Action::Update(name) => {
                 self.finish_change(&ResourceKey::Service(name.clone()), action, outcome, overtaken, now);
             }
-            Action::Start(name) | Action::Prepare(name) => self.finish_machine(name.clone(), action, outcome, now),
+            Action::Step(name, step) => self.finish_step(name, *step, action, outcome, now),
             Action::Await(_) => {}
         }
         self.tidy();
@@ -80,9 +85,18 @@ impl ClusterState {
         let salt = self.salt(key);
         let lag = if key.is_infrastructure() { self.deadlines.listing_lag } else { std::time::Duration::ZERO };
         let awake_since = self.awake_since.unwrap_or(now);
+        let is_to_work = key.machine().is_some_and(|machine| self.desired().role_of(machine).is_some());
+        let cannot_work = |present: &Present| is_to_work && !matches!(present.facts, Facts::Machine(_));
         let Some(entry) = self.ledger.get_mut(key) else { return };
         match outcome {
-            // What it was before: the call that left it in doubt did nothing, so it failed and stays so.
+            // It is there, but not how to reach it is known yet. One that is to go needs no more than its id.
+            Outcome::Present(present) if cannot_work(&present) => {
+                entry.state = ResourceState::Unknown(Some(present));
+                let message = "the machine is there, but it cannot be reached yet";
+                let failure = Failure::not_applied(ErrorCode::Unreachable, message);
+                retry::note_failure(entry, action, failure.with_remedy(UNREACHABLE_REMEDY), &salt, now);
+            }
+            // Same as before the call: the call had no effect, so its failure is kept.
             Outcome::Present(present) if entry.state == ResourceState::Unknown(Some(present.clone())) => {
                 entry.state = ResourceState::Present(present);
                 entry.since = now;
@@ -93,10 +107,18 @@ impl ClusterState {
                 entry.next_try = Some(entry.since.max(awake_since) + lag);
             }
             Outcome::Absent => {
+                let was_there = matches!(entry.state, ResourceState::Unknown(Some(_)));
                 entry.state = ResourceState::Wanted;
                 entry.since = now;
                 entry.prepared = None;
+                entry.step = None;
                 entry.next_try = None;
+                if was_there && let Some(machine) = key.machine() {
+                    self.lose_machine(machine, now);
+                }
+                if was_there && let Some(service) = key.service() {
+                    self.lose_service(service, now);
+                }
             }
             Outcome::Failed(failure) => retry::note_failure(entry, action, failure, &salt, now),
             Outcome::Done | Outcome::Swept(_) => {}
@@ -117,19 +139,38 @@ impl ClusterState {
         }
     }
 
-    fn finish_machine(&mut self, name: Name, action: &Action, outcome: Outcome, now: Timestamp) {
-        let key = ResourceKey::Machine(name.clone());
+    fn finish_step(&mut self, name: &Name, step: MachineStep, action: &Action, outcome: Outcome, now: Timestamp) {
+        let key = ResourceKey::for_machine(name.clone());
         let salt = self.salt(&key);
-        let recipe = self.recipe.clone();
+        let renewal = self.record.renewal;
         let Some(entry) = self.ledger.get_mut(&key) else { return };
         match outcome {
             Outcome::Done => {
-                entry.prepared = Some(recipe);
                 retry::clear_failure(entry);
-                self.note_interruption(&name, now);
+                let Some(StepRun { step, target, .. }) = entry.step.take() else { return };
+                match step {
+                    MachineStep::Prepare | MachineStep::Upgrade => entry.prepared = Some(target),
+                    MachineStep::Cordon | MachineStep::Drain => entry.drained = true,
+                    MachineStep::Uncordon => entry.drained = false,
+                    MachineStep::Start | MachineStep::Renew => {}
+                }
+                if step.performer() == Performer::Preparer || step == MachineStep::Uncordon {
+                    self.note_interruption(name, now);
+                }
             }
+            // A machine that was started.
             Outcome::Present(present) => set_present(entry, present, now),
-            Outcome::Failed(failure) => retry::note_failure(entry, action, failure, &salt, now),
+            Outcome::Failed(failure) => {
+                // What may still go on keeps its number and is found by it.
+                if failure.certainty == Certainty::NotApplied && step != MachineStep::Start {
+                    entry.step = None;
+                    if brings_certificates(step, entry) {
+                        // Whether the machine has some of them is not known, so a renewal is due.
+                        entry.renewed = entry.renewed.min(renewal.saturating_sub(1));
+                    }
+                }
+                retry::note_failure(entry, action, failure, &salt, now);
+            }
             Outcome::Absent | Outcome::Swept(_) => {}
         }
     }
@@ -209,6 +250,8 @@ fn set_present(entry: &mut LedgerEntry, present: Present, now: Timestamp) {
     };
     if !same {
         entry.prepared = None;
+        entry.step = None;
+        entry.drained = false;
     }
     entry.state = ResourceState::Present(present);
     entry.since = now;

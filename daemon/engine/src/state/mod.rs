@@ -4,39 +4,43 @@
 //! batch, and only then take the copy for the state. So memory never runs ahead of the disk.
 
 mod admit;
-mod advance;
 mod begin;
 mod causes;
+mod copies;
 mod deadlines;
 mod difference;
 mod finish;
+mod kept;
 mod observe;
+mod operations;
 mod order;
+mod recipe;
+mod recovered;
 mod retry;
 mod service;
-mod settle;
 mod tidy;
-mod times;
 
 use std::collections::BTreeMap;
 
 use muster_protocol::model::event::EventKind;
+use muster_protocol::model::host::Role;
 use muster_protocol::{Cause, ClusterId, Name, OperationId, Timestamp};
 
 use crate::action::Action;
-use crate::desired::{ClusterRecord, Desired, ServiceRecord};
+use crate::blueprint::Blueprint;
+use crate::desired::{ClusterRecord, Desired, ServiceRecord, role_and_number};
 use crate::driver::Owned;
 use crate::ledger::{Ledger, LedgerEntry, ResourceKey};
 use crate::observed::Observed;
 use crate::operation::OperationRecord;
+use crate::session::KeptEntries;
 use crate::shared::Shared;
 
-pub use admit::{Asked, ServiceChange};
-pub use advance::{Advance, Begun};
+pub use admit::{Requested, ServiceChange};
 pub use deadlines::Deadlines;
 pub use difference::{RecordChange, difference};
 pub use observe::Observation;
-pub(crate) use times::StepTimes;
+pub use recovered::NewKeys;
 
 /// Everything known about one cluster.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -47,6 +51,8 @@ pub struct ClusterState {
     pub ledger: Shared<Ledger>,
     /// Services: stored.
     pub services: Shared<BTreeMap<Name, ServiceRecord>>,
+    /// What the handler's sessions keep: stored.
+    pub kept: Shared<KeptEntries>,
     /// Operations that have not ended: stored. Ended ones are stored too, but leave the state.
     pub operations: BTreeMap<OperationId, OperationRecord>,
     /// What was last seen: not stored.
@@ -54,7 +60,7 @@ pub struct ClusterState {
     /// Calls under way, by the resource that they work on; [`None`] is a sweep. Not stored: after a start none is.
     pub in_flight: BTreeMap<Option<ResourceKey>, InFlight>,
     /// How often in a row a machine that should be there was not listed. Not stored.
-    pub missing: BTreeMap<Name, u32>,
+    pub missing: BTreeMap<ResourceKey, u32>,
     /// How the last sweep failed, if it did. Not stored.
     pub sweep_retry: Option<LedgerEntry>,
     /// What the last sweep found and the ledger has no place for: its mark does not say what it is, or another of the same
@@ -62,8 +68,8 @@ pub struct ClusterState {
     pub strays: Vec<Owned>,
     /// What is to be announced with the next write. Not stored by itself.
     pub outbox: Vec<Announcement>,
-    /// Recipe that machines should be prepared with; see [`crate::preparer::Preparer::recipe`]. Not stored.
-    pub recipe: String,
+    /// What its kinds say about it. Not stored.
+    pub blueprint: Blueprint,
     /// Limits in time. Not stored.
     pub deadlines: Deadlines,
     /// Since when this state is worked on. Not stored: a call of an earlier life may have had its effect until then.
@@ -102,11 +108,12 @@ pub struct Announcement {
 
 impl ClusterState {
     /// The state as it was stored: nothing observed yet, nothing under way.
-    pub fn loaded(record: ClusterRecord, recipe: String, deadlines: Deadlines) -> Self {
+    pub fn loaded(record: ClusterRecord, blueprint: Blueprint, deadlines: Deadlines) -> Self {
         Self {
             record: record.into(),
             ledger: Shared::default(),
             services: Shared::default(),
+            kept: Shared::default(),
             operations: BTreeMap::new(),
             observed: Observed::default(),
             in_flight: BTreeMap::new(),
@@ -114,7 +121,7 @@ impl ClusterState {
             sweep_retry: None,
             strays: Vec::new(),
             outbox: Vec::new(),
-            recipe,
+            blueprint,
             deadlines,
             awake_since: None,
         }
@@ -130,16 +137,42 @@ impl ClusterState {
         &self.record.desired
     }
 
+    /// The renewal of the cluster's certificates that was asked for last.
+    pub fn renewal(&self) -> u64 {
+        self.record.renewal
+    }
+
     /// Whether this resource should be there.
     pub fn is_desired(&self, key: &ResourceKey) -> bool {
         let desired = self.desired();
         match key {
-            ResourceKey::Network | ResourceKey::Orchestrator => !desired.absent,
-            ResourceKey::Machine(name) | ResourceKey::Node(name) => desired.role_of(name).is_some(),
+            ResourceKey::Infra(key) => match key.machine() {
+                Some(machine) => desired.role_of(machine).is_some(),
+                None => self.blueprint.needs.needs(desired).iter().any(|need| need.key == *key),
+            },
+            ResourceKey::Orchestrator => !desired.absent,
+            ResourceKey::Node(name) => desired.role_of(name).is_some(),
             ResourceKey::Service(name) => {
                 !desired.absent && self.services.get(name).is_some_and(|service| !service.absent)
             }
         }
+    }
+
+    /// What the machine of this name is, was or is to be for.
+    pub fn role_of(&self, machine: &Name) -> Option<Role> {
+        let keys = [ResourceKey::for_machine(machine.clone()), ResourceKey::Node(machine.clone())];
+        let noted = keys.iter().find_map(|key| self.ledger.get(key)?.role);
+        noted.or_else(|| self.desired().role_of(machine)).or_else(|| role_and_number(machine).map(|(role, _)| role))
+    }
+
+    /// Whether this machine is, was or is to be a control plane.
+    pub fn is_control_plane(&self, machine: &Name) -> bool {
+        self.role_of(machine) == Some(Role::ControlPlane)
+    }
+
+    /// The ledger's line of this machine.
+    pub fn machine(&self, name: &Name) -> Option<&LedgerEntry> {
+        self.ledger.get(&ResourceKey::for_machine(name.clone()))
     }
 
     /// The action under way for this resource.
@@ -147,22 +180,20 @@ impl ClusterState {
         self.in_flight.get(&Some(key.clone())).map(|call| &call.action)
     }
 
-    /// Whether the orchestrator was formed, as far as the ledger knows.
-    pub(crate) fn is_formed(&self) -> bool {
-        self.ledger.get(&ResourceKey::Orchestrator).is_some_and(|entry| entry.present().is_some())
-    }
-
     pub(crate) fn announce(&mut self, now: Timestamp, kind: EventKind, message: String, cause: Option<Cause>) {
         self.outbox.push(Announcement { kind, at: now, operation: None, service: None, message, cause });
     }
 
     pub(crate) fn entry_mut(&mut self, key: &ResourceKey, now: Timestamp) -> &mut LedgerEntry {
+        let attempt = self.attempt_by_age(now);
+        self.ledger.entry(key.clone()).or_insert_with(|| LedgerEntry { attempt, ..LedgerEntry::wanted(now) })
+    }
+
+    /// The first attempt of a new entry. An earlier entry of its key may have been dropped when it was not wanted, or lost
+    /// with the store, and its tokens stay used. Counting on from the cluster's age never comes back to them: an attempt
+    /// takes longer than a millisecond.
+    fn attempt_by_age(&self, now: Timestamp) -> u32 {
         let age = now.since(self.record.created_at).as_millis();
-        self.ledger.entry(key.clone()).or_insert_with(|| {
-            // An earlier entry of this key may have been dropped when it was not wanted, and its tokens stay used.
-            // Counting on from the cluster's age never comes back to them: an attempt takes longer than a millisecond.
-            let attempt = u32::try_from(age % (1 << 32)).unwrap_or(0);
-            LedgerEntry { attempt, ..LedgerEntry::wanted(now) }
-        })
+        u32::try_from(age % (1 << 32)).unwrap_or(0)
     }
 }

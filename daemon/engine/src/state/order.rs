@@ -5,18 +5,20 @@ use muster_protocol::{ErrorCode, Name};
 
 use super::ClusterState;
 use crate::action::Action;
-use crate::desired::{machine_name, role_and_number};
-use crate::driver::MachineOrder;
+use crate::driver::{InfraOrder, MachineOrder};
 use crate::failure::Failure;
-use crate::handler::{Member, ServiceOrder};
-use crate::ledger::{LedgerEntry, ResourceKey};
-use crate::order::{DriverOrder, HandlerOrder, Order, PreparerOrder};
+use crate::handler::ServiceOrder;
+use crate::ledger::{InfraKey, LedgerEntry, ResourceKey, ResourceState};
+use crate::member::Member;
+use crate::order::{DriverOrder, HandlerOrder, Order};
+use crate::preparer::StepOrder;
+use crate::recipe::Performer;
 
 impl ClusterState {
     /// The call that performs an action which was begun. Fails if there is nothing that could be called: the action has
     /// failed by that.
     pub fn order(&self, action: &Action) -> Result<Order, Failure> {
-        use ResourceKey::{Machine, Network, Node, Orchestrator, Service};
+        use ResourceKey::{Infra, Node, Orchestrator, Service};
         // The planner asks for no such thing.
         let lacking = || Failure::not_applied(ErrorCode::Internal, format!("`{action}` lacks what it needs"));
         let known_id = |key: &ResourceKey| self.ledger.get(key).and_then(LedgerEntry::id).cloned().ok_or_else(lacking);
@@ -25,22 +27,28 @@ impl ClusterState {
             let gone = || Failure::not_applied(ErrorCode::Unreachable, format!("`{action}` has no machine to ask"));
             self.member(machine).ok_or_else(gone)
         };
-        let first = || member(&machine_name(Role::ControlPlane, 1));
+        let founder = || member(&self.founder().ok_or_else(lacking)?);
         Ok(match action {
-            Action::Create(key @ (Network | Machine(_))) => Order::Driver(DriverOrder::Create(self.machine_order(key))),
-            Action::LookUp(key @ (Network | Machine(_))) => Order::Driver(DriverOrder::LookUp(key.clone())),
-            Action::Remove(key @ (Network | Machine(_))) => {
-                Order::Driver(DriverOrder::Remove(key.clone(), known_id(key)?))
+            Action::Create(Infra(key)) => Order::Driver(DriverOrder::Create(self.infra_order(key))),
+            Action::LookUp(Infra(key)) => Order::Driver(DriverOrder::LookUp(key.clone())),
+            Action::Remove(Infra(key)) => {
+                Order::Driver(DriverOrder::Remove(key.clone(), known_id(&Infra(key.clone()))?))
             }
-            Action::Start(name) => {
-                let key = Machine(name.clone());
-                let id = known_id(&key)?;
-                Order::Driver(DriverOrder::Start(key, id))
-            }
-            Action::Prepare(name) => Order::Preparer(self.preparer_order(name).ok_or_else(lacking)?),
+            Action::Step(name, step) => match step.performer() {
+                Performer::Driver => {
+                    let key = InfraKey::for_machine(name.clone());
+                    let id = known_id(&Infra(key.clone()))?;
+                    Order::Driver(DriverOrder::Start(key, id))
+                }
+                Performer::Preparer => Order::Preparer(self.step_order(name).ok_or_else(lacking)?),
+                Performer::Handler => Order::Handler(HandlerOrder::Step(self.members(), member(name)?, *step)),
+            },
             Action::Sweep => Order::Driver(DriverOrder::ListOwned),
-            Action::Create(Orchestrator) => Order::Handler(HandlerOrder::Form(first()?)),
-            Action::LookUp(Orchestrator) => Order::Handler(HandlerOrder::LookUpCluster(first()?)),
+            Action::Create(Orchestrator) => Order::Handler(HandlerOrder::Form(founder()?)),
+            Action::LookUp(Orchestrator) => {
+                let founders: Result<_, _> = self.possible_founders().iter().map(member).collect();
+                Order::Handler(HandlerOrder::LookUpCluster(founders?))
+            }
             Action::Create(Node(name)) => Order::Handler(HandlerOrder::Join(self.members(), member(name)?)),
             Action::LookUp(Node(name)) => Order::Handler(HandlerOrder::LookUpNode(self.members(), member(name)?)),
             Action::Remove(key @ Node(name)) => {
@@ -57,19 +65,36 @@ impl ClusterState {
         })
     }
 
-    fn machine_order(&self, key: &ResourceKey) -> MachineOrder {
-        let role = match key {
-            ResourceKey::Machine(name) => role_and_number(name).map(|(role, _)| role),
-            ResourceKey::Network | ResourceKey::Orchestrator | ResourceKey::Node(_) | ResourceKey::Service(_) => None,
-        };
-        let attempt = self.ledger.get(key).map_or(0, |entry| entry.attempt);
-        MachineOrder { key: key.clone(), role, shape: self.desired().spec.machine.clone(), attempt }
+    fn infra_order(&self, key: &InfraKey) -> InfraOrder {
+        let entry = self.ledger.get(&ResourceKey::Infra(key.clone()));
+        let machine = key.machine().and_then(|name| {
+            let role = self.role_of(name)?;
+            Some(MachineOrder { name: name.clone(), role, shape: self.desired().shape_of(name) })
+        });
+        let stands_on = |other: &InfraKey| entry.is_some_and(|entry| entry.after.contains(other));
+        let known = self.ledger.iter().filter_map(|(other, there)| {
+            let other = other.infra().filter(|other| other.machine().is_none() || stands_on(other))?;
+            Some((other.clone(), there.present()?.clone()))
+        });
+        let present = entry.and_then(|entry| match &entry.state {
+            ResourceState::Unknown(before) => before.clone(),
+            ResourceState::Present(present) => Some(present.clone()),
+            ResourceState::Wanted | ResourceState::Removing(_) => None,
+        });
+        InfraOrder {
+            key: key.clone(),
+            machine,
+            present,
+            known: known.collect(),
+            attempt: entry.map_or(0, |entry| entry.attempt),
+        }
     }
 
-    fn preparer_order(&self, machine: &Name) -> Option<PreparerOrder> {
-        let entry = self.ledger.get(&ResourceKey::Machine(machine.clone()))?;
-        let (role, _) = role_and_number(machine)?;
-        Some(PreparerOrder { machine: machine.clone(), role, access: entry.access()?.clone() })
+    fn step_order(&self, machine: &Name) -> Option<StepOrder> {
+        let entry = self.machine(machine)?;
+        let run = entry.step.clone()?;
+        let (role, access) = (run.target.role, entry.access()?.clone());
+        Some(StepOrder { machine: machine.clone(), role, access, run, peers: self.peers(), renewal: entry.renewed })
     }
 
     /// Without the values of its secrets.
@@ -80,15 +105,16 @@ impl ClusterState {
             generation: service.generation,
             spec: service.version.spec.clone(),
             secrets_version: service.version.secrets_version,
+            digest: service.version.digest.clone(),
         })
     }
 
     /// The machine as the handler reaches it, if it is there and prepared.
     pub fn member(&self, machine: &Name) -> Option<Member> {
-        let entry = self.ledger.get(&ResourceKey::Machine(machine.clone()))?;
+        let entry = self.machine(machine)?;
         let access = entry.access()?.clone();
         entry.prepared.as_ref()?;
-        let role = role_and_number(machine).map(|(role, _)| role)?;
+        let role = self.role_of(machine)?;
         let node = self.ledger.get(&ResourceKey::Node(machine.clone()));
         let node_id = node.and_then(|node| node.present()).map(|present| present.id.clone());
         Some(Member { machine: machine.clone(), role, access, node_id })
@@ -96,10 +122,7 @@ impl ClusterState {
 
     /// Every machine that is there and prepared; control planes that have joined come first, for they can be asked.
     pub fn members(&self) -> Vec<Member> {
-        let machines = self.ledger.keys().filter_map(|key| match key {
-            ResourceKey::Machine(name) => Some(name),
-            ResourceKey::Network | ResourceKey::Orchestrator | ResourceKey::Node(_) | ResourceKey::Service(_) => None,
-        });
+        let machines = self.ledger.keys().filter_map(ResourceKey::machine);
         let mut members: Vec<Member> = machines.filter_map(|name| self.member(name)).collect();
         members.sort_by_key(|member| (member.role != Role::ControlPlane, member.node_id.is_none()));
         members

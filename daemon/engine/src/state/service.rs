@@ -1,5 +1,8 @@
 //! Whether services are as asked for, and what happens when they are not in time.
 
+use std::time::Duration;
+
+use muster_protocol::model::container::ContainerPhase;
 use muster_protocol::model::event::EventKind;
 use muster_protocol::model::service::{ServiceMode, ServicePhase};
 use muster_protocol::{Cause, Name, Timestamp};
@@ -10,6 +13,9 @@ use crate::ledger::{Facts, ResourceKey};
 use crate::observed::OrchestratorView;
 use crate::words;
 
+/// A copy that began so long after a look that shows it is on a machine whose clock is wrong.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(60);
+
 impl ClusterState {
     /// Whether the service was seen to run as asked for, since it was submitted.
     pub fn is_service_well(&self, name: &Name) -> bool {
@@ -17,7 +23,7 @@ impl ClusterState {
         let Some(entry) = self.ledger.get(&ResourceKey::Service(name.clone())) else { return false };
         let submitted = match entry.present().map(|present| &present.facts) {
             Some(Facts::Service { generation }) => *generation,
-            Some(Facts::None | Facts::Machine(_)) | None => return false,
+            Some(Facts::None | Facts::Machine(_) | Facts::Other(_)) | None => return false,
         };
         let Some(seen) = self.observed.orchestrator.services.get(name) else { return false };
         let seen_since = self.observed.orchestrator_at.is_some_and(|at| at >= entry.since);
@@ -28,19 +34,37 @@ impl ClusterState {
             && !seen.updating
     }
 
-    /// The generation that is asked for, if this is a service.
-    pub(super) fn generation_wanted(&self, key: &ResourceKey) -> Option<u64> {
-        let ResourceKey::Service(name) = key else { return None };
-        self.services.get(name).map(|service| service.generation)
+    /// Whether its present version counts as good: it did before, or the service is well and all its copies had run for
+    /// a while when they were last looked at. One that ends soon after its start is no success, however often it is
+    /// started again.
+    pub fn is_service_good(&self, name: &Name) -> bool {
+        let Some(service) = self.services.get(name) else { return false };
+        let Some(seen_at) = self.observed.orchestrator_at.filter(|_| self.is_service_well(name)) else { return false };
+        if service.last_good.as_ref() == Some(&service.version) {
+            return true;
+        }
+        let containers = self.observed.orchestrator.containers.iter();
+        let mut running = containers.filter(|copy| copy.service == *name && copy.phase == ContainerPhase::Running);
+        // A copy of the far future is on a machine whose clock is ahead: nothing can be said about its age. One that is only
+        // a little ahead began while it was looked.
+        running.all(|copy| {
+            let is_ahead = |since: Timestamp| since > seen_at + CLOCKS_DIFFER;
+            copy.since.is_none_or(|since| is_ahead(since) || seen_at.since(since) >= self.deadlines.service_hold)
+        })
     }
 
-    pub(super) fn settle_services(&mut self, now: Timestamp) {
+    /// The generation that is asked for, if this is a service.
+    pub(super) fn generation_wanted(&self, key: &ResourceKey) -> Option<u64> {
+        self.services.get(key.service()?).map(|service| service.generation)
+    }
+
+    pub(crate) fn settle_services(&mut self, now: Timestamp) {
         let names: Vec<Name> = self.services.keys().cloned().collect();
         for name in names {
             let phase = self.phase_of_service(&name);
-            let well = self.is_service_well(&name);
+            let good = self.is_service_good(&name);
             let Some(service) = self.services.get(&name) else { continue };
-            let is_newly_good = well && service.last_good.as_ref() != Some(&service.version);
+            let is_newly_good = good && service.last_good.as_ref() != Some(&service.version);
             let is_other_phase = service.phase != phase;
             if (is_newly_good || is_other_phase)
                 && let Some(service) = self.services.get_mut(&name)
@@ -48,6 +72,7 @@ impl ClusterState {
                 service.phase = phase;
                 if is_newly_good {
                     service.last_good = Some(service.version.clone());
+                    service.withdrawn = None;
                 }
             }
             if is_other_phase {
@@ -72,7 +97,8 @@ impl ClusterState {
         let Some(service) = self.services.get(name) else { return ServicePhase::Removing };
         if service.absent || self.desired().absent {
             ServicePhase::Removing
-        } else if self.is_service_well(name) {
+        } else if self.is_service_good(name) {
+            // One that runs for a moment at a time does not run.
             match service.version.spec.mode {
                 ServiceMode::Job => ServicePhase::Complete,
                 ServiceMode::Replicated | ServiceMode::Global => ServicePhase::Running,
@@ -112,8 +138,29 @@ impl ClusterState {
         }
     }
 
+    /// Keeps why a first version has failed, for there is none to return to.
+    pub(crate) fn note_failed_creation(&mut self, name: &Name, cause: &Cause) {
+        if let Some(service) = self.services.get_mut(name).filter(|service| service.last_good.is_none()) {
+            service.withdrawn = Some(cause.clone());
+        }
+    }
+
+    /// Keeps what the images' tags meant for the generations that were submitted.
+    pub(super) fn keep_digests(&mut self, view: &OrchestratorView) {
+        let is_new = |name: &Name, service: &ServiceRecord| {
+            let seen = view.services.get(name).filter(|seen| seen.generation == service.generation)?;
+            seen.digest.clone().filter(|digest| service.version.digest.as_ref() != Some(digest))
+        };
+        let new = self.services.iter().filter_map(|(name, service)| Some((name.clone(), is_new(name, service)?)));
+        for (name, digest) in new.collect::<Vec<_>>() {
+            if let Some(service) = self.services.get_mut(&name) {
+                service.version.digest = Some(digest);
+            }
+        }
+    }
+
     /// Puts the last good version back: the change did not become well in its time.
-    pub(super) fn withdraw(&mut self, name: &Name, cause: &Cause, now: Timestamp) -> bool {
+    pub(crate) fn withdraw(&mut self, name: &Name, cause: &Cause, now: Timestamp) -> bool {
         let Some(service) = self.services.get_mut(name) else { return false };
         let Some(good) = service.last_good.clone() else { return false };
         if good == service.version || service.absent {

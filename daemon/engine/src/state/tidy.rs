@@ -1,10 +1,9 @@
 //! After every change: the ledger without what is neither there nor wanted, and with members whose machines come and go.
 
 use muster_protocol::Name;
-use muster_protocol::model::host::Role;
 
 use super::ClusterState;
-use crate::desired::{ServiceRecord, machine_name};
+use crate::desired::ServiceRecord;
 use crate::ledger::{Facts, Present, ResourceKey, ResourceState};
 
 impl ClusterState {
@@ -29,7 +28,7 @@ impl ClusterState {
         if self.desired().absent {
             // Nodes and services live on machines and go with them. While there is any machine they stay: should the
             // deletion be cancelled, it must be known which members are lost.
-            let any_machine = self.ledger.keys().any(|key| matches!(key, ResourceKey::Machine(_)));
+            let any_machine = self.ledger.keys().any(|key| key.machine().is_some());
             if !any_machine && self.ledger.keys().any(|key| !key.is_infrastructure()) {
                 self.ledger.retain(|key, _| key.is_infrastructure());
             }
@@ -40,10 +39,9 @@ impl ClusterState {
         }
     }
 
-    /// Since when a machine is no member is remembered as long as it is there: what was seen before says nothing.
+    /// The `Wanted` entry of a node is kept while its machine exists: its time tells which observations are too old to count.
     fn is_remembered(&self, key: &ResourceKey) -> bool {
-        let ResourceKey::Node(name) = key else { return false };
-        let machine = self.ledger.get(&ResourceKey::Machine(name.clone()));
+        let machine = key.node().and_then(|name| self.machine(name));
         machine.is_some_and(|machine| machine.state != ResourceState::Wanted)
     }
 
@@ -53,7 +51,7 @@ impl ClusterState {
         let Some(looked_at) = self.observed.orchestrator_at else { return };
         let mut adopted = Vec::new();
         for (key, machine) in self.ledger.iter() {
-            let ResourceKey::Machine(name) = key else { continue };
+            let Some(name) = key.machine() else { continue };
             if machine.state == ResourceState::Wanted || self.is_desired(key) {
                 continue;
             }
@@ -74,22 +72,15 @@ impl ClusterState {
 
     /// The node of a machine that is not there is to go, before its successor joins.
     fn detach_lost_nodes(&mut self) {
-        let lost = |name: &Name| {
-            let machine = self.ledger.get(&ResourceKey::Machine(name.clone()));
-            machine.is_none_or(|machine| machine.state == ResourceState::Wanted)
-        };
-        let nodes = self.ledger.iter().filter(|(key, node)| match key {
+        let lost = |name: &Name| self.machine(name).is_none_or(|machine| machine.state == ResourceState::Wanted);
+        let nodes = self.ledger.iter().filter(|(key, node)| {
+            let Some(name) = key.node() else { return false };
+            let may_be_there = match node.state {
+                ResourceState::Present(_) | ResourceState::Unknown(_) => true,
+                ResourceState::Removing(_) | ResourceState::Wanted => false,
+            };
             // What comes of a call under way is not known yet.
-            ResourceKey::Node(name) => {
-                let may_be_there = match node.state {
-                    ResourceState::Present(_) | ResourceState::Unknown(_) => true,
-                    ResourceState::Removing(_) | ResourceState::Wanted => false,
-                };
-                may_be_there && lost(name) && self.in_flight_for(key).is_none()
-            }
-            ResourceKey::Network | ResourceKey::Machine(_) | ResourceKey::Orchestrator | ResourceKey::Service(_) => {
-                false
-            }
+            may_be_there && lost(name) && self.in_flight_for(key).is_none()
         });
         let nodes: Vec<ResourceKey> = nodes.map(|(key, _)| key.clone()).collect();
         for key in nodes {
@@ -103,21 +94,21 @@ impl ClusterState {
         }
     }
 
-    /// A cluster that was formed on a machine that was lost before anybody else joined and before anything ran on
-    /// it is no loss: another one is formed.
+    /// A cluster that was or may have been formed on a machine that was lost before anybody else joined and before anything
+    /// ran on it is no loss: another one is formed.
     fn forget_stillborn_cluster(&mut self) {
-        let first = machine_name(Role::ControlPlane, 1);
-        let first_node = ResourceKey::Node(first.clone());
-        let machine = self.ledger.get(&ResourceKey::Machine(first));
-        let first_is_lost = machine.is_none_or(|machine| machine.state == ResourceState::Wanted);
+        let Some(founder) = self.founder() else { return };
+        let first_is_lost = self.machine(&founder).is_none_or(|machine| machine.state == ResourceState::Wanted);
+        let first_node = ResourceKey::Node(founder);
         let in_use = self.ledger.iter().any(|(key, entry)| match key {
             ResourceKey::Node(_) | ResourceKey::Service(_) => {
                 *key != first_node && entry.state != ResourceState::Wanted
             }
-            ResourceKey::Network | ResourceKey::Machine(_) | ResourceKey::Orchestrator => false,
+            ResourceKey::Infra(_) | ResourceKey::Orchestrator => false,
         });
-        let under_way = self.in_flight_for(&first_node).is_some();
-        if self.record.was_ready || !first_is_lost || in_use || under_way || !self.is_formed() {
+        let under_way =
+            [&first_node, &ResourceKey::Orchestrator].into_iter().any(|key| self.in_flight_for(key).is_some());
+        if self.record.was_ready || !first_is_lost || in_use || under_way {
             return;
         }
         for key in [ResourceKey::Orchestrator, first_node] {

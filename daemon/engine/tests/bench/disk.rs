@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use muster_engine::blueprint::Blueprint;
 use muster_engine::desired::{ClusterRecord, ServiceRecord};
 use muster_engine::ledger::Ledger;
 use muster_engine::operation::OperationRecord;
+use muster_engine::session::KeptEntries;
 use muster_engine::state::{ClusterState, Deadlines, RecordChange};
 use muster_protocol::{Name, OperationId};
 
@@ -14,6 +16,7 @@ pub struct Disk {
     record: ClusterRecord,
     ledger: Ledger,
     services: BTreeMap<Name, ServiceRecord>,
+    kept: KeptEntries,
     operations: BTreeMap<OperationId, OperationRecord>,
 }
 
@@ -24,6 +27,7 @@ impl Disk {
             record: (*state.record).clone(),
             ledger: (*state.ledger).clone(),
             services: (*state.services).clone(),
+            kept: (*state.kept).clone(),
             operations: state.operations.clone(),
         }
     }
@@ -44,6 +48,12 @@ impl Disk {
                 RecordChange::Service(name, None) => {
                     self.services.remove(&name);
                 }
+                RecordChange::Kept(key, Some(entry)) => {
+                    self.kept.insert(key, entry);
+                }
+                RecordChange::Kept(key, None) => {
+                    self.kept.remove(&key);
+                }
                 RecordChange::Operation(id, operation) => {
                     self.operations.insert(id, *operation);
                 }
@@ -52,10 +62,11 @@ impl Disk {
     }
 
     /// What a daemon that starts reads.
-    pub fn load(&self, recipe: String, deadlines: Deadlines) -> ClusterState {
-        let mut state = ClusterState::loaded(self.record.clone(), recipe, deadlines);
+    pub fn load(&self, blueprint: Blueprint, deadlines: Deadlines) -> ClusterState {
+        let mut state = ClusterState::loaded(self.record.clone(), blueprint, deadlines);
         state.ledger = self.ledger.clone().into();
         state.services = self.services.clone().into();
+        state.kept = self.kept.clone().into();
         state.operations = self.operations.clone();
         state.forget_ended_operations();
         state
@@ -65,6 +76,7 @@ impl Disk {
         assert_eq!(self.record, *state.record);
         assert_eq!(self.ledger, *state.ledger);
         assert_eq!(self.services, *state.services);
+        assert_eq!(self.kept, *state.kept);
         let running = self.operations.iter().filter(|(_, operation)| !operation.info.phase.is_ended());
         assert!(running.eq(state.operations.iter()), "operations on disk differ from those in memory");
     }

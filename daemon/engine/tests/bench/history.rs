@@ -24,6 +24,7 @@ pub enum Event {
     UpdateService(u8, Image),
     ScaleService(u8, u32),
     DeleteService(u8),
+    TakeOffService(u8),
     Crash,
     /// A new version of the daemon starts.
     NewRecipe(u8),
@@ -66,6 +67,7 @@ pub fn event() -> impl Strategy<Value = Event> {
         3 => (0_u8..2, image()).prop_map(|(name, image)| Event::UpdateService(name, image)),
         2 => (0_u8..2, 0_u32..4).prop_map(|(name, replicas)| Event::ScaleService(name, replicas)),
         2 => (0_u8..2).prop_map(Event::DeleteService),
+        1 => (0_u8..2).prop_map(Event::TakeOffService),
         4 => Just(Event::Crash),
         1 => (0_u8..3).prop_map(Event::NewRecipe),
         2 => (1_u32..3).prop_map(Event::LoseWorker),
@@ -139,7 +141,7 @@ fn name_of(number: u8) -> Name {
 
 /// The id of a machine of the cluster that is there.
 fn machine(bench: &Bench, role: Role, number: u32) -> Option<String> {
-    let key = ResourceKey::Machine(machine_name(role, number));
+    let key = ResourceKey::for_machine(machine_name(role, number));
     bench.world.resources(INSTANCE, CLUSTER).into_iter().find(|(other, _)| *other == key).map(|(_, id)| id)
 }
 
@@ -178,8 +180,7 @@ pub fn happen(bench: &mut Bench, event: &Event) {
         }
         Event::Crash => bench.crash(),
         Event::NewRecipe(number) => {
-            bench.state.recipe = format!("sim-{number}");
-            bench.crash();
+            bench.adopt(&format!("sim-{number}"));
         }
         Event::LoseWorker(number) => {
             if let Some(id) = machine(bench, Role::Worker, number) {
@@ -195,6 +196,9 @@ pub fn happen(bench: &mut Bench, event: &Event) {
             if let Some(id) = machine(bench, Role::ControlPlane, number) {
                 bench.world.lose(CLUSTER, &id);
             }
+        }
+        Event::TakeOffService(name) => {
+            bench.world.take_off(CLUSTER, &name_of(name));
         }
         Event::StrikeOffWorker(number) => {
             bench.world.strike_off(CLUSTER, &machine_name(Role::Worker, number));

@@ -20,16 +20,19 @@ use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 use muster_engine::action::{Action, Outcome};
 use muster_engine::context::ClusterContext;
-use muster_engine::driver::Driver;
+use muster_engine::cycle::Advance;
+use muster_engine::driver::{Driver, Marked, Owned};
 use muster_engine::handler::Handler;
 use muster_engine::looks::{LookPace, Looks};
 use muster_engine::plan::{Plan, plan};
 use muster_engine::preparer::Preparer;
+use muster_engine::recipe::{Peer, Recipe, Recipes};
 use muster_engine::sim::{SimOptions, SimWorld};
-use muster_engine::state::{Advance, Asked, ClusterState, Deadlines, Observation, difference};
-use muster_protocol::model::cluster::ClusterPhase;
+use muster_engine::state::{Announcement, ClusterState, Deadlines, NewKeys, Observation, Requested, difference};
+use muster_protocol::model::cluster::{ClusterPhase, ClusterSpec};
+use muster_protocol::model::host::Role;
 use muster_protocol::model::operation::OperationInfo;
-use muster_protocol::{ClusterId, InstanceId, OperationId, ServiceId, Timestamp};
+use muster_protocol::{ClusterId, InstanceId, OperationId, Principal, ServiceId, Timestamp};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
@@ -56,6 +59,8 @@ pub struct Bench {
     /// Every action begun, in order, and what had been finished before it.
     pub begun: Vec<Action>,
     pub finished: Vec<Action>,
+    /// What was announced, in order.
+    pub announced: Vec<Announcement>,
     pub random: Random,
     /// How many turns the loop has taken.
     pub turns: u32,
@@ -73,6 +78,16 @@ pub struct Bench {
     planned: Plan,
 }
 
+const OPTIONS: SimOptions = SimOptions {
+    listing_lag: Duration::from_secs(5),
+    tokens: true,
+    rollout: Duration::from_millis(200),
+    is_framework: false,
+    is_cloud: false,
+    step: Duration::ZERO,
+    gives_keys_anew: true,
+};
+
 impl Bench {
     /// A cluster that was just asked for, in an empty world whose provider knows idempotency tokens.
     pub fn create(control_planes: u32, workers: u32, seed: u64) -> Self {
@@ -81,7 +96,15 @@ impl Bench {
 
     /// A cluster that was just asked for, in an empty world whose provider knows idempotency tokens or not.
     pub fn create_at(tokens: bool, control_planes: u32, workers: u32, seed: u64) -> Self {
-        let options = SimOptions { listing_lag: Duration::from_secs(5), tokens, ..SimOptions::default() };
+        Self::create_in(SimOptions { tokens, ..OPTIONS }, control_planes, workers, seed)
+    }
+
+    /// As [`Bench::create`], where machines stand on what a public cloud has them stand on.
+    pub fn create_on_a_cloud(control_planes: u32, workers: u32, seed: u64) -> Self {
+        Self::create_in(SimOptions { is_cloud: true, ..OPTIONS }, control_planes, workers, seed)
+    }
+
+    fn create_in(options: SimOptions, control_planes: u32, workers: u32, seed: u64) -> Self {
         let world = SimWorld::new(options);
         let spec = situations::spec(control_planes, workers);
         let (driver, preparer) = (world.driver(), world.preparer());
@@ -89,9 +112,8 @@ impl Bench {
         let context = Arc::new(ClusterContext { instance: INSTANCE, cluster: CLUSTER, spec: spec.clone(), material });
         let handler = world.handler(context.clone());
         let deadlines = Deadlines { listing_lag: driver.listing_lag(), ..Deadlines::default() };
-        let asked = Asked { operation: OperationId::from_u128(1), by: 0, at: START };
-        let recipe = preparer.recipe(&spec);
-        let state = ClusterState::create(CLUSTER, spec, recipe, deadlines, asked);
+        let asked = Requested { operation: OperationId::from_u128(1), by: Principal::user("root"), at: START };
+        let state = ClusterState::create(CLUSTER, spec, world.blueprint(), deadlines, asked);
         let disk = Disk::of_new(&state);
         Self {
             world,
@@ -100,6 +122,7 @@ impl Bench {
             ended: BTreeMap::new(),
             begun: Vec::new(),
             finished: Vec::new(),
+            announced: Vec::new(),
             random: Random::new(seed),
             turns: 0,
             context,
@@ -128,9 +151,13 @@ impl Bench {
         self.state.record.phase
     }
 
-    pub fn asked(&mut self) -> Asked {
+    pub fn asked(&mut self) -> Requested {
         self.last_operation += 1;
-        Asked { operation: OperationId::from_u128(self.last_operation), by: 0, at: self.now() }
+        Requested {
+            operation: OperationId::from_u128(self.last_operation),
+            by: Principal::user("root"),
+            at: self.now(),
+        }
     }
 
     pub fn new_service_id(&mut self) -> ServiceId {
@@ -138,7 +165,7 @@ impl Bench {
     }
 
     /// Makes a request; a refused one changes nothing.
-    pub fn ask<T, E>(&mut self, request: impl FnOnce(&mut ClusterState, Asked) -> Result<T, E>) -> Result<T, E> {
+    pub fn ask<T, E>(&mut self, request: impl FnOnce(&mut ClusterState, Requested) -> Result<T, E>) -> Result<T, E> {
         let asked = self.asked();
         let mut next = self.state.clone();
         let answer = request(&mut next, asked)?;
@@ -149,7 +176,7 @@ impl Bench {
     /// The plan of a request, as it is shown before it is made: it is made on a copy.
     pub fn preview<T, E: std::fmt::Debug>(
         &mut self,
-        request: impl FnOnce(&mut ClusterState, Asked) -> Result<T, E>,
+        request: impl FnOnce(&mut ClusterState, Requested) -> Result<T, E>,
     ) -> Plan {
         let asked = self.asked();
         let mut copy = self.state.clone();
@@ -169,7 +196,38 @@ impl Bench {
         self.cancels.clear();
         self.looks = Looks::new(PACE, self.now());
         self.planned = Plan::default();
-        self.state = self.disk.load(self.state.recipe.clone(), self.state.deadlines);
+        self.state = self.disk.load(self.state.blueprint.clone(), self.state.deadlines);
+    }
+
+    /// The daemon dies and its store is lost: only the marks of what is in the world remain, and the cluster is recovered
+    /// from them.
+    pub async fn lose_store(&mut self, keys: NewKeys) {
+        self.crash();
+        let marked = self.driver.list_marked().await.unwrap();
+        let ours: Vec<Marked> = marked.into_iter().filter(|marked| marked.instance == INSTANCE).collect();
+        let spec = ours.iter().find_map(|marked| marked.spec.clone()).unwrap();
+        let found: Vec<Owned> = ours.into_iter().map(|marked| marked.owned).collect();
+        let (blueprint, deadlines) = (self.state.blueprint.clone(), self.state.deadlines);
+        self.state = ClusterState::recovered(CLUSTER, &spec, &found, keys, blueprint, deadlines, self.now());
+        self.keep_what_was_set();
+    }
+
+    /// A release of Muster with another recipe starts, and the cluster adopts the recipe.
+    pub fn adopt(&mut self, revision: &str) {
+        self.offer(revision);
+        // A cluster that is being deleted adopts nothing.
+        let _ = self.ask(|state, asked| state.admit_upgrade(None, asked));
+    }
+
+    /// A release of Muster with another recipe starts.
+    pub fn offer(&mut self, revision: &str) {
+        self.state.blueprint.recipes = Arc::new(OtherRecipes(revision.to_owned()));
+    }
+
+    /// A test has set the state by hand: the disk says so too, and its plan is made anew.
+    pub fn keep_what_was_set(&mut self) {
+        self.disk = Disk::of_new(&self.state);
+        self.planned = self.plan();
     }
 
     /// Lets the loop run for so long.
@@ -259,6 +317,7 @@ impl Bench {
         let changes = difference(&self.state, &next);
         let changed = !changes.is_empty();
         self.disk.write(changes);
+        self.announced.extend(next.outbox.iter().cloned());
         for operation in next.note_written() {
             let before = self.ended.insert(operation.id, operation);
             assert_eq!(before, None, "an operation ended twice");
@@ -268,5 +327,22 @@ impl Bench {
         if changed {
             self.check();
         }
+    }
+}
+
+/// What another release of Muster prepares machines with.
+struct OtherRecipes(String);
+
+impl Recipes for OtherRecipes {
+    fn offered(&self, spec: &ClusterSpec) -> Recipe {
+        Recipe { version: spec.version.clone(), revision: self.0.clone() }
+    }
+
+    fn peers(&self, _spec: &ClusterSpec, _role: Role, _peers: &[Peer]) -> String {
+        String::new()
+    }
+
+    fn name_peers(&self) -> bool {
+        false
     }
 }

@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use muster_engine::action::Outcome;
+use muster_engine::cycle::Begun;
 use muster_engine::failure::Failure;
 use muster_engine::looks::Look;
 use muster_engine::order::Order;
-use muster_engine::state::{Begun, Observation};
+use muster_engine::state::Observation;
 use muster_protocol::{ErrorCode, Timestamp};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -50,11 +51,11 @@ impl Bench {
             let observation = match look {
                 Look::Machines => {
                     let seen = timeout(limit, driver.observe(&context)).await;
-                    Observation { machines: Some(seen.unwrap_or_else(|_| Err(no_answer()))), orchestrator: None }
+                    Observation { infrastructure: Some(seen.unwrap_or_else(|_| Err(no_answer()))), orchestrator: None }
                 }
                 Look::Orchestrator(members) => {
                     let seen = timeout(limit, handler.observe(&members)).await;
-                    Observation { machines: None, orchestrator: Some(seen.unwrap_or_else(|_| Err(no_answer()))) }
+                    Observation { infrastructure: None, orchestrator: Some(seen.unwrap_or_else(|_| Err(no_answer()))) }
                 }
             };
             (observation, began)

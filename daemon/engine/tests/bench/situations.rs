@@ -1,12 +1,11 @@
 //! What tests begin with and wait for.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use muster_engine::desired::machine_name;
 use muster_engine::ledger::ResourceKey;
 use muster_engine::state::ServiceChange;
-use muster_protocol::model::cluster::{ClusterPhase, ClusterSpec, Infrastructure, MachineShape, Orchestrator};
+use muster_protocol::model::cluster::{ClusterPhase, ClusterSpec, Infrastructure, Orchestrator};
 use muster_protocol::model::host::Role;
 use muster_protocol::model::operation::OperationInfo;
 use muster_protocol::model::service::ServiceSpec;
@@ -14,17 +13,8 @@ use muster_protocol::model::service::ServiceSpec;
 use super::{Bench, CLUSTER, INSTANCE};
 
 pub fn spec(control_planes: u32, workers: u32) -> ClusterSpec {
-    ClusterSpec {
-        name: "demo".parse().unwrap(),
-        orchestrator: Orchestrator::Sim,
-        infrastructure: Infrastructure::Sim,
-        account: None,
-        version: None,
-        control_planes,
-        workers,
-        machine: MachineShape::default(),
-        labels: BTreeMap::new(),
-    }
+    let blank = ClusterSpec::new("demo".parse().unwrap(), Orchestrator::Sim, Infrastructure::Sim);
+    ClusterSpec { control_planes, workers, ..blank }
 }
 
 pub fn service(name: &str, image: &str, replicas: u32) -> ServiceChange {
@@ -43,7 +33,15 @@ pub const HOUR: Duration = Duration::from_secs(3600);
 
 /// A cluster that came to be ready.
 pub async fn ready(control_planes: u32, workers: u32) -> Bench {
-    let mut bench = Bench::create(control_planes, workers, 1);
+    until_ready(Bench::create(control_planes, workers, 1)).await
+}
+
+/// The same on a public cloud.
+pub async fn ready_on_a_cloud(control_planes: u32, workers: u32) -> Bench {
+    until_ready(Bench::create_on_a_cloud(control_planes, workers, 1)).await
+}
+
+async fn until_ready(mut bench: Bench) -> Bench {
     let is_ready = bench.run_until(HOUR, |bench| bench.phase() == ClusterPhase::Ready).await;
     assert!(is_ready, "{}", bench.gates());
     bench
@@ -56,7 +54,7 @@ pub async fn ended(bench: &mut Bench, operation: &OperationInfo) -> OperationInf
 }
 
 pub fn lose(bench: &Bench, role: Role, number: u32) {
-    let key = ResourceKey::Machine(machine_name(role, number));
+    let key = ResourceKey::for_machine(machine_name(role, number));
     let machines = bench.world.resources(INSTANCE, CLUSTER);
     let (_, id) = machines.into_iter().find(|(other, _)| *other == key).unwrap();
     assert!(bench.world.lose(CLUSTER, &id));

@@ -10,8 +10,9 @@ use bollard::errors::Error as EngineError;
 use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker, body_full};
 use futures::future::BoxFuture;
 use http_body_util::BodyExt as _;
-use hyper::Response;
-use hyper::body::Incoming;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::{Method, Response};
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -19,10 +20,12 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use muster_engine::context::Material;
 use muster_engine::failure::Failure;
 use muster_engine::ledger::MachineAccess;
+use muster_material::material;
 use muster_protocol::ErrorCode;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::failures::Answer as _;
 use crate::tls_end::KeepsTlsEnd;
@@ -36,14 +39,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(40);
 /// A peer that acknowledges nothing for so long is gone, whatever the kernel hopes for.
 const SILENCE: Duration = Duration::from_secs(10);
-
-/// Names in the cluster's [`Material`], as `muster_provision::material` has them too. Repeated here, because a handler
-/// does not depend on the provisioner.
-mod material {
-    pub(super) const CA_CERTIFICATE: &str = "ca-certificate";
-    pub(super) const CLIENT_CERTIFICATE: &str = "client-certificate";
-    pub(super) const CLIENT_KEY: &str = "client-key";
-}
 
 /// How a machine's Docker Engine is reached. The seam for tests and for other ways than TLS.
 pub trait Connector: Send + Sync {
@@ -78,6 +73,11 @@ impl Engine {
         Ok(Self { docker, transport, url })
     }
 
+    /// Its address and port.
+    pub(crate) fn endpoint(&self) -> &str {
+        self.url.split_once("://").map_or(self.url.as_str(), |(_, endpoint)| endpoint)
+    }
+
     /// The engine's API.
     pub(crate) fn api(&self) -> &Docker {
         &self.docker
@@ -85,8 +85,23 @@ impl Engine {
 
     /// Reads something that the typed API leaves fields out of.
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str, what: &str) -> Result<T, Failure> {
+        let read = async {
+            let body = self.exchange(path, BollardRequest::new(body_full(Default::default()))).await?;
+            Ok(serde_json::from_slice(&body)?)
+        };
+        read.await.reading(what)
+    }
+
+    /// Writes something that the typed API leaves fields out of.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<(), EngineError> {
+        let mut request = BollardRequest::new(body_full(serde_json::to_vec(body)?.into()));
+        *request.method_mut() = Method::POST;
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        self.exchange(path, request).await.map(drop)
+    }
+
+    async fn exchange(&self, path: &str, mut request: BollardRequest) -> Result<Bytes, EngineError> {
         let exchange = async {
-            let mut request = BollardRequest::new(body_full(Default::default()));
             *request.uri_mut() = format!("{}{path}", self.url).parse().map_err(EngineError::from)?;
             let response = (self.transport)(request).await?;
             let status_code = response.status().as_u16();
@@ -95,12 +110,9 @@ impl Engine {
                 let message = String::from_utf8_lossy(&body).into_owned();
                 return Err(EngineError::DockerResponseServerError { status_code, message });
             }
-            Ok(serde_json::from_slice(&body)?)
+            Ok(body)
         };
-        match tokio::time::timeout(ANSWER_TIMEOUT, exchange).await {
-            Ok(answer) => answer.reading(what),
-            Err(_) => Err(EngineError::RequestTimeoutError).reading(what),
-        }
+        tokio::time::timeout(ANSWER_TIMEOUT, exchange).await.unwrap_or(Err(EngineError::RequestTimeoutError))
     }
 }
 
@@ -114,12 +126,17 @@ impl TlsConnector {
     pub(crate) fn new(material: &Material) -> Self {
         Self { transport: client_config(material).map(transport) }
     }
+
+    /// The engine at this address and port.
+    pub(crate) fn engine_at(&self, endpoint: &str) -> Result<Engine, Failure> {
+        let transport = self.transport.as_ref().map_err(Failure::clone)?;
+        Engine::new(Arc::clone(transport), format!("https://{endpoint}"))
+    }
 }
 
 impl Connector for TlsConnector {
     fn engine(&self, access: &MachineAccess) -> Result<Engine, Failure> {
-        let transport = self.transport.as_ref().map_err(Failure::clone)?;
-        Engine::new(Arc::clone(transport), format!("https://{}", authority(&access.address, ENGINE_PORT)))
+        self.engine_at(&authority(&access.address, ENGINE_PORT))
     }
 }
 

@@ -112,7 +112,7 @@ fn tls_failure(what: &str, error: &rustls::Error) -> Failure {
 }
 
 /// The words of an error and of everything that it was caused by.
-fn chain(error: &dyn StdError) -> String {
+pub(crate) fn chain(error: &dyn StdError) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -1,9 +1,12 @@
 //! Docker Swarm clusters and their services.
 
+mod access;
 mod connect;
+mod exec;
 mod failures;
 #[cfg(test)]
 mod fixtures;
+mod forward;
 mod handler;
 mod logs;
 mod managers;

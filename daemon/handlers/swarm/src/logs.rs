@@ -1,25 +1,24 @@
 //! A service's output, from all its copies on all machines.
 
+mod lines;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bollard::container::LogOutput;
 use bollard::query_parameters::LogsOptions;
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
 use muster_engine::context::ClusterContext;
 use muster_engine::failure::Failure;
-use muster_protocol::model::service::{LogLine, LogSource};
-use muster_protocol::{ErrorCode, Name, Timestamp};
+use muster_protocol::model::service::LogLine;
+use muster_protocol::{ErrorCode, Name};
 
 use crate::connect::Engine;
 use crate::failures::Answer as _;
 use crate::membership::nodes;
 use crate::observe::{container_name, tasks};
 use crate::services;
-
-/// Where the engine says which task a line is from.
-const TASK_DETAIL: &str = "com.docker.swarm.task.id";
+use lines::Lines;
 
 /// The service's output: the last `tail` lines of each container, then new ones as they come if `follow`.
 pub(crate) async fn logs(
@@ -52,12 +51,23 @@ pub(crate) async fn logs(
     };
     let raw =
         with_details(manager).service_logs(&id, Some(options)).map(|chunk| chunk.reading("read the service's output"));
-    let lines = futures::stream::try_unfold((raw.boxed(), names), async |(mut raw, mut names)| {
-        let Some(chunk) = raw.try_next().await? else { return Ok(None) };
-        let mut line = line(chunk);
-        line.name = names.of(&line.container).await;
-        Ok(Some((line, (raw, names))))
-    });
+    let lines =
+        futures::stream::try_unfold((raw.boxed(), Lines::default(), names), async |(mut raw, mut lines, mut names)| {
+            loop {
+                let next = match raw.try_next().await? {
+                    Some(chunk) => lines.take(chunk),
+                    // What has no end is a line, too.
+                    None => match lines.rest() {
+                        Some(line) => Some(line),
+                        None => return Ok(None),
+                    },
+                };
+                if let Some(mut line) = next {
+                    line.name = names.of(&line.container).await;
+                    return Ok(Some((line, (raw, lines, names))));
+                }
+            }
+        });
     Ok(lines.boxed())
 }
 
@@ -71,39 +81,6 @@ fn with_details(manager: &Engine) -> bollard::Docker {
         }
         request
     })
-}
-
-/// One line, as the engine writes it: time, details, text.
-fn line(chunk: LogOutput) -> LogLine {
-    let (source, bytes) = match chunk {
-        LogOutput::StdErr { message } => (LogSource::Stderr, message),
-        LogOutput::StdOut { message } | LogOutput::StdIn { message } | LogOutput::Console { message } => {
-            (LogSource::Stdout, message)
-        }
-    };
-    let text = String::from_utf8_lossy(&bytes);
-    let text = text.strip_suffix('\n').unwrap_or(&text);
-    let text = text.strip_suffix('\r').unwrap_or(text);
-    let (at, rest) = match text.split_once(' ') {
-        Some((first, rest)) => match first.parse::<Timestamp>() {
-            Ok(at) => (Some(at), rest),
-            Err(_) => (None, text),
-        },
-        None => (None, text),
-    };
-    let (container, text) = match rest.split_once(' ') {
-        Some((details, text)) => match task_in(details) {
-            Some(task) => (task, text),
-            None => (String::new(), rest),
-        },
-        None => (task_in(rest).unwrap_or_default(), if task_in(rest).is_some() { "" } else { rest }),
-    };
-    LogLine { container, name: String::new(), source, at, text: text.to_owned() }
-}
-
-fn task_in(details: &str) -> Option<String> {
-    let mut pairs = details.split(',').filter_map(|pair| pair.split_once('='));
-    pairs.find(|(name, _)| *name == TASK_DETAIL).map(|(_, id)| id.to_owned())
 }
 
 /// The names of a service's containers. A copy that is new since the last look makes it look again.
@@ -137,36 +114,5 @@ impl Names {
             self.known.insert(task.id().to_owned(), name);
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(text: &str) -> LogLine {
-        line(LogOutput::StdErr { message: text.to_owned().into() })
-    }
-
-    #[test]
-    fn a_line_has_its_time_its_container_and_its_text() {
-        let seen = read(
-            "2026-11-23T14:00:00.123456789Z com.docker.swarm.node.id=n,com.docker.swarm.service.id=s,com.docker.swarm.task.id=t1 hello  world\r\n",
-        );
-        assert_eq!(seen.at, Some("2026-11-23T14:00:00.123Z".parse().unwrap()));
-        assert_eq!((seen.container.as_str(), seen.text.as_str()), ("t1", "hello  world"));
-        assert_eq!(seen.source, LogSource::Stderr);
-    }
-
-    #[test]
-    fn an_empty_line_stays_a_line() {
-        let seen = read("2026-11-23T14:00:00Z com.docker.swarm.task.id=t1 \n");
-        assert_eq!((seen.container.as_str(), seen.text.as_str()), ("t1", ""));
-    }
-
-    #[test]
-    fn what_cannot_be_parsed_is_shown_as_it_is() {
-        let seen = read("error from daemon in stream\n");
-        assert_eq!((seen.at, seen.text.as_str()), (None, "error from daemon in stream"));
     }
 }

@@ -8,7 +8,7 @@ use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use muster_engine::context::ClusterContext;
 use muster_engine::failure::Failure;
-use muster_engine::handler::Member;
+use muster_engine::member::Member;
 use muster_protocol::model::host::Role;
 use muster_protocol::{ErrorCode, Name};
 
@@ -140,7 +140,8 @@ fn more_telling(one: Option<Failure>, other: Failure) -> Failure {
         | ErrorCode::Unhealthy
         | ErrorCode::DeadlineExceeded
         | ErrorCode::Cancelled
-        | ErrorCode::Superseded => 1,
+        | ErrorCode::Superseded
+        | ErrorCode::Unknown(_) => 1,
     };
     match one {
         Some(one) if rank(&one) >= rank(&other) => one,

@@ -8,6 +8,9 @@ use muster_protocol::Name;
 
 /// On a node: the machine's name within its cluster.
 pub const MACHINE: &str = "io.muster.machine";
+/// On a service: its id. Another one under the same name is another service, whatever its generation: the one before may
+/// have been forgotten when the daemon's store was lost.
+pub(crate) const SERVICE: &str = "io.muster.service";
 /// On a service and its secrets: which version of the secrets' values it is.
 pub(crate) const SECRETS_VERSION: &str = "io.muster.secrets-version";
 /// On a swarm secret: which secret of its service it is.
@@ -17,6 +20,16 @@ pub(crate) const SECRET: &str = "io.muster.secret";
 pub(crate) const TEMPLATE: &str = "io.muster.template";
 /// On a service's tasks: that they have a health check. The typed API cannot read the check itself.
 pub(crate) const HEALTH_CHECK: &str = "io.muster.health-check";
+
+/// On a service's tasks: the image as it was asked for, if its tag was resolved to a digest.
+pub(crate) const IMAGE: &str = "io.muster.image";
+
+/// On a node, with a volume's name behind it: copies have run there with the volume.
+pub(crate) const VOLUME: &str = "io.muster.volume.";
+/// On a service: its image's registry has refused it, in these words.
+pub(crate) const REFUSED_IMAGE: &str = "io.muster.refused-image";
+/// On a service: it may run with an empty volume where there is none.
+pub(crate) const EMPTY_VOLUME: &str = "io.muster.empty-volume";
 
 /// Labels, as the engine's API has them.
 pub(crate) type Labels = HashMap<String, String>;

@@ -9,8 +9,8 @@ use bollard::errors::Error as EngineError;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use muster_engine::failure::Failure;
-use muster_engine::handler::Member;
 use muster_engine::ledger::MachineAccess;
+use muster_engine::member::Member;
 use muster_protocol::model::host::Role;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -18,22 +18,29 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::connect::{Connector, Engine};
 
-/// The requests that an engine was sent, as `GET /info`: without the API's version, and without what follows a `?`.
+/// The requests that an engine was sent, as `GET /info`, with their bodies: without the API's version, and without what
+/// follows a `?`.
 #[derive(Clone, Default)]
-pub(crate) struct Asked(Arc<Mutex<Vec<String>>>);
+pub(crate) struct Heard(Arc<Mutex<Vec<(String, Value)>>>);
 
-impl Asked {
+impl Heard {
     /// Whether this was among them.
     pub(crate) fn has(&self, request: &str) -> bool {
-        self.0.lock().unwrap().iter().any(|asked| asked == request)
+        self.0.lock().unwrap().iter().any(|(asked, _)| asked == request)
+    }
+
+    /// The body of the last one of this kind.
+    pub(crate) fn body(&self, request: &str) -> Value {
+        let all = self.0.lock().unwrap();
+        all.iter().rev().find(|(asked, _)| asked == request).unwrap().1.clone()
     }
 }
 
 /// Starts an engine. `answer` says status and body for each request, and may see what was asked before it.
-pub(crate) async fn engine(answer: impl Fn(&str, &Asked) -> (u16, Value) + Send + Sync + 'static) -> (Engine, Asked) {
+pub(crate) async fn engine(answer: impl Fn(&str, &Heard) -> (u16, Value) + Send + Sync + 'static) -> (Engine, Heard) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let (asked, answer) = (Asked::default(), Arc::new(answer));
+    let (asked, answer) = (Heard::default(), Arc::new(answer));
     let seen = asked.clone();
     tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
@@ -51,7 +58,7 @@ pub(crate) async fn engine(answer: impl Fn(&str, &Asked) -> (u16, Value) + Send 
 }
 
 /// One request a connection.
-async fn serve(mut client: TcpStream, asked: &Asked, answer: impl Fn(&str) -> (u16, Value)) {
+async fn serve(mut client: TcpStream, asked: &Heard, answer: impl Fn(&str) -> (u16, Value)) {
     let mut reader = BufReader::new(&mut client);
     let (mut first, mut length) = (String::new(), 0);
     reader.read_line(&mut first).await.unwrap();
@@ -67,14 +74,15 @@ async fn serve(mut client: TcpStream, asked: &Asked, answer: impl Fn(&str) -> (u
             length = value.trim().parse().unwrap();
         }
     }
-    reader.read_exact(&mut vec![0; length]).await.unwrap();
+    let mut sent = vec![0; length];
+    reader.read_exact(&mut sent).await.unwrap();
     let mut words = first.split_whitespace();
     let (method, target) = (words.next().unwrap(), words.next().unwrap());
     let path = target.split('?').next().unwrap();
     let path = path.strip_prefix("/v").and_then(|rest| rest.split_once('/')).map_or(path, |(_, rest)| rest);
     let request = format!("{method} /{}", path.trim_start_matches('/'));
     let (status, body) = answer(&request);
-    asked.0.lock().unwrap().push(request);
+    asked.0.lock().unwrap().push((request, serde_json::from_slice(&sent).unwrap_or_default()));
     let body = if body.is_null() { String::new() } else { body.to_string() };
     let head = format!("HTTP/1.1 {status} -\r\ncontent-type: application/json\r\nconnection: close\r\n");
     let answer = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
@@ -94,6 +102,7 @@ impl Connector for Scripted {
 pub(crate) fn member(machine: &str, role: Role, address: &str) -> Member {
     let access = MachineAccess {
         address: address.to_owned(),
+        private_address: address.to_owned(),
         ssh_port: 22,
         ssh_user: "root".to_owned(),
         host_key: String::new(),

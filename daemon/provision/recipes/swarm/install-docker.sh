@@ -1,14 +1,6 @@
 #!/bin/sh
 # Installs the distribution's Docker Engine, unless some Docker Engine is there already.
 
-# A marker of an earlier recipe no longer holds from here on.
-rm -f /etc/muster/prepared
-
-if [ -f /etc/docker/daemon.json ] && [ ! -d /etc/docker/muster ]; then
-    cp -p /etc/docker/daemon.json /etc/docker/daemon.json.before-muster
-    echo "kept the engine's own configuration as /etc/docker/daemon.json.before-muster"
-fi
-
 if command -v dockerd >/dev/null && [ -n "$(systemctl list-unit-files --no-legend docker.service)" ]; then
     echo "Docker Engine is installed: $(dockerd --version)"
     exit 0

@@ -34,13 +34,15 @@ pub enum SshError {
         /// The shown key's fingerprint.
         offered: String,
     },
-    /// The login key was refused.
-    #[error("{address} refuses the cluster's key for user {user}")]
+    /// The key or password was refused.
+    #[error("{address} refuses {whose} for user {user}")]
     Login {
         /// Address and port.
         address: String,
         /// As whom.
         user: String,
+        /// Whose key or password, in words.
+        whose: String,
     },
     /// One of our own keys cannot be read.
     #[error("a stored SSH key cannot be read")]

@@ -6,11 +6,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use russh::{ChannelMsg, ChannelReadHalf};
 use tokio::time::timeout;
+use zeroize::Zeroizing;
 
 use super::lines::LineBuffer;
 use super::{Session, SshError};
 
-/// So many of the last lines are kept for the error message and for [`Outcome::lines`].
+/// So many of the last lines are kept for the error message and for [`CommandOutput::lines`].
 const KEPT_LINES: usize = 200;
 const UPLOAD_LIMIT: Duration = Duration::from_secs(60);
 /// Output that comes later than this after the end of its command is not the command's own. It is waited for only where
@@ -33,14 +34,14 @@ pub struct Command<'a> {
 
 /// How a command ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Outcome {
+pub struct CommandOutput {
     /// Its exit code.
     pub code: u32,
     /// The last lines of both its streams, as they came.
     pub lines: Vec<String>,
 }
 
-impl Outcome {
+impl CommandOutput {
     /// An error, if the command did not end with 0.
     pub fn success(self, command: &str) -> Result<Self, SshError> {
         if self.code == 0 {
@@ -56,7 +57,11 @@ impl Outcome {
 
 impl Session {
     /// Runs a command as root and gives every line of its output as it comes.
-    pub async fn run(&self, command: Command<'_>, on_line: &(dyn Fn(&str) + Send + Sync)) -> Result<Outcome, SshError> {
+    pub async fn run(
+        &self,
+        command: Command<'_>,
+        on_line: &(dyn Fn(&str) + Send + Sync),
+    ) -> Result<CommandOutput, SshError> {
         let (name, limit) = (command.name, command.limit);
         let ended = timeout(limit, self.run_unlimited(command, on_line)).await;
         ended.unwrap_or_else(|_| Err(SshError::TimedOut { command: name.to_owned(), limit }))
@@ -65,7 +70,7 @@ impl Session {
     /// Puts a file on the machine, owned by root, whole or not at all. The content goes over the connection only.
     pub async fn upload(&self, path: &str, mode: u32, content: impl Into<Bytes>) -> Result<(), SshError> {
         let line = format!(
-            "set -e; umask 077; mkdir -p -m 755 \"${{0%/*}}\"; cat > \"$0.new\"; chmod {mode:o} \"$0.new\"; mv -f \"$0.new\" \"$0\""
+            "set -e; umask 022; mkdir -p \"${{0%/*}}\"; umask 077; cat > \"$0.new\"; chmod {mode:o} \"$0.new\"; mv -f \"$0.new\" \"$0\""
         );
         let line = format!("sh -c {} {}", quoted(&line), quoted(path));
         let command = Command { name: "upload", line: &line, stdin: content.into(), limit: UPLOAD_LIMIT };
@@ -77,14 +82,17 @@ impl Session {
         &self,
         command: Command<'_>,
         on_line: &(dyn Fn(&str) + Send + Sync),
-    ) -> Result<Outcome, SshError> {
+    ) -> Result<CommandOutput, SshError> {
         let lost = || SshError::Lost { address: self.address.clone(), command: command.name.to_owned() };
         let channel = self.handle.channel_open_session().await.map_err(|_| lost())?;
         let (mut output, input) = channel.split();
-        let line = if self.needs_sudo { format!("sudo -n {}", command.line) } else { command.line.to_owned() };
-        input.exec(true, line).await.map_err(|_| lost())?;
+        input.exec(true, self.elevation.line(command.line)).await.map_err(|_| lost())?;
 
         let write = async {
+            if let Some(password) = self.elevation.preamble() {
+                let line = Zeroizing::new(format!("{}\n", password.expose()).into_bytes());
+                input.data_bytes(Bytes::from_owner(line)).await?;
+            }
             // A command may end without reading everything; then its exit code tells the story, not this error.
             let written = input.data_bytes(command.stdin.clone()).await;
             if written.is_ok() { input.eof().await } else { written }
@@ -97,7 +105,7 @@ impl Session {
             _ = write => read.await,
         };
         match ended {
-            Some(Ended::Code(code)) => Ok(Outcome { code, lines }),
+            Some(Ended::Code(code)) => Ok(CommandOutput { code, lines }),
             Some(Ended::Otherwise(outcome)) => Err(SshError::Exit {
                 command: command.name.to_owned(),
                 outcome,

@@ -1,23 +1,29 @@
-//! SSH to one machine: pinned host key, keys only, one connection for one preparation.
+//! SSH to one machine: pinned host key, one connection for one preparation.
 
 mod error;
 mod exec;
 mod lines;
+mod login;
+mod scan;
 
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use bytes::Bytes;
 use muster_engine::ledger::MachineAccess;
 use russh::client::{self, AuthResult, Handle};
-use russh::keys::{HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKey, PublicKeyOrCertificate};
+use russh::keys::{PrivateKey, PrivateKeyWithHashAlg, PublicKey, PublicKeyOrCertificate};
 use russh::{Disconnect, Preferred};
 use tokio::time::{Instant, sleep, timeout_at};
 use zeroize::Zeroizing;
 
+use self::login::Elevation;
 pub use error::SshError;
 pub(crate) use exec::quoted;
-pub use exec::{Command, Outcome};
+pub use exec::{Command, CommandOutput};
+pub use login::{Login, Proof};
+pub use scan::{fingerprint, scan};
 
 /// One try to log in takes no longer; a machine that is booting may accept the connection and then say nothing.
 const TRY_LIMIT: Duration = Duration::from_secs(10);
@@ -31,20 +37,25 @@ const KEEPALIVE_LIMIT: usize = 3;
 pub struct Session {
     handle: Handle<PinnedHostKey>,
     address: String,
-    needs_sudo: bool,
+    elevation: Elevation,
 }
 
 impl Session {
-    /// Logs in, trying again until sshd answers and takes the key, for at most `patience`.
+    /// Logs in with a cluster's key, trying again until sshd answers and takes it, for at most `patience`.
     /// A host key that is not the pinned one ends it at once: trying again would not make it safer.
     pub async fn open(access: &MachineAccess, login_key: &str, patience: Duration) -> Result<Self, SshError> {
+        Self::open_with(access, &Login::with_cluster_key(login_key), patience).await
+    }
+
+    /// The same with any login.
+    pub async fn open_with(access: &MachineAccess, login: &Login, patience: Duration) -> Result<Self, SshError> {
         let address = format!("{}:{}", access.address, access.ssh_port);
         let deadline = Instant::now() + patience;
         let mut pause = FIRST_PAUSE;
         let mut heard = None;
         loop {
             let limit = deadline.min(Instant::now() + TRY_LIMIT);
-            let error = match timeout_at(limit, Self::log_in(access, &address, login_key)).await {
+            let error = match timeout_at(limit, Self::log_in(access, &address, login)).await {
                 Ok(Ok(session)) => return Ok(session),
                 Ok(Err(error)) => error,
                 // The last try may have had no time to be answered: what the one before it was told says more.
@@ -56,7 +67,8 @@ impl Session {
                 }
                 Err(_) => SshError::Silent { address: address.clone() },
             };
-            if !error.may_pass() || Instant::now() + pause >= deadline {
+            let is_refused = !login.may_be_early && matches!(error, SshError::Login { .. });
+            if is_refused || !error.may_pass() || Instant::now() + pause >= deadline {
                 return Err(error);
             }
             tracing::trace!(%address, %error, "sshd does not let us in yet");
@@ -66,10 +78,8 @@ impl Session {
         }
     }
 
-    async fn log_in(access: &MachineAccess, address: &str, login_key: &str) -> Result<Self, SshError> {
+    async fn log_in(access: &MachineAccess, address: &str, login: &Login) -> Result<Self, SshError> {
         let pinned = PublicKey::from_openssh(&access.host_key).map_err(SshError::Key)?;
-        let login_key =
-            PrivateKey::from_openssh(Zeroizing::new(login_key.as_bytes().to_vec())).map_err(SshError::Key)?;
         let config = client::Config {
             // A server with several host keys must show the one that we know.
             preferred: Preferred { key: Cow::Owned(vec![pinned.algorithm()]), ..Preferred::default() },
@@ -90,16 +100,45 @@ impl Session {
             None => SshError::Connect { address: address.to_owned(), source },
         })?;
 
-        let key = PrivateKeyWithHashAlg::new(Arc::new(login_key), None);
-        let answer = handle.authenticate_publickey(access.ssh_user.as_str(), key).await;
+        let user = access.ssh_user.as_str();
+        let answer = match &login.proof {
+            Proof::Key(text) => {
+                let key = PrivateKey::from_openssh(Zeroizing::new(text.expose().as_bytes().to_vec()))
+                    .map_err(SshError::Key)?;
+                handle.authenticate_publickey(user, PrivateKeyWithHashAlg::new(Arc::new(key), None)).await
+            }
+            Proof::Password(password) => handle.authenticate_password(user, password.expose()).await,
+        };
         match answer.map_err(|source| SshError::Connect { address: address.to_owned(), source })? {
             AuthResult::Success => {
-                let needs_sudo = access.ssh_user != "root";
-                Ok(Self { handle, address: address.to_owned(), needs_sudo })
+                let elevation = if user == "root" { Elevation::None } else { Elevation::Sudo };
+                let mut session = Self { handle, address: address.to_owned(), elevation };
+                session.see_whether_sudo_asks(user, login).await?;
+                Ok(session)
             }
-            AuthResult::Failure { .. } => {
-                Err(SshError::Login { address: address.to_owned(), user: access.ssh_user.clone() })
-            }
+            AuthResult::Failure { .. } => Err(SshError::Login {
+                address: address.to_owned(),
+                user: access.ssh_user.clone(),
+                whose: login.whose.to_owned(),
+            }),
+        }
+    }
+
+    /// sudo reads a password only if it asks for one; else the command would get it.
+    async fn see_whether_sudo_asks(&mut self, user: &str, login: &Login) -> Result<(), SshError> {
+        let Some(password) = login.sudo_password.as_ref().filter(|_| user != "root") else { return Ok(()) };
+        let probe = |name| Command { name, line: "true", stdin: Bytes::new(), limit: TRY_LIMIT };
+        if self.run(probe("sudo"), &|_| ()).await?.code != 0 {
+            self.elevation = Elevation::SudoWith(password.clone());
+        }
+        Ok(())
+    }
+
+    /// Whether the user becomes root without a password: what a cluster's own steps need.
+    pub fn is_root_without_a_password(&self) -> bool {
+        match self.elevation {
+            Elevation::None | Elevation::Sudo => true,
+            Elevation::SudoWith(_) => false,
         }
     }
 
@@ -129,8 +168,4 @@ impl client::Handler for PinnedHostKey {
         }
         Ok(same)
     }
-}
-
-fn fingerprint(key: &PublicKey) -> String {
-    key.fingerprint(HashAlg::Sha256).to_string()
 }

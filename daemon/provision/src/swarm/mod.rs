@@ -3,40 +3,39 @@
 mod config;
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use muster_engine::context::{ClusterContext, Material};
 use muster_engine::failure::Failure;
 use muster_engine::ledger::MachineAccess;
-use muster_engine::preparer::Preparer;
+use muster_engine::machine::{MachineFile, MachineRun, Machines as _};
+use muster_engine::options::refuse_pool_labels;
+use muster_engine::preparer::{Preparer, StepOrder};
+use muster_engine::recipe::{Peer, Recipe, Recipes};
+use muster_material::people::PeoplesAuthority;
 use muster_protocol::model::cluster::ClusterSpec;
 use muster_protocol::model::host::Role;
-use muster_protocol::{Error, ErrorCode, Name, SecretString};
+use muster_protocol::{Error, ErrorCode, Name};
 use zeroize::Zeroizing;
 
 use crate::docker_engine;
+use crate::machines::SshMachines;
 use crate::material::{self, MaterialError};
 use crate::pki::{Authority, Identity};
-use crate::recipe::{Script, digest};
-use crate::ssh::Session;
+use crate::recipe::{digest, in_parts};
 
 /// Where a prepared machine's Docker Engine answers over mutual TLS.
 pub const ENGINE_PORT: u16 = 2376;
 
-const CHECK: Script =
-    Script { name: "check", text: include_str!("../../recipes/swarm/check.sh"), limit: Duration::from_secs(60) };
-const INSTALL: Script = Script {
-    name: "install-docker",
-    text: include_str!("../../recipes/swarm/install-docker.sh"),
-    limit: Duration::from_secs(30 * 60),
-};
-const ACTIVATE: Script =
-    Script { name: "activate", text: include_str!("../../recipes/swarm/activate.sh"), limit: Duration::from_secs(180) };
-const FINISH: Script =
-    Script { name: "finish", text: include_str!("../../recipes/swarm/finish.sh"), limit: Duration::from_secs(60) };
+/// What a preparation runs, in this order. Each part is safe to run again.
+const PARTS: [(&str, &str); 3] = [
+    ("install", include_str!("../../recipes/swarm/install-docker.sh")),
+    ("configure", include_str!("../../recipes/swarm/configure.sh")),
+    ("activate", include_str!("../../recipes/swarm/activate.sh")),
+];
+/// How long a preparation may take on the machine.
+const PREPARATION_LIMIT: Duration = Duration::from_secs(30 * 60);
 
 /// How long the engine may take from its unit being started to its API answering.
 const ENGINE_START_LIMIT: Duration = Duration::from_secs(60);
@@ -64,86 +63,54 @@ impl PreparerOptions {
     }
 }
 
-/// Gets told every line that a step says: cluster, machine, step, line.
-pub type Progress = dyn Fn(&ClusterContext, &Name, &str, &str) + Send + Sync;
-
 /// Prepares machines for Docker Swarm.
 pub struct SwarmPreparer {
     options: PreparerOptions,
-    progress: Option<Arc<Progress>>,
 }
 
 impl SwarmPreparer {
     /// A preparer with these options.
     pub fn new(options: PreparerOptions) -> Self {
-        Self { options, progress: None }
+        Self { options }
     }
 
-    /// Also gives every line that a step says to `progress`.
-    #[must_use]
-    pub fn with_progress(mut self, progress: Arc<Progress>) -> Self {
-        self.progress = Some(progress);
-        self
+    fn revision(&self) -> String {
+        let config = config::daemon_json(&self.options);
+        let parts = PARTS.iter().map(|(_, text)| *text);
+        format!("swarm-{}", digest(parts.chain([config.as_str(), config::UNIT_DROP_IN, config::TRUSTED])))
     }
 
-    fn recipe_name(&self) -> String {
-        let scripts = [CHECK, INSTALL, ACTIVATE, FINISH].map(|script| script.text);
-        let config = config::daemon_json(&self.options, None);
-        format!("swarm-{}", digest(scripts.into_iter().chain([config.as_str(), config::UNIT_DROP_IN])))
-    }
-
-    /// What the marker file of a machine has that is prepared for this cluster at this address: its certificates
-    /// must be this cluster's and name this address, or the machine has to be prepared again.
-    fn mark(&self, material: &Material, address: &str) -> Result<String, MaterialError> {
-        let identity = digest([material::entry(material, material::CA_CERTIFICATE)?, address]);
-        Ok(format!("{} {identity}", self.recipe_name()))
-    }
-
-    async fn apply(
-        &self,
-        session: &Session,
-        cluster: &ClusterContext,
-        machine: &Name,
-        access: &MachineAccess,
-    ) -> Result<(), Failure> {
-        let step = async |script: Script, variables: &[(&str, &str)]| {
-            let on_line = |line: &str| self.report(cluster, machine, script.name, line);
-            script.run(session, variables, &on_line).await.map_err(Failure::from)
-        };
-
-        let mark = self.mark(&cluster.material, &access.address).map_err(broken_material)?;
-        let seen = step(CHECK, &[("MARK", &mark)]).await?.lines;
-        if seen.iter().any(|line| line == "prepared") {
-            return Ok(());
-        }
-        let gateway = seen.iter().find_map(|line| line.strip_prefix("gateway=")).filter(|gateway| !gateway.is_empty());
-
-        if gateway.is_none() && self.options.names_gateway() {
-            let message = "the machine has no default gateway that `{gateway}` in the registries could stand for";
-            return Err(Failure::not_applied(ErrorCode::Preparation, message)
-                .with_remedy("give the machines a default route, or name the registries by their own addresses"));
-        }
-
-        step(INSTALL, &[]).await?;
-
-        let identity = self.server_identity(cluster, machine, access)?;
+    /// The run that prepares a machine: one script, found again by its number whatever becomes of the connection.
+    fn preparation(&self, cluster: &ClusterContext, order: &StepOrder) -> Result<MachineRun, Failure> {
+        let identity = self.server_identity(cluster, &order.machine, &order.access)?;
         let authority = material::entry(&cluster.material, material::CA_CERTIFICATE).map_err(broken_material)?;
-        let files = [
-            (config::CA_PATH, 0o644, Bytes::from(authority.to_owned())),
-            (config::CERTIFICATE_PATH, 0o644, Bytes::from(identity.certificate_pem)),
-            (config::KEY_PATH, 0o600, secret_bytes(&identity.key_pem)),
-            (config::DAEMON_PATH, 0o644, Bytes::from(config::daemon_json(&self.options, gateway))),
-            (config::UNIT_DROP_IN_PATH, 0o644, Bytes::from_static(config::UNIT_DROP_IN.as_bytes())),
-        ];
-        for (path, mode, content) in files {
-            session.upload(path, mode, content).await?;
-        }
-
-        step(ACTIVATE, &[]).await?;
-        docker_engine::wait_until_it_answers(&cluster.material, &access.address, ENGINE_PORT, ENGINE_START_LIMIT)
-            .await?;
-        step(FINISH, &[("MARK", &mark)]).await?;
-        Ok(())
+        let people =
+            PeoplesAuthority::derive(&cluster.material, cluster.name(), order.renewal).map_err(broken_material)?;
+        // The handler's own certificate is of the one, people's are of the other, which the next renewal replaces.
+        let trusted = format!("{authority}{}", people.certificate_pem());
+        let file = |path: &str, mode, content: &[u8]| MachineFile {
+            path: path.to_owned(),
+            mode,
+            content: Zeroizing::new(content.to_vec()),
+        };
+        let staged = |name: &str| format!("{}/{name}", config::STAGED);
+        let needs_gateway = if self.options.names_gateway() { "yes" } else { "no" };
+        Ok(MachineRun {
+            name: format!("{}-{}", order.run.step.as_str(), order.run.run),
+            script: in_parts(&PARTS),
+            variables: vec![
+                ("NEEDS_GATEWAY".to_owned(), needs_gateway.to_owned()),
+                ("STAGED".to_owned(), config::STAGED.to_owned()),
+            ],
+            files: vec![
+                file(config::CA_PATH, 0o644, trusted.as_bytes()),
+                file(config::CERTIFICATE_PATH, 0o644, identity.certificate_pem.as_bytes()),
+                file(config::KEY_PATH, 0o600, identity.key_pem.expose().as_bytes()),
+                file(&staged("daemon.json"), 0o644, config::daemon_json(&self.options).as_bytes()),
+                file(&staged("muster.conf"), 0o644, config::UNIT_DROP_IN.as_bytes()),
+            ],
+            limit: PREPARATION_LIMIT,
+        })
     }
 
     fn server_identity(
@@ -163,52 +130,49 @@ impl SwarmPreparer {
             .map_err(MaterialError::from);
         identity.map_err(broken_material)
     }
+}
 
-    fn report(&self, cluster: &ClusterContext, machine: &Name, step: &str, line: &str) {
-        tracing::debug!(cluster = %cluster.name(), %machine, step, "{line}");
-        if let Some(progress) = &self.progress {
-            progress(cluster, machine, step, line);
-        }
+impl Recipes for SwarmPreparer {
+    fn offered(&self, _spec: &ClusterSpec) -> Recipe {
+        Recipe { version: None, revision: self.revision() }
+    }
+
+    /// Manager or worker makes no difference to the machine: it is the handler that makes it one.
+    fn peers(&self, _spec: &ClusterSpec, _role: Role, _peers: &[Peer]) -> String {
+        String::new()
+    }
+
+    fn name_peers(&self) -> bool {
+        false
     }
 }
 
 #[async_trait]
 impl Preparer for SwarmPreparer {
     fn validate(&self, spec: &ClusterSpec) -> Result<(), Error> {
-        if spec.version.is_none() {
-            return Ok(());
+        if spec.version.is_some() {
+            return Err(Error::unsupported("version", "swarm")
+                .with_remedy("leave `version` out; machines get their distribution's Docker Engine"));
         }
-        Err(Error::unsupported("version", "swarm")
-            .with_remedy("leave `version` out; machines get their distribution's Docker Engine"))
+        refuse_pool_labels(spec)
     }
 
     fn material(&self, spec: &ClusterSpec) -> Result<Material, Failure> {
         material::create(&spec.name).map_err(broken_material)
     }
 
-    fn recipe(&self, _spec: &ClusterSpec) -> String {
-        self.recipe_name()
+    /// Every preparation brings new certificates, and what a machine is in the swarm does not depend on them.
+    fn takes_keys_anew(&self) -> bool {
+        true
     }
 
-    /// Manager or worker makes no difference to the machine: it is the handler that makes it one.
-    async fn prepare(
-        &self,
-        cluster: &ClusterContext,
-        machine: &Name,
-        _role: Role,
-        access: &MachineAccess,
-    ) -> Result<(), Failure> {
-        let login_key = material::entry(&cluster.material, material::SSH_KEY).map_err(broken_material)?;
-        let session = Session::open(access, login_key, self.options.boot_limit).await?;
-        let applied = self.apply(&session, cluster, machine, access).await;
-        session.close().await;
-        applied
+    async fn perform(&self, cluster: &ClusterContext, order: &StepOrder) -> Result<(), Failure> {
+        let machines = SshMachines::new(cluster, self.options.boot_limit).map_err(broken_material)?;
+        // New certificates are part of every preparation, so to renew is to prepare.
+        machines.run(&order.access, &self.preparation(cluster, order)?).await?;
+        docker_engine::wait_until_it_answers(&cluster.material, &order.access.address, ENGINE_PORT, ENGINE_START_LIMIT)
+            .await
     }
-}
-
-/// A copy that is wiped when it was sent.
-fn secret_bytes(secret: &SecretString) -> Bytes {
-    Bytes::from_owner(Zeroizing::new(secret.expose().as_bytes().to_vec()))
 }
 
 /// Nothing was done, and nothing ever will be with this material.
@@ -226,22 +190,11 @@ mod tests {
 
     #[test]
     fn the_recipes_name_changes_with_what_machines_get_and_with_nothing_else() {
-        let name = |options| SwarmPreparer::new(options).recipe_name();
+        let name = |options| SwarmPreparer::new(options).revision();
         let base = name(options("a:5000"));
         assert_eq!(base, name(options("a:5000")));
         assert_ne!(base, name(options("b:5000")));
         assert_eq!(base, name(PreparerOptions { boot_limit: Duration::ZERO, ..options("a:5000") }));
         assert!(base.strip_prefix("swarm-").is_some_and(|digest| digest.len() == 8), "{base}");
-    }
-
-    #[test]
-    fn a_machine_of_another_cluster_or_address_does_not_count_as_prepared() {
-        let preparer = SwarmPreparer::new(PreparerOptions::default());
-        let cluster = "demo".parse().unwrap();
-        let (one, other) = (material::create(&cluster).unwrap(), material::create(&cluster).unwrap());
-        let mark = preparer.mark(&one, "10.0.0.1").unwrap();
-        assert_eq!(mark, preparer.mark(&one, "10.0.0.1").unwrap());
-        assert_ne!(mark, preparer.mark(&other, "10.0.0.1").unwrap());
-        assert_ne!(mark, preparer.mark(&one, "10.0.0.2").unwrap());
     }
 }

@@ -14,16 +14,20 @@ use tokio::net::TcpListener;
 /// How many lines of 60 characters `talk` says: more than any window or buffer on the way takes at once.
 pub const TALK_LINES: usize = 100_000;
 
+/// The password of every user; sudo asks for it.
+pub const PASSWORD: &str = "a password";
+
 pub struct Server {
     port: u16,
     host_key: PrivateKey,
     login_key_text: String,
-    state: Arc<State>,
+    state: Arc<ServerState>,
 }
 
-struct State {
+struct ServerState {
     login_key: PrivateKey,
     logins: AtomicUsize,
+    passwords: AtomicUsize,
     connections: AtomicUsize,
     last_command: Mutex<(String, Vec<u8>)>,
 }
@@ -40,9 +44,10 @@ impl Server {
     pub fn prepare(port: u16) -> Self {
         let login_key = ssh_key::generate("login").unwrap();
         let login_key_text = ssh_key::private_text(&login_key).unwrap().expose().to_owned();
-        let state = State {
+        let state = ServerState {
             login_key,
             logins: AtomicUsize::new(0),
+            passwords: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
             last_command: Mutex::default(),
         };
@@ -75,6 +80,7 @@ impl Server {
     pub fn access(&self) -> MachineAccess {
         MachineAccess {
             address: "127.0.0.1".to_owned(),
+            private_address: "127.0.0.1".to_owned(),
             ssh_port: self.port,
             ssh_user: "root".to_owned(),
             host_key: ssh_key::public_text(&self.host_key).unwrap(),
@@ -89,6 +95,11 @@ impl Server {
         self.state.logins.load(Ordering::SeqCst)
     }
 
+    /// How often a password was tried.
+    pub fn passwords(&self) -> usize {
+        self.state.passwords.load(Ordering::SeqCst)
+    }
+
     pub fn connections(&self) -> usize {
         self.state.connections.load(Ordering::SeqCst)
     }
@@ -100,7 +111,7 @@ impl Server {
 }
 
 struct Connection {
-    state: Arc<State>,
+    state: Arc<ServerState>,
     inputs: HashMap<ChannelId, (String, Vec<u8>)>,
 }
 
@@ -113,6 +124,11 @@ impl server::Handler for Connection {
         }
         self.state.logins.fetch_add(1, Ordering::SeqCst);
         Ok(Auth::Accept)
+    }
+
+    async fn auth_password(&mut self, _user: &str, password: &str) -> Result<Auth, Self::Error> {
+        self.state.passwords.fetch_add(1, Ordering::SeqCst);
+        if password == PASSWORD { Ok(Auth::Accept) } else { Ok(Auth::reject()) }
     }
 
     async fn channel_open_session(
@@ -139,6 +155,7 @@ impl server::Handler for Connection {
                 handle.extended_data(channel, 1, "last words").await.unwrap();
                 end(&handle, channel, 7).await;
             }),
+            "sudo -n true" => tokio::spawn(async move { end(&handle, channel, 1).await }),
             "linger" => tokio::spawn(async move {
                 // A service that it started keeps the streams open.
                 handle.exit_status_request(channel, 0).await.unwrap();

@@ -7,18 +7,20 @@ use muster_protocol::{Error, ErrorCode, Response};
 use muster_store::{Batch, BatchError};
 
 use super::{ids_of_users, stored, users_of, write};
+use crate::app::App;
 use crate::fleet::FleetMessage;
-use crate::gateway::context::{Context, store_error};
+use crate::gateway::refusals::store_error;
+use crate::gateway::roles::Caller;
 use crate::journal::records::StoredAccount;
 use crate::kinds::Account;
 
 /// Adds or replaces an account. Clusters that use it go on with the new one at once.
-pub async fn add(context: &Context, spec: AccountSpec) -> Result<Response, Error> {
+pub async fn add(app: &App, caller: &Caller, spec: AccountSpec) -> Result<Response, Error> {
     validate::account(&spec)?;
     check_form(&spec)?;
-    let _accounts = context.accounts.write().await;
-    let present = stored(context, &spec.name).await?;
-    let used_by = users_of(context, &spec.name);
+    let _accounts = app.accounts.write().await;
+    let present = stored(app, &spec.name).await?;
+    let used_by = users_of(app, &spec.name);
     if let Some(present) = &present
         && present.infrastructure != spec.infrastructure
         && let Some(cluster) = used_by.first()
@@ -35,23 +37,23 @@ pub async fn add(context: &Context, spec: AccountSpec) -> Result<Response, Error
         credentials: credentials.keys().cloned().collect(),
         defaults,
         clusters: u32::try_from(used_by.len()).unwrap_or(u32::MAX),
-        created_at: present.as_ref().map_or_else(|| context.now(), |present| present.created_at),
+        created_at: present.as_ref().map_or_else(|| app.now(), |present| present.created_at),
     };
     let account = Account { info, credentials };
-    context.provisioner.accept(&account)?;
+    app.provisioner.accept(&account)?;
 
     let Account { info, credentials } = account;
     let mut batch = Batch::new();
     let mut fill = || -> Result<(), BatchError> {
         batch.put(&StoredAccount(info.clone()))?;
-        context.provisioner.shared.vault.put_credentials(&mut batch, &info.name, &credentials)
+        app.provisioner.shared.vault.put_credentials(&mut batch, &info.name, &credentials)
     };
     fill().map_err(store_error)?;
     let what = if present.is_some() { "replaced" } else { "added" };
-    write(context, batch, format!("account {} {what}", info.name)).await?;
-    for cluster in ids_of_users(context, &info.name) {
+    write(app, batch, caller, format!("account {} {what}", info.name)).await?;
+    for cluster in ids_of_users(app, &info.name) {
         // A fleet that is gone means that the daemon stops; the next one reads what is stored.
-        let _ = context.fleet.cast(FleetMessage::Renew(cluster));
+        let _ = app.fleet.cast(FleetMessage::Renew(cluster));
     }
     Ok(Response::Account(info))
 }
@@ -77,9 +79,11 @@ fn check_form(spec: &AccountSpec) -> Result<(), Error> {
             only_defaults(spec, &[])
         }
         // Their drivers know what they need.
-        Infrastructure::Hosts | Infrastructure::Ec2 | Infrastructure::ClouditVm | Infrastructure::ClouditBaremetal => {
-            Ok(())
-        }
+        Infrastructure::Hosts
+        | Infrastructure::Ec2
+        | Infrastructure::ClouditVm
+        | Infrastructure::ClouditBaremetal
+        | Infrastructure::Unknown(_) => Ok(()),
     }
 }
 

@@ -5,16 +5,16 @@ use muster_protocol::model::cluster::Infrastructure;
 use muster_protocol::{Error, Name, Response};
 
 use super::stored;
-use crate::gateway::context::Context;
+use crate::app::App;
 
 /// Checks an account; the name of an infrastructure stands for its default one.
-pub async fn check(context: &Context, account: &Name) -> Result<Response, Error> {
-    let stored = stored(context, account).await?;
+pub async fn check(app: &App, account: &Name) -> Result<Response, Error> {
+    let stored = stored(app, account).await?;
     let (account, infrastructure) = match (stored, account.as_str().parse::<Infrastructure>()) {
         (Some(info), _) => (Some(info.name), info.infrastructure),
         (None, Ok(infrastructure)) => (None, infrastructure),
         (None, Err(_)) => return Err(Error::not_found("account", account)),
     };
-    let findings = context.provisioner.check(infrastructure, account.as_ref()).await?;
+    let findings = app.provisioner.check(infrastructure, account.as_ref()).await?;
     Ok(Response::AccountCheck(AccountCheck { account, infrastructure, findings }))
 }

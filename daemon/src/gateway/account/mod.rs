@@ -11,50 +11,56 @@ use muster_protocol::model::event::EventKind;
 use muster_protocol::{ClusterId, Error, Name};
 use muster_store::Batch;
 
-use super::context::{Context, commit_error, store_error};
+use super::roles::Caller;
+use crate::app::App;
+use crate::gateway::refusals::{commit_error, store_error};
 use crate::journal::records::{StoredAccount, StoredEvent};
 
 /// The names of the clusters that use an account.
-fn users_of(context: &Context, account: &Name) -> Vec<Name> {
-    users(context, account, |state| state.desired().spec.name.clone())
+fn users_of(app: &App, account: &Name) -> Vec<Name> {
+    users(app, account, |state| state.desired().spec.name.clone())
 }
 
 /// Their ids.
-fn ids_of_users(context: &Context, account: &Name) -> Vec<ClusterId> {
-    users(context, account, ClusterState::id)
+fn ids_of_users(app: &App, account: &Name) -> Vec<ClusterId> {
+    users(app, account, ClusterState::id)
 }
 
-fn users<T>(context: &Context, account: &Name, what: impl Fn(&ClusterState) -> T) -> Vec<T> {
-    let clusters = context.provisioner.shared.board.all();
+fn users<T>(app: &App, account: &Name, what: impl Fn(&ClusterState) -> T) -> Vec<T> {
+    let clusters = app.provisioner.shared.board.all();
     let states = clusters.iter().map(|pinned| &pinned.state);
     let users = states.filter(|state| state.desired().spec.account.as_ref() == Some(account));
     users.map(|state| what(state)).collect()
 }
 
 /// The account as it is stored, with the number of its users as it is now.
-async fn stored(context: &Context, account: &Name) -> Result<Option<AccountInfo>, Error> {
-    let stored = context.store.get::<StoredAccount>(account.as_str().as_bytes()).await.map_err(store_error)?;
-    Ok(stored.map(|StoredAccount(info)| with_users(context, info)))
+async fn stored(app: &App, account: &Name) -> Result<Option<AccountInfo>, Error> {
+    let stored = app.store.get::<StoredAccount>(account.as_str().as_bytes()).await.map_err(store_error)?;
+    Ok(stored.map(|StoredAccount(info)| with_users(app, info)))
 }
 
-fn with_users(context: &Context, mut info: AccountInfo) -> AccountInfo {
-    info.clusters = u32::try_from(users_of(context, &info.name).len()).unwrap_or(u32::MAX);
+fn with_users(app: &App, mut info: AccountInfo) -> AccountInfo {
+    info.clusters = u32::try_from(users_of(app, &info.name).len()).unwrap_or(u32::MAX);
     info
 }
 
 /// Writes a change of an account, with the event that tells of it.
-async fn write(context: &Context, mut batch: Batch, message: String) -> Result<(), Error> {
+async fn write(app: &App, mut batch: Batch, caller: &Caller, message: String) -> Result<(), Error> {
     let event = StoredEvent {
-        at: context.now(),
+        at: app.now(),
         kind: EventKind::Account,
         cluster: None,
         operation: None,
         service: None,
+        who: Some(caller.principal.clone()),
         message,
         cause: None,
     };
     batch.append_event(&event).map_err(store_error)?;
-    context.provisioner.shared.journal.write(batch).await.map_err(|error| {
+    if let Some(note) = &caller.audit {
+        note.put(&mut batch, None).map_err(store_error)?;
+    }
+    app.provisioner.shared.journal.write(batch).await.map_err(|error| {
         let error = commit_error(error);
         // Changes of accounts have no idempotency key.
         if error.is_maybe_applied() {

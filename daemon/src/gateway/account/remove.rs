@@ -4,17 +4,19 @@ use muster_protocol::{Error, ErrorCode, Name, Response};
 use muster_store::{Batch, BatchError};
 
 use super::{stored, users_of, write};
-use crate::gateway::context::{Context, store_error};
+use crate::app::App;
+use crate::gateway::refusals::store_error;
+use crate::gateway::roles::Caller;
 use crate::journal::records::StoredAccount;
 use crate::journal::vault;
 
 /// Removes an account with its credentials.
-pub async fn remove(context: &Context, account: &Name) -> Result<Response, Error> {
-    let _accounts = context.accounts.write().await;
-    if stored(context, account).await?.is_none() {
+pub async fn remove(app: &App, caller: &Caller, account: &Name) -> Result<Response, Error> {
+    let _accounts = app.accounts.write().await;
+    if stored(app, account).await?.is_none() {
         return Err(Error::not_found("account", account));
     }
-    let used_by = users_of(context, account);
+    let used_by = users_of(app, account);
     if let Some(cluster) = used_by.first() {
         let others = used_by.len() - 1;
         let and_others = if others == 0 { String::new() } else { format!(" and {others} more") };
@@ -27,6 +29,6 @@ pub async fn remove(context: &Context, account: &Name) -> Result<Response, Error
         Ok(())
     };
     fill().map_err(store_error)?;
-    write(context, batch, format!("account {account} removed")).await?;
+    write(app, batch, caller, format!("account {account} removed")).await?;
     Ok(Response::Done)
 }

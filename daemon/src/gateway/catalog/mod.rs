@@ -1,5 +1,4 @@
 //! Operations on the catalog.
 
-pub mod list;
+pub mod read;
 pub mod shelf;
-pub mod show;

@@ -1,9 +1,11 @@
 //! Operations on clusters.
 
+pub mod access;
 pub mod create;
 pub mod delete;
-pub mod info;
-pub mod list;
 pub mod plan;
+pub mod read;
+pub mod renew;
 pub mod retry;
 pub mod scale;
+pub mod upgrade;

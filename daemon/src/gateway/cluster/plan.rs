@@ -7,38 +7,52 @@ use muster_protocol::model::plan::PlanChange;
 use muster_protocol::{Error, Name, Response};
 
 use super::create::new_state;
-use crate::gateway::context::Context;
+use super::upgrade;
+use crate::app::App;
 use crate::gateway::roles::Caller;
 
 /// The plan of a change. Changes nothing.
-pub async fn plan(context: &Context, caller: &Caller, change: PlanChange) -> Result<Response, Error> {
-    let asked = context.asked(caller);
+pub async fn plan(app: &App, caller: &Caller, change: PlanChange) -> Result<Response, Error> {
+    let asked = app.asked(caller);
+    let now = asked.at;
     let mut state = match change {
-        PlanChange::Create(spec) => of_new(context, caller, spec).await?,
+        PlanChange::Create(spec) => of_new(app, caller, spec).await?,
         PlanChange::Scale { cluster, control_planes, workers } => {
-            let mut state = copy(context, &cluster)?;
+            let mut state = copy(app, &cluster)?;
             state.admit_scale(control_planes, workers, asked)?;
             state
         }
         PlanChange::Delete { cluster } => {
-            let mut state = copy(context, &cluster)?;
+            let mut state = copy(app, &cluster)?;
             state.admit_delete(asked)?;
             state
         }
-        PlanChange::Current { cluster } => copy(context, &cluster)?,
+        PlanChange::Upgrade { cluster, version } => {
+            upgrade::check(app, &cluster, version.as_ref()).await?;
+            let mut state = copy(app, &cluster)?;
+            state.admit_upgrade(version, asked)?;
+            state
+        }
+        PlanChange::Renew { cluster } => {
+            let mut state = copy(app, &cluster)?;
+            state.admit_renew(asked)?;
+            state
+        }
+        PlanChange::Current { cluster } => copy(app, &cluster)?,
     };
-    let plan = state.settle(asked.at);
+    let plan = state.settle(now);
     Ok(Response::Plan(view::plan_view(&state, &plan)))
 }
 
-fn copy(context: &Context, cluster: &Name) -> Result<ClusterState, Error> {
-    Ok((*context.provisioner.shared.board.cluster(cluster)?.state).clone())
+fn copy(app: &App, cluster: &Name) -> Result<ClusterState, Error> {
+    Ok((*app.provisioner.shared.board.cluster(cluster)?.state).clone())
 }
 
 /// What a create would refuse is refused here too.
-async fn of_new(context: &Context, caller: &Caller, spec: ClusterSpec) -> Result<ClusterState, Error> {
+async fn of_new(app: &App, caller: &Caller, spec: ClusterSpec) -> Result<ClusterState, Error> {
     validate::cluster(&spec)?;
-    drop(context.provisioner.shared.board.reserve(&spec.name)?);
-    context.provisioner.preflight(&spec).await?;
-    new_state(context, spec, context.asked(caller)).await
+    app.policy.check_cluster(caller, &spec)?;
+    drop(app.provisioner.shared.board.reserve(&spec.name)?);
+    app.provisioner.preflight(&spec).await?;
+    new_state(app, spec, app.asked(caller)).await
 }

@@ -2,15 +2,15 @@
 
 use muster_protocol::{Error, Name, Response};
 
+use crate::app::App;
 use crate::cluster::intent::Wish;
 use crate::gateway::ask;
-use crate::gateway::context::Context;
 use crate::gateway::idempotency::Keyed;
 use crate::gateway::roles::Caller;
 
 /// Changes the numbers of a cluster's machines.
 pub async fn scale(
-    context: &Context,
+    app: &App,
     caller: &Caller,
     keyed: Option<Keyed>,
     cluster: &Name,
@@ -21,5 +21,5 @@ pub async fn scale(
         return Err(Error::invalid("workers", "nothing is to be changed")
             .with_remedy("say how many control planes or workers there should be"));
     }
-    ask::for_change(context, caller, keyed, cluster, Wish::Scale { control_planes, workers }).await
+    ask::for_change(app, caller, keyed, cluster, Wish::Scale { control_planes, workers }).await
 }

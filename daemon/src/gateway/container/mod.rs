@@ -1,4 +1,3 @@
 //! Operations on containers.
 
-pub mod info;
-pub mod list;
+pub mod read;

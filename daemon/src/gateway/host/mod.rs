@@ -1,4 +1,3 @@
 //! Operations on hosts.
 
-pub mod info;
-pub mod list;
+pub mod read;

@@ -3,12 +3,15 @@
 use futures::{StreamExt, stream};
 use muster_protocol::{Error, OperationId, StreamItem};
 
-use crate::gateway::context::Context;
-use crate::gateway::dispatch::Items;
+use super::found;
+use crate::app::App;
+use crate::gateway::reply::Items;
+use crate::gateway::roles::Caller;
 
 /// The states of an operation; those that were overtaken while the caller was slow are left out.
-pub fn watch(context: &Context, id: OperationId) -> Result<Items, Error> {
-    let mut receiver = context.provisioner.shared.board.watch(id)?;
+pub fn watch(app: &App, caller: &Caller, id: OperationId) -> Result<Items, Error> {
+    found(app, caller, id)?;
+    let mut receiver = app.provisioner.shared.board.watch(id)?;
     receiver.mark_changed();
     let states = stream::unfold(Some(receiver), |receiver| async {
         let mut receiver = receiver?;

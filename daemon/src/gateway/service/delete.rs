@@ -2,19 +2,19 @@
 
 use muster_protocol::{Error, Name, Response};
 
+use crate::app::App;
 use crate::cluster::intent::Wish;
 use crate::gateway::ask;
-use crate::gateway::context::Context;
 use crate::gateway::idempotency::Keyed;
 use crate::gateway::roles::Caller;
 
 /// Removes a service.
 pub async fn delete(
-    context: &Context,
+    app: &App,
     caller: &Caller,
     keyed: Option<Keyed>,
     cluster: &Name,
     service: Name,
 ) -> Result<Response, Error> {
-    ask::for_change(context, caller, keyed, cluster, Wish::DeleteService(service)).await
+    ask::for_change(app, caller, keyed, cluster, Wish::DeleteService(service)).await
 }

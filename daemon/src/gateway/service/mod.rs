@@ -2,8 +2,9 @@
 
 pub mod create;
 pub mod delete;
-pub mod info;
-pub mod list;
+pub mod exec;
 pub mod logs;
+mod open;
+pub mod read;
 pub mod scale;
 pub mod update;

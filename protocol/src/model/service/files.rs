@@ -1,11 +1,63 @@
 //! What stands in the file systems of a service's containers.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{Name, SecretString};
 
+/// Who may read, write and execute a file. People write it in octal and as text, such as `"0400"`: a bare number would be
+/// read as a decimal one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FileMode(pub u32);
+
+impl FileMode {
+    /// The highest: everybody may do everything. There are no bits for other identities and sticky files.
+    pub const MAX: Self = Self(0o777);
+}
+
+impl Default for FileMode {
+    /// Every user of the container may read the file, because images run as many users.
+    fn default() -> Self {
+        Self(0o444)
+    }
+}
+
+impl fmt::Display for FileMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04o}", self.0)
+    }
+}
+
+impl FromStr for FileMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_octal = (3..=5).contains(&text.len()) && text.bytes().all(|digit| (b'0'..=b'7').contains(&digit));
+        let mode = u32::from_str_radix(text, 8).ok().filter(|_| is_octal);
+        mode.map(Self).ok_or_else(|| format!("`{text}` is not a file's mode; write it in octal, for example \"0400\""))
+    }
+}
+
+impl Serialize for FileMode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() { serializer.collect_str(self) } else { self.0.serialize(serializer) }
+    }
+}
+
+impl<'de> Deserialize<'de> for FileMode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            return String::deserialize(deserializer)?.parse().map_err(de::Error::custom);
+        }
+        u32::deserialize(deserializer).map(Self)
+    }
+}
+
 /// A secret, as a file in the container.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SecretFile {
     /// Its name, unique in the service.
@@ -16,9 +68,23 @@ pub struct SecretFile {
     /// The file's absolute path; `/run/secrets/NAME` if left out.
     #[serde(default)]
     pub path: Option<String>,
+    /// The file's mode; `0444` if left out.
+    #[serde(default)]
+    pub mode: FileMode,
+    /// The number of the user whom the file belongs to; root if left out.
+    #[serde(default)]
+    pub uid: u32,
+    /// The number of the group that the file belongs to; root's if left out.
+    #[serde(default)]
+    pub gid: u32,
 }
 
 impl SecretFile {
+    /// A secret at its usual path, for everybody in the container to read.
+    pub fn new(name: Name, value: Option<SecretString>) -> Self {
+        Self { name, value, path: None, mode: FileMode::default(), uid: 0, gid: 0 }
+    }
+
     /// Where the container finds it.
     pub fn target(&self) -> String {
         self.path.clone().unwrap_or_else(|| format!("/run/secrets/{}", self.name))
@@ -27,16 +93,34 @@ impl SecretFile {
 
 /// A configuration file in the container.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ConfigFile {
     /// The file's absolute path.
     pub path: String,
     /// Its text.
     pub content: String,
+    /// The file's mode; `0444` if left out.
+    #[serde(default)]
+    pub mode: FileMode,
+    /// The number of the user whom the file belongs to; root if left out.
+    #[serde(default)]
+    pub uid: u32,
+    /// The number of the group that the file belongs to; root's if left out.
+    #[serde(default)]
+    pub gid: u32,
+}
+
+impl ConfigFile {
+    /// A file for everybody in the container to read.
+    pub fn new(path: &str, content: &str) -> Self {
+        Self { path: path.to_owned(), content: content.to_owned(), mode: FileMode::default(), uid: 0, gid: 0 }
+    }
 }
 
 /// What is mounted into each copy of a service.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Mount {
     /// The kind.
@@ -53,6 +137,7 @@ pub struct Mount {
 
 /// The kind of a mount.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum MountKind {
     /// Storage that outlives the copy.
@@ -61,4 +146,21 @@ pub enum MountKind {
     Bind,
     /// Memory; gone with the copy.
     Tmpfs,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mode_is_written_in_octal_as_text() {
+        for (text, mode) in [("0400", 0o400), ("640", 0o640), ("0777", 0o777), ("04755", 0o4755)] {
+            assert_eq!(text.parse(), Ok(FileMode(mode)));
+        }
+        assert_eq!(serde_json::to_string(&FileMode(0o400)).unwrap(), r#""0400""#);
+        for wrong in ["", "8", "0888", "rw-", "-400", "+400", "000400"] {
+            assert!(wrong.parse::<FileMode>().is_err(), "{wrong}");
+        }
+        assert!(serde_json::from_str::<FileMode>("400").is_err(), "a decimal number is not taken for an octal one");
+    }
 }

@@ -3,19 +3,21 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
+use crate::growing::growing_words;
 
-/// From where in a service's output.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LogSource {
-    /// Standard output.
-    Stdout,
-    /// Standard error.
-    Stderr,
+growing_words! {
+    /// From where in a service's output.
+    pub enum LogSource {
+        /// Standard output.
+        Stdout = 0 => "stdout",
+        /// Standard error.
+        Stderr = 1 => "stderr",
+    }
 }
 
 /// One line of a service's output.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LogLine {
     /// The container's id.

@@ -16,17 +16,19 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use constraint::{Attribute, Constraint};
-pub use files::{ConfigFile, Mount, MountKind, SecretFile};
-pub use health::{HealthCheck, Probe};
+pub use files::{ConfigFile, FileMode, Mount, MountKind, SecretFile};
+pub use health::{Health, HealthCheck, Probe};
 pub use logs::{LogLine, LogSource};
 pub use ports::{Endpoint, Exposure, Port, Transport};
 pub use update::{UpdateOrder, UpdatePolicy};
 
+use crate::growing::growing_words;
 use crate::quantity::{Bytes, CpuMillis};
 use crate::{Cause, ClusterId, Name, ServiceId, Timestamp};
 
 /// What a user asks for.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ServiceSpec {
     /// Unique in its cluster; also the name under which other services of the cluster reach it.
@@ -63,9 +65,27 @@ pub struct ServiceSpec {
     /// What is mounted into each copy.
     #[serde(default)]
     pub mounts: Vec<Mount>,
-    /// How it shows that it is well.
+    /// Whether a volume that is on one machine may be made anew, and empty, on another one. If not, the service goes where
+    /// its volumes are.
     #[serde(default)]
-    pub health: Option<HealthCheck>,
+    pub allow_empty_volume: bool,
+    /// As whom its processes run: `UID`, `UID:GID`, or names that the image knows, `USER` or `USER:GROUP`. As the image says
+    /// if left out.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// Whether a small process 1 of the orchestrator's own reaps what the service's processes leave, and hands signals on.
+    #[serde(default)]
+    pub init: bool,
+    /// The signal that asks a copy to end, such as `SIGTERM` or `SIGRTMIN+3`. As the image says if left out.
+    #[serde(default)]
+    pub stop_signal: Option<String>,
+    /// Milliseconds that a copy may take to end after it was asked to; then it is killed.
+    #[serde(default = "stop_grace")]
+    pub stop_grace_ms: u64,
+    /// How it shows that it is well: a check, or `none` for no check at all. The check of the image if left out, where the
+    /// orchestrator runs such.
+    #[serde(default)]
+    pub health: Option<Health>,
     /// On which machines it may run: all must hold.
     #[serde(default)]
     pub constraints: Vec<Constraint>,
@@ -81,8 +101,50 @@ fn one() -> u32 {
     1
 }
 
+fn stop_grace() -> u64 {
+    ServiceSpec::STOP_GRACE_MS
+}
+
+impl ServiceSpec {
+    /// What [`ServiceSpec::stop_grace_ms`] is if nothing is said: 10 seconds, on every orchestrator.
+    pub const STOP_GRACE_MS: u64 = 10_000;
+
+    /// A service of one copy, with nothing but a name and an image.
+    pub fn new(name: Name, image: &str) -> Self {
+        Self {
+            name,
+            image: image.to_owned(),
+            command: Vec::new(),
+            args: Vec::new(),
+            env: BTreeMap::new(),
+            secrets: Vec::new(),
+            files: Vec::new(),
+            mode: ServiceMode::default(),
+            replicas: 1,
+            resources: Resources::default(),
+            ports: Vec::new(),
+            mounts: Vec::new(),
+            allow_empty_volume: false,
+            user: None,
+            init: false,
+            stop_signal: None,
+            stop_grace_ms: Self::STOP_GRACE_MS,
+            health: None,
+            constraints: Vec::new(),
+            update: UpdatePolicy::default(),
+            labels: BTreeMap::new(),
+        }
+    }
+
+    /// Its own health check, if it has one.
+    pub fn health_check(&self) -> Option<&HealthCheck> {
+        self.health.as_ref().and_then(Health::check)
+    }
+}
+
 /// How copies of a service are spread.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ServiceMode {
     /// A number of copies, wherever there is room.
@@ -106,6 +168,7 @@ impl fmt::Display for ServiceMode {
 
 /// What each copy of a service may use, and what is kept for it.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Resources {
     /// Processor time that it may not exceed.
@@ -122,46 +185,27 @@ pub struct Resources {
     pub memory_reservation: Option<Bytes>,
 }
 
-/// How a service is, in one word.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ServicePhase {
-    /// It never ran as asked and is being deployed.
-    Deploying,
-    /// All its copies were seen to run, and to be healthy where it has a health check.
-    Running,
-    /// It ran and is being changed.
-    Updating,
-    /// Not all its copies run or are healthy; the cause says why.
-    Degraded,
-    /// A job that ended with success.
-    Complete,
-    /// It is being removed.
-    Removing,
-}
-
-impl ServicePhase {
-    /// The word for it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Deploying => "deploying",
-            Self::Running => "running",
-            Self::Updating => "updating",
-            Self::Degraded => "degraded",
-            Self::Complete => "complete",
-            Self::Removing => "removing",
-        }
-    }
-}
-
-impl fmt::Display for ServicePhase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+growing_words! {
+    /// How a service is, in one word.
+    pub enum ServicePhase {
+        /// It never ran as asked and is being deployed.
+        Deploying = 0 => "deploying",
+        /// All its copies were seen to run, and to be healthy where it has a health check.
+        Running = 1 => "running",
+        /// It ran and is being changed.
+        Updating = 2 => "updating",
+        /// Not all its copies run or are healthy; the cause says why.
+        Degraded = 3 => "degraded",
+        /// A job that ended with success.
+        Complete = 4 => "complete",
+        /// It is being removed.
+        Removing = 5 => "removing",
     }
 }
 
 /// One service of a cluster.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceInfo {
     /// Its id.
@@ -182,6 +226,9 @@ pub struct ServiceInfo {
     pub ready: u32,
     /// Copies wanted; for `global`, as many as machines that the constraints allow.
     pub wanted: u32,
+    /// The digest to which the image's tag was resolved when it was submitted, and which every copy runs. None if the
+    /// orchestrator's machines resolve the tag themselves.
+    pub digest: Option<String>,
     /// Where it is reached from outside.
     pub endpoints: Vec<Endpoint>,
     /// When it was asked for.

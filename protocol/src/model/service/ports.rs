@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// A port that a service listens on.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Port {
     /// The port in the container.
@@ -23,6 +24,7 @@ pub struct Port {
 
 /// A port's transport.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Transport {
     /// TCP.
@@ -43,6 +45,7 @@ impl fmt::Display for Transport {
 
 /// Who can reach a port.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Exposure {
     /// Only services of the same cluster, by the service's name.
@@ -56,6 +59,7 @@ pub enum Exposure {
 
 /// Where a service is reached from outside its cluster.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Endpoint {
     /// The address of a machine.

@@ -6,6 +6,7 @@ use super::one;
 
 /// How a change is rolled out.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct UpdatePolicy {
     /// How many copies are changed at once; 0 is all.
@@ -34,6 +35,7 @@ impl Default for UpdatePolicy {
 
 /// Which goes first in a change.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum UpdateOrder {
     /// The old copy is stopped, then the new one starts.

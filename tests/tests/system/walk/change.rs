@@ -1,4 +1,6 @@
 //! The service changes.
+//!
+//! Covers: updateOrchestratorService, getContainerServiceInfo.
 
 use anyhow::Result;
 use muster_protocol::model::operation::{OperationInfo, OperationPhase};

@@ -1,4 +1,6 @@
 //! The cluster comes to be.
+//!
+//! Covers: createOrchestrator, planOrchestrator, getOrchestratorInfo, listOrchestrators, getHostInfoById, listHosts.
 
 use anyhow::Result;
 use muster_protocol::model::cluster::{ClusterInfo, ClusterPhase, ClusterSummary, Tally};

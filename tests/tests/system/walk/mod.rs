@@ -1,5 +1,7 @@
 //! The whole way, by the command line: a Swarm of three machines, a service that answers, changes of both, and back to
 //! nothing. One cluster for all of it, as its user would have.
+//!
+//! Covers: getOperation.
 
 mod change;
 mod create;

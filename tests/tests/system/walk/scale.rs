@@ -1,4 +1,6 @@
 //! The cluster changes.
+//!
+//! Covers: scaleOrchestrator, retryOrchestrator, scaleOrchestratorService, listHosts.
 
 use anyhow::{Context, Result};
 use muster_protocol::ErrorCode;

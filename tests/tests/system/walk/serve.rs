@@ -1,4 +1,8 @@
 //! A service on it.
+//!
+//! Covers: createOrchestratorService, deleteOrchestratorService, getContainerServiceInfo,
+//! getOrchestratorsServiceInfo, getOrchestratorServiceLogs, getContainerInfo, listContainers, execInContainer,
+//! listEvents.
 
 use anyhow::{Context, Result};
 use muster_protocol::model::container::{ContainerInfo, ContainerPhase};
@@ -34,6 +38,9 @@ pub async fn containers_and_output_are_shown(lab: &Lab) -> Result<()> {
     let host_name = lab.in_service(DEMO, "web", &["hostname"]).await?;
     let body = lab.fetch(DEMO, "web", "/", |status, _| status == 200).await?;
     assert_eq!(body.lines().nth(1), Some(host_name.as_str()));
+    let exec = ["service", "exec", "web", "--cluster", DEMO, "--", "sh", "-c", "hostname; exit 9"];
+    let ended = lab.cli().run(&exec).await?;
+    assert_eq!((ended.stdout.trim(), ended.code), (host_name.as_str(), Some(9)));
 
     let script = "script=echo to-out; echo to-err >&2";
     let job = ["--template", "batch-job", "--name", "talker", "--set", script, "--wait"];

@@ -1,6 +1,6 @@
 //! The `muster` command, as a user types it: shown, run, and its answer kept.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, Result, bail};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use super::parts::Parts;
+use super::parts::DemoParts;
 
 /// Whether somebody wants the demo to end.
 pub struct Interrupted(Arc<AtomicBool>);
@@ -41,7 +41,7 @@ pub struct User<'a> {
 
 impl<'a> User<'a> {
     /// Who speaks to the demo's daemon.
-    pub fn new(parts: &Parts, interrupted: &'a Interrupted) -> Result<Self> {
+    pub fn new(parts: &DemoParts, interrupted: &'a Interrupted) -> Result<Self> {
         Ok(Self { program: super::parts::program("muster")?, socket: parts.socket(), interrupted })
     }
 
@@ -49,6 +49,28 @@ impl<'a> User<'a> {
     pub fn types(&self, arguments: &[&str]) -> Result<String> {
         println!("\n$ muster {}", line(arguments));
         let printed = self.asks(arguments)?;
+        println!("{printed}");
+        Ok(printed)
+    }
+
+    /// The same with another program, which is shown by its name alone.
+    pub fn types_into(&self, program: &Path, arguments: &[&str]) -> Result<String> {
+        self.types_with_hidden(program, arguments, &[], &[])
+    }
+
+    /// The same with some words shown as others.
+    pub fn types_with_hidden(
+        &self,
+        program: &Path,
+        arguments: &[&str],
+        hidden: &[&str],
+        shown: &[&str],
+    ) -> Result<String> {
+        let name = program.file_name().unwrap_or_default().to_string_lossy();
+        let words = hidden.iter().zip(shown);
+        let line = words.fold(line(arguments), |line, (hidden, shown)| line.replace(hidden, shown));
+        println!("\n$ {name} {line}");
+        let printed = self.runs(program, arguments)?;
         println!("{printed}");
         Ok(printed)
     }
@@ -64,16 +86,22 @@ impl<'a> User<'a> {
 
     /// Runs a command that is not shown.
     pub fn asks(&self, arguments: &[&str]) -> Result<String> {
+        self.runs(&self.program, arguments)
+    }
+
+    fn runs(&self, program: &Path, arguments: &[&str]) -> Result<String> {
         self.interrupted.check()?;
-        let mut command = Command::new(&self.program);
+        let name = program.file_name().unwrap_or_default().to_string_lossy();
+        let mut command = Command::new(program);
         command.args(arguments).env("MUSTER_SOCKET", &self.socket);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
-        let child = command.spawn().with_context(|| format!("cannot start {}", self.program.display()))?;
-        let output = child.wait_with_output().context("cannot wait for muster")?;
+        let child = command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
+        let output = child.wait_with_output().with_context(|| format!("cannot wait for {name}"))?;
         // On a terminal Ctrl-C reaches the command too, and that is not its failure.
         self.interrupted.check()?;
         if !output.status.success() {
-            bail!("`muster {}` ended with {}", line(arguments), output.status);
+            println!("{}", String::from_utf8_lossy(&output.stdout).trim_end());
+            bail!("`{name} {}` ended with {}", line(arguments), output.status);
         }
         Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
     }
@@ -87,15 +115,18 @@ impl<'a> User<'a> {
 
 /// Arguments as a shell takes them.
 fn line(arguments: &[&str]) -> String {
-    let quoted = arguments.iter().map(|&word| {
-        let (name, value) = word.split_once('=').unwrap_or(("", word));
-        match (name, value.contains(' ')) {
-            (_, false) => word.to_owned(),
-            ("", true) => format!("\"{value}\""),
-            (name, true) => format!("{name}=\"{value}\""),
-        }
-    });
-    quoted.collect::<Vec<_>>().join(" ")
+    arguments.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+}
+
+fn quoted(word: &str) -> String {
+    let is_plain = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c));
+    match word.split_once('=') {
+        _ if is_plain(word) => word.to_owned(),
+        _ if word.contains('"') => format!("'{word}'"),
+        // As people write it.
+        Some((name, value)) if is_plain(name) => format!("{name}=\"{value}\""),
+        Some(_) | None => format!("\"{word}\""),
+    }
 }
 
 #[cfg(test)]
@@ -106,5 +137,7 @@ mod tests {
     fn a_shown_command_can_be_typed_again() {
         let shown = line(&["service", "create", "--set", "greeting=Hello, house", "--wait"]);
         assert_eq!(shown, r#"service create --set greeting="Hello, house" --wait"#);
+        let shown = line(&["-H", "Prefer: wait=9", "-d", r#"{"replicas":1}"#, "http://a/b?fields=name,phase"]);
+        assert_eq!(shown, r#"-H "Prefer: wait=9" -d '{"replicas":1}' "http://a/b?fields=name,phase""#);
     }
 }

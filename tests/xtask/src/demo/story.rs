@@ -6,13 +6,16 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use super::fetch;
 use super::muster::User;
-use super::parts::Parts;
+use super::orchestrator::Orchestrator;
+use super::parts::DemoParts;
+use super::{fetch, tools};
 use crate::{image, shell};
 
-const CLUSTER: &str = "demo";
-const SERVICE: &str = "hello";
+/// The cluster of the story.
+pub const CLUSTER: &str = "demo";
+/// Its service.
+pub const SERVICE: &str = "hello";
 const GREETING: &str = "Hello from the demo";
 
 /// A copy that is healthy answers at once; a busy host gets a moment.
@@ -25,27 +28,26 @@ const OBJECTS: [(&str, &[&str]); 3] = [
     ("volumes", &["volume", "ls", "--format", "{{.Name}}"]),
 ];
 
-/// Tells it. With `keep` all but the end.
-pub fn tell(user: &User<'_>, parts: &Parts, keep: bool) -> Result<()> {
+/// Tells it, all but the end; the mark of all that was made.
+pub fn tell(user: &User<'_>, parts: &DemoParts) -> Result<String> {
     chapter("The daemon");
     user.types(&["doctor"])?;
     let whoami = user.asks(&["whoami"])?;
     let instance = field(&whoami, "Instance").context("`muster whoami` tells no instance")?;
     parts.note_instance(instance)?;
 
-    create(user)?;
-    let addresses = deploy(user)?;
+    let (copies, more_copies) = parts.orchestrator.copies();
+    create(user, parts.orchestrator)?;
+    let addresses = deploy(user, parts.image.as_deref(), copies)?;
     fetch_all(&addresses)?;
-    scale(user)?;
+    scale(user, more_copies)?;
     look_back(user)?;
-    if keep {
-        return Ok(());
-    }
-    delete(user, instance)
+    tools::show(user, parts.orchestrator, parts.folder())?;
+    Ok(instance.to_owned())
 }
 
 /// What to type to go on with a cluster that was kept.
-pub fn how_to_go_on(user: &User<'_>) -> Result<()> {
+pub fn how_to_go_on(user: &User<'_>, page: &str) -> Result<()> {
     chapter("It is yours");
     println!("\nThe cluster `{CLUSTER}` and its daemon stay up. To go on with them:\n\n  {}", user.environment());
     let commands = [
@@ -57,6 +59,7 @@ pub fn how_to_go_on(user: &User<'_>) -> Result<()> {
         "muster cluster delete demo --wait",
     ];
     commands.iter().for_each(|command| println!("  {command}"));
+    println!("\nIts page, which asks for a token: {page}");
     println!("\nTo remove everything:\n\n  cargo xtask demo --clean\n");
     Ok(())
 }
@@ -68,9 +71,10 @@ pub fn nothing_is_left_of_files(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn create(user: &User<'_>) -> Result<()> {
-    chapter("A Swarm cluster of three machines: first the plan, then the same for real");
-    let kinds = ["--orchestrator", "swarm", "--infrastructure", "local"];
+fn create(user: &User<'_>, orchestrator: Orchestrator) -> Result<()> {
+    let title = orchestrator.title();
+    chapter(&format!("A {title} cluster of three machines: first the plan, then the same for real"));
+    let kinds = ["--orchestrator", orchestrator.as_str(), "--infrastructure", "local"];
     let machines = ["--control-planes", "1", "--workers", "2"];
     let create = [&["cluster", "create", CLUSTER][..], &kinds, &machines].concat();
     let plan = user.types(&[&create[..], &["--plan"]].concat())?;
@@ -84,28 +88,27 @@ fn create(user: &User<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Deploys the service on two machines; where it answers.
-fn deploy(user: &User<'_>) -> Result<Vec<String>> {
+/// Deploys so many copies of the service, each on a machine of its own; where it answers.
+fn deploy(user: &User<'_>, image: Option<&str>, count: usize) -> Result<Vec<String>> {
     chapter("A service from the catalog");
     user.types(&["catalog", "show", SERVICE])?;
-    let greeting = format!("greeting={GREETING}");
-    let parameters = ["--set", &greeting, "--set", "replicas=2", "--wait"];
-    user.types(&[&["service", "create", "--cluster", CLUSTER, "--template", SERVICE][..], &parameters].concat())?;
+    let image = image.map(|image| format!("image={image}"));
+    let parameters = [format!("greeting={GREETING}"), format!("replicas={count}")].into_iter().chain(image);
+    let parameters: Vec<String> = parameters.collect();
+    let set = parameters.iter().flat_map(|parameter| ["--set", parameter.as_str()]);
+    let create = ["service", "create", "--cluster", CLUSTER, "--template", SERVICE];
+    user.types(&create.into_iter().chain(set).chain(["--wait"]).collect::<Vec<_>>())?;
     let info = user.types(&["service", "info", SERVICE, "--cluster", CLUSTER])?;
-    copies(user, 2)?;
-    let addresses = endpoints(&info);
-    ensure!(addresses.len() == 2, "the service answers at {} addresses, not at 2", addresses.len());
-    Ok(addresses)
+    copies(user, count)?;
+    answering_at(&info, count)
 }
 
-fn scale(user: &User<'_>) -> Result<()> {
-    chapter("Three copies instead of two");
-    user.types(&["service", "scale", SERVICE, "--cluster", CLUSTER, "--replicas", "3", "--wait"])?;
-    copies(user, 3)?;
+fn scale(user: &User<'_>, count: usize) -> Result<()> {
+    chapter("One copy more");
+    user.types(&["service", "scale", SERVICE, "--cluster", CLUSTER, "--replicas", &count.to_string(), "--wait"])?;
+    copies(user, count)?;
     let info = user.asks(&["service", "info", SERVICE, "--cluster", CLUSTER])?;
-    let addresses = endpoints(&info);
-    ensure!(addresses.len() == 3, "the service answers at {} addresses, not at 3", addresses.len());
-    fetch_all(&addresses)
+    fetch_all(&answering_at(&info, count)?)
 }
 
 fn look_back(user: &User<'_>) -> Result<()> {
@@ -118,7 +121,8 @@ fn look_back(user: &User<'_>) -> Result<()> {
     Ok(())
 }
 
-fn delete(user: &User<'_>, instance: &str) -> Result<()> {
+/// Back to nothing, which is shown.
+pub fn delete(user: &User<'_>, instance: &str) -> Result<()> {
     chapter("Back to nothing");
     println!("\nEverything that this daemon makes carries its mark, io.muster.instance={instance}:");
     let before = marked(instance)?;
@@ -190,6 +194,13 @@ fn show(objects: &[(&str, Names)]) {
     }
 }
 
+/// The addresses of so many copies.
+fn answering_at(info: &str, count: usize) -> Result<Vec<String>> {
+    let addresses = endpoints(info);
+    ensure!(addresses.len() == count, "the service answers at {} addresses, not at {count}", addresses.len());
+    Ok(addresses)
+}
+
 /// The addresses in the endpoints of a service's info, `10.0.0.1:80/tcp to port 8080`.
 fn endpoints(info: &str) -> Vec<String> {
     let (_, endpoints) = info.split_once("Endpoints:").unwrap_or_default();
@@ -202,7 +213,8 @@ fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
 }
 
-fn chapter(title: &str) {
+/// Begins a part of the story.
+pub fn chapter(title: &str) {
     println!("\n=== {title}");
 }
 

@@ -18,7 +18,8 @@ struct Need {
     unwanted_service: Option<&'static str>,
 }
 
-const NEEDS: [Need; 5] = [
+const NEEDS: [Need; 12] = [
+    Need { package: "curl", or_program: Some("curl"), why: "asks the HTTP bridge in the demo", unwanted_service: None },
     Need {
         package: "docker.io",
         or_program: Some("dockerd"),
@@ -47,6 +48,42 @@ const NEEDS: [Need; 5] = [
         package: "busybox-static",
         or_program: None,
         why: "the program inside the tests' small service images",
+        unwanted_service: None,
+    },
+    Need {
+        package: "chromium",
+        or_program: None,
+        why: "the browser in which the bridge's page is tested",
+        unwanted_service: None,
+    },
+    Need {
+        package: "npm",
+        or_program: Some("npm"),
+        why: "installs and runs what drives the browser",
+        unwanted_service: None,
+    },
+    Need {
+        package: "python3-venv",
+        or_program: None,
+        why: "a place for Python's tools: schemathesis, which tries the bridge against its description, and moto, which answers as EC2 does",
+        unwanted_service: None,
+    },
+    Need {
+        package: "apt-utils",
+        or_program: Some("apt-ftparchive"),
+        why: "makes the index of the tests' package repository",
+        unwanted_service: None,
+    },
+    Need {
+        package: "dpkg-dev",
+        or_program: Some("dpkg-shlibdeps"),
+        why: "finds the libraries that the Debian package depends on",
+        unwanted_service: None,
+    },
+    Need {
+        package: "gnupg",
+        or_program: Some("gpg"),
+        why: "signs the tests' package repository",
         unwanted_service: None,
     },
 ];

@@ -11,12 +11,17 @@ pub struct Totals {
     pub failed_names: Vec<String>,
     /// Names of the tests that were not run.
     pub skipped: Vec<String>,
+    /// Test programs that began and have not said how their tests ended.
+    pub unfinished: usize,
 }
 
 impl Totals {
     /// Takes one line of output into account.
     pub fn read(&mut self, line: &str) {
-        if let Some(result) = line.strip_prefix("test result: ") {
+        if is_beginning(line) {
+            self.unfinished += 1;
+        } else if let Some(result) = line.strip_prefix("test result: ") {
+            self.unfinished = self.unfinished.saturating_sub(1);
             self.passed += count(result, " passed").unwrap_or(0);
             self.failed += count(result, " failed").unwrap_or(0);
             return;
@@ -31,6 +36,12 @@ impl Totals {
             self.failed_names.push(name.to_owned());
         }
     }
+}
+
+/// Whether a test program begins here: `running 12 tests`.
+fn is_beginning(line: &str) -> bool {
+    let count = line.strip_prefix("running ").and_then(|rest| rest.split_once(" test"));
+    count.is_some_and(|(count, end)| count.parse::<usize>().is_ok() && matches!(end, "" | "s"))
 }
 
 /// The number before `unit` in `ok. 12 passed; 0 failed; …`.
@@ -59,13 +70,22 @@ mod tests {
              test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s\n\
              test result: ok. 40 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.20s\n",
         );
-        assert_eq!(totals, Totals { passed: 42, failed: 1, failed_names: vec!["a::two".into()], skipped: vec![] });
+        let failed_names = vec!["a::two".into()];
+        assert_eq!(totals, Totals { passed: 42, failed: 1, failed_names, ..Totals::default() });
     }
 
     #[test]
     fn ignored_tests_are_named_with_or_without_a_reason() {
         let totals = totals_of("test a ... ignored\ntest b ... ignored, needs a moon\ntest c ... ok\n");
         assert_eq!(totals.skipped, ["a", "b"]);
+    }
+
+    #[test]
+    fn a_program_that_ends_without_a_result_is_unfinished() {
+        let ended = "running 1 test\ntest a ... ok\ntest result: ok. 1 passed; 0 failed; finished in 0.01s\n";
+        assert_eq!(totals_of(ended).unfinished, 0);
+        assert_eq!(totals_of(&format!("running 2 tests\ntest a ... ok\n{ended}")).unfinished, 1);
+        assert_eq!(totals_of("running late\nrunning 2 tests of patience\n").unfinished, 0);
     }
 
     #[test]

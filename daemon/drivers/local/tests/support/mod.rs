@@ -10,10 +10,10 @@ mod skip;
 use std::future::Future;
 use std::sync::Arc;
 
-use muster_driver_local::{LocalDriver, LocalOptions};
+use muster_driver_local::{LocalDriver, LocalOptions, NETWORK};
 use muster_engine::context::ClusterContext;
-use muster_engine::driver::{Driver, MachineOrder};
-use muster_engine::ledger::{Facts, MachineAccess, Present, ResourceKey};
+use muster_engine::driver::{Driver, InfraOrder, MachineOrder};
+use muster_engine::ledger::{Facts, InfraKey, MachineAccess, Present, ResourceKey};
 use muster_engine::observed::Power;
 use muster_protocol::model::cluster::{ClusterSpec, Infrastructure, MachineShape, Orchestrator};
 use muster_protocol::model::host::Role;
@@ -37,17 +37,7 @@ pub async fn with_cluster<T: Future<Output = ()> + Send + 'static>(
     if !skip::docker_is_wanted(test) {
         return;
     }
-    let spec = ClusterSpec {
-        name: name("lab"),
-        orchestrator: Orchestrator::Swarm,
-        infrastructure: Infrastructure::Local,
-        account: None,
-        version: None,
-        control_planes: 1,
-        workers: 0,
-        machine: MachineShape::default(),
-        labels: Default::default(),
-    };
+    let spec = ClusterSpec::new(name("lab"), Orchestrator::Swarm, Infrastructure::Local);
     let cluster = ClusterContext {
         instance: InstanceId::generate(),
         cluster: ClusterId::generate(),
@@ -66,20 +56,23 @@ pub async fn with_cluster<T: Future<Output = ()> + Send + 'static>(
 
 impl Lab {
     pub async fn create_network(&self) -> Present {
-        self.driver.create(&self.cluster, &self.order(ResourceKey::Network)).await.unwrap()
+        self.driver.create(&self.cluster, &self.order(network())).await.unwrap()
     }
 
     pub async fn create_machine(&self, machine: &str) -> Present {
         self.driver.create(&self.cluster, &self.order(key(machine))).await.unwrap()
     }
 
-    pub fn order(&self, key: ResourceKey) -> MachineOrder {
-        MachineOrder { key, role: Some(Role::Worker), shape: MachineShape::default(), attempt: 1 }
+    pub fn order(&self, key: InfraKey) -> InfraOrder {
+        let shape = MachineShape::default();
+        let machine = key.machine().map(|name| MachineOrder { name: name.clone(), role: Role::Worker, shape });
+        InfraOrder { key, machine, present: None, known: Default::default(), attempt: 1 }
     }
 
     pub async fn powers(&self) -> Vec<(String, Power)> {
         let observed = self.driver.observe(&self.cluster).await.unwrap();
-        let mut powers: Vec<_> = observed.into_iter().map(|seen| (seen.name.to_string(), seen.power)).collect();
+        let mut powers: Vec<_> =
+            observed.into_iter().map(|seen| (seen.key.machine().unwrap().to_string(), seen.power.unwrap())).collect();
         powers.sort_by(|one, other| one.0.cmp(&other.0));
         powers
     }
@@ -93,9 +86,9 @@ impl Lab {
         let list = || self.driver.list_owned(self.cluster.instance, None);
         let mut owned = list().await.unwrap();
         // Machines before the network that they are in.
-        owned.sort_by_key(|owned| owned.key == Some(ResourceKey::Network));
+        owned.sort_by_key(|owned| owned.key == Some(ResourceKey::Infra(network())));
         for owned in owned {
-            self.driver.remove(&self.cluster, &owned.key.unwrap(), &owned.present.id).await.unwrap();
+            self.driver.remove(&self.cluster, owned.key.unwrap().infra().unwrap(), &owned.present.id).await.unwrap();
         }
         assert_eq!(list().await.unwrap(), []);
     }
@@ -105,13 +98,17 @@ pub fn name(text: &str) -> Name {
     text.parse().unwrap()
 }
 
-pub fn key(machine: &str) -> ResourceKey {
-    ResourceKey::Machine(name(machine))
+pub fn key(machine: &str) -> InfraKey {
+    InfraKey::for_machine(name(machine))
+}
+
+pub fn network() -> InfraKey {
+    InfraKey::only(NETWORK)
 }
 
 pub fn access(present: &Present) -> MachineAccess {
     match &present.facts {
         Facts::Machine(access) => access.clone(),
-        Facts::None | Facts::Service { .. } => panic!("{present:?} is no machine"),
+        Facts::None | Facts::Service { .. } | Facts::Other(_) => panic!("{present:?} is no machine"),
     }
 }

@@ -4,22 +4,25 @@ use std::time::Duration;
 
 use muster_protocol::model::event::EventKind;
 use muster_protocol::model::operation::{OperationInfo, OperationKind, OperationPhase};
-use muster_protocol::{ErrorCode, Name, OperationId, Retry};
+use muster_protocol::{ErrorCode, Name, OperationId, Timestamp};
 
-use super::Asked;
+use super::Requested;
 use crate::failure::Failure;
 use crate::ledger::ResourceKey;
 use crate::operation::{OperationRecord, Target};
 use crate::state::{Announcement, ClusterState, retry};
 
 impl ClusterState {
-    pub(super) fn supersede(&mut self, operations: &[OperationId], asked: Asked) {
+    pub(super) fn supersede(&mut self, operations: &[OperationId], asked: &Requested) {
+        self.supersede_for(operations, &format!("operation {} took its place", asked.operation), asked.at);
+    }
+
+    /// Ends operations for this reason.
+    pub(super) fn supersede_for(&mut self, operations: &[OperationId], why: &str, now: Timestamp) {
         for id in operations {
-            let failure =
-                Failure::not_applied(ErrorCode::Superseded, format!("operation {} took its place", asked.operation));
-            let mut cause = failure.into_cause("supersede".to_owned(), asked.at);
-            cause.retry = Retry::Never;
-            self.end_operation(*id, OperationPhase::Superseded, Some(cause), asked.at);
+            let failure = Failure::not_applied(ErrorCode::Superseded, why).permanent();
+            let cause = failure.into_cause("supersede".to_owned(), now);
+            self.end_operation(*id, OperationPhase::Superseded, Some(cause), now);
         }
     }
 
@@ -45,7 +48,7 @@ impl ClusterState {
         target: Target,
         services: Vec<Name>,
         wait: Duration,
-        asked: Asked,
+        asked: Requested,
     ) -> OperationInfo {
         let info = self.start_operation(kind, target, services, wait, asked);
         self.tidy();
@@ -58,7 +61,7 @@ impl ClusterState {
         target: Target,
         services: Vec<Name>,
         wait: Duration,
-        asked: Asked,
+        asked: Requested,
     ) -> OperationInfo {
         let cluster = self.desired().spec.name.clone();
         let service = services.first().cloned();

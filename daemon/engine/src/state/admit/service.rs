@@ -1,14 +1,13 @@
 //! Requests about services.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use muster_protocol::model::cluster::ClusterPhase;
 use muster_protocol::model::operation::{OperationInfo, OperationKind};
 use muster_protocol::model::service::{ServicePhase, ServiceSpec};
-use muster_protocol::{Error, ErrorCode, Name, OperationId, SecretString, ServiceId, Timestamp};
+use muster_protocol::{Error, ErrorCode, Name, OperationId, ServiceId, Timestamp};
 
-use super::Asked;
+use super::Requested;
 use crate::desired::{ServiceRecord, ServiceVersion};
 use crate::ledger::ResourceKey;
 use crate::operation::{ServiceTarget, Target};
@@ -25,20 +24,12 @@ pub struct ServiceChange {
     pub template: Option<String>,
 }
 
-impl ServiceChange {
-    /// Takes the values of the secrets out of a spec, by the secrets' names. Those go to the store sealed; the rest may be shown.
-    pub fn take_secrets(spec: &mut ServiceSpec) -> BTreeMap<Name, SecretString> {
-        let secrets = spec.secrets.iter_mut();
-        secrets.filter_map(|secret| secret.value.take().map(|value| (secret.name.clone(), value))).collect()
-    }
-}
-
 impl ClusterState {
     /// Creates services, all or none.
     pub fn admit_service_create(
         &mut self,
         changes: Vec<(ServiceId, ServiceChange)>,
-        asked: Asked,
+        asked: Requested,
     ) -> Result<OperationInfo, Error> {
         self.refuse_if_leaving()?;
         for (_, change) in &changes {
@@ -55,7 +46,7 @@ impl ClusterState {
             wait = wait.max(Duration::from_millis(change.spec.update.deadline_ms));
             let name = change.spec.name.clone();
             targets.push(ServiceTarget { name: name.clone(), generation: 1, before: None });
-            let version = ServiceVersion { spec: change.spec, secrets_version: change.secrets_version };
+            let version = ServiceVersion::new(change.spec, change.secrets_version);
             let record = ServiceRecord {
                 id,
                 generation: 1,
@@ -83,10 +74,11 @@ impl ClusterState {
         &mut self,
         change: ServiceChange,
         expected_generation: Option<u64>,
-        asked: Asked,
+        asked: Requested,
     ) -> Result<OperationInfo, Error> {
         self.expect_generation(&change.spec.name, expected_generation)?;
-        self.change_service(OperationKind::ServiceUpdate, change, asked)
+        let version = ServiceVersion::new(change.spec, change.secrets_version);
+        self.change_service(OperationKind::ServiceUpdate, version, change.template, asked)
     }
 
     /// Refuses a change that was made of another generation of the service than the present one: it would undo, unseen,
@@ -105,16 +97,20 @@ impl ClusterState {
     }
 
     /// Changes the number of copies of a service.
-    pub fn admit_service_scale(&mut self, name: &Name, replicas: u32, asked: Asked) -> Result<OperationInfo, Error> {
+    pub fn admit_service_scale(
+        &mut self,
+        name: &Name,
+        replicas: u32,
+        asked: Requested,
+    ) -> Result<OperationInfo, Error> {
         let mut version = self.living_service(name)?.version.clone();
         version.spec.replicas = replicas;
         crate::validate::service(&version.spec)?;
-        let change = ServiceChange { spec: version.spec, secrets_version: version.secrets_version, template: None };
-        self.change_service(OperationKind::ServiceScale, change, asked)
+        self.change_service(OperationKind::ServiceScale, version, None, asked)
     }
 
     /// Removes a service. One that is being removed is not removed twice.
-    pub fn admit_service_delete(&mut self, name: &Name, asked: Asked) -> Result<OperationInfo, Error> {
+    pub fn admit_service_delete(&mut self, name: &Name, asked: Requested) -> Result<OperationInfo, Error> {
         self.refuse_if_leaving()?;
         let Some(service) = self.services.get(name) else { return Err(Error::not_found("service", name)) };
         let (was_absent, generation, before) = (service.absent, service.generation, service.version.clone());
@@ -124,7 +120,7 @@ impl ClusterState {
         if let (true, Some(operation)) = (was_absent, running) {
             return Ok(operation.info.clone());
         }
-        self.supersede_service_operations(name, asked);
+        self.supersede_service_operations(name, &asked);
         let key = ResourceKey::Service(name.clone());
         if let Some(service) = self.services.get_mut(name) {
             service.absent = true;
@@ -154,28 +150,28 @@ impl ClusterState {
     fn change_service(
         &mut self,
         kind: OperationKind,
-        change: ServiceChange,
-        asked: Asked,
+        version: ServiceVersion,
+        template: Option<String>,
+        asked: Requested,
     ) -> Result<OperationInfo, Error> {
         self.refuse_if_leaving()?;
-        let name = change.spec.name.clone();
+        let name = version.spec.name.clone();
         let before = self.living_service(&name)?.version.clone();
-        if change.spec.mode != before.spec.mode {
+        if version.spec.mode != before.spec.mode {
             return Err(Error::unsupported("mode", "an update of a service")
                 .with_remedy("delete the service and create it with the other mode"));
         }
-        self.supersede_service_operations(&name, asked);
-        let wait = Duration::from_millis(change.spec.update.deadline_ms);
+        self.supersede_service_operations(&name, &asked);
+        let wait = Duration::from_millis(version.spec.update.deadline_ms);
         let mut generation = 0;
         if let Some(service) = self.services.get_mut(&name) {
-            let version = ServiceVersion { spec: change.spec, secrets_version: change.secrets_version };
-            if version != service.version {
+            if !version.asks_for_the_same(&service.version) {
                 service.version = version;
                 service.generation += 1;
                 service.updated_at = asked.at;
                 service.withdrawn = None;
             }
-            service.template = change.template.or(service.template.take());
+            service.template = template.or(service.template.take());
             generation = service.generation;
         }
         self.forget_failure(&ResourceKey::Service(name.clone()));
@@ -188,7 +184,7 @@ impl ClusterState {
         service.ok_or_else(|| Error::not_found("service", name))
     }
 
-    fn supersede_service_operations(&mut self, name: &Name, asked: Asked) {
+    fn supersede_service_operations(&mut self, name: &Name, asked: &Requested) {
         let operations = self.running_operations();
         let others = operations.filter(|operation| operation.info.services.contains(name));
         let others: Vec<OperationId> = others.map(|operation| operation.info.id).collect();

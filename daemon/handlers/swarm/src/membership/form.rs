@@ -3,8 +3,8 @@
 use bollard::models::{LocalNodeState, Swarm, SwarmInfo, SwarmInitRequest, SwarmSpec};
 use muster_engine::context::ClusterContext;
 use muster_engine::failure::Failure;
-use muster_engine::handler::Member;
 use muster_engine::ledger::{Facts, Present};
+use muster_engine::member::Member;
 use muster_protocol::{ErrorCode, Name};
 
 use super::nodes;

@@ -6,8 +6,8 @@ use bollard::models::{LocalNodeState, Node, SwarmInfo, SwarmJoinRequest};
 use bollard::query_parameters::LeaveSwarmOptions;
 use muster_engine::context::ClusterContext;
 use muster_engine::failure::{Certainty, Failure};
-use muster_engine::handler::Member;
 use muster_engine::ledger::{Facts, Present};
+use muster_engine::member::Member;
 use muster_protocol::ErrorCode;
 use muster_protocol::model::host::Role;
 
@@ -140,7 +140,7 @@ async fn ask_to_join(manager: &Manager, engine: &Engine, listed: &[Node], machin
     let tokens = manager.tokens.clone().ok_or_else(|| missing("join tokens"))?;
     let token = match machine.role {
         Role::ControlPlane => tokens.manager,
-        Role::Worker => tokens.worker,
+        Role::Worker | Role::Unknown(_) => tokens.worker,
     };
     let addresses: Vec<String> = listed
         .iter()

@@ -6,7 +6,7 @@ use bollard::models::{
 use bollard::query_parameters::UpdateNodeOptions;
 use muster_engine::context::ClusterContext;
 use muster_engine::failure::Failure;
-use muster_engine::handler::Member;
+use muster_engine::member::Member;
 use muster_protocol::model::host::Role;
 use muster_protocol::{ErrorCode, Name};
 
@@ -64,7 +64,7 @@ pub(crate) async fn mark(
     let marks = marks::of_node(cluster, &machine.machine);
     let role = match machine.role {
         Role::ControlPlane => NodeSpecRoleEnum::MANAGER,
-        Role::Worker => NodeSpecRoleEnum::WORKER,
+        Role::Worker | Role::Unknown(_) => NodeSpecRoleEnum::WORKER,
     };
     update(manager, id, "label the node", |spec| {
         let labels = spec.labels.get_or_insert_default();

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bollard::models::{LocalNodeState, Node, NodeSpecAvailabilityEnum, NodeSpecRoleEnum, Task, TaskState};
 use bollard::query_parameters::{DeleteNodeOptions, LeaveSwarmOptions, ListTasksOptions};
 use muster_engine::failure::Failure;
-use muster_engine::handler::Member;
+use muster_engine::member::Member;
 use muster_protocol::ErrorCode;
 use muster_protocol::model::host::Role;
 
@@ -101,7 +101,7 @@ async fn remove_last(
 }
 
 /// Moves the node's tasks away and waits for them, but not for ever: a task that does not end must not keep the node.
-async fn drain(managers: &Managers, others: &[Member], node: &Node) -> Result<(), Failure> {
+pub(super) async fn drain(managers: &Managers, others: &[Member], node: &Node) -> Result<(), Failure> {
     let id = nodes::id(node);
     let manager = managers.find(others).await?;
     nodes::update(&manager.engine, id, "drain the node", |spec| {

@@ -7,9 +7,9 @@ use muster_engine::observed::ObservedContainer;
 use muster_protocol::Name;
 use muster_protocol::model::container::ContainerPhase;
 
-use super::nodes::Machine;
+use super::nodes::MachineNode;
 use super::tasks::SeenTask;
-use crate::marks::HEALTH_CHECK;
+use crate::marks::{HEALTH_CHECK, IMAGE};
 
 /// How many ended containers are shown for each place of a service: enough to see why the last ones ended.
 const ENDED_PER_PLACE: usize = 2;
@@ -18,7 +18,7 @@ const ENDED_PER_PLACE: usize = 2;
 pub(super) fn observed(
     name: &Name,
     tasks: &[&SeenTask],
-    machines: &BTreeMap<&str, Machine<'_>>,
+    machines: &BTreeMap<&str, MachineNode<'_>>,
 ) -> Vec<ObservedContainer> {
     let mut by_place: BTreeMap<(i64, &str), Vec<&SeenTask>> = BTreeMap::new();
     for task in tasks {
@@ -34,10 +34,12 @@ pub(super) fn observed(
     containers
 }
 
-fn container(service_name: &Name, task: &SeenTask, machines: &BTreeMap<&str, Machine<'_>>) -> ObservedContainer {
+fn container(service_name: &Name, task: &SeenTask, machines: &BTreeMap<&str, MachineNode<'_>>) -> ObservedContainer {
     let machine = task.node_id().and_then(|node| machines.get(node)).map(|machine| machine.name.clone());
     let container = task.task.spec.as_ref().and_then(|spec| spec.container_spec.as_ref());
     let labels = container.and_then(|container| container.labels.as_ref());
+    let asked = labels.and_then(|labels| labels.get(IMAGE));
+    let image = asked.or_else(|| container?.image.as_ref());
     let has_check = labels.is_some_and(|labels| labels.contains_key(HEALTH_CHECK));
     let phase = phase(task.state());
     ObservedContainer {
@@ -48,7 +50,7 @@ fn container(service_name: &Name, task: &SeenTask, machines: &BTreeMap<&str, Mac
         phase,
         healthy: health(has_check, phase),
         address: task.address(),
-        image: container.and_then(|container| container.image.clone()).unwrap_or_default(),
+        image: image.cloned().unwrap_or_default(),
         since: task.since(),
         exit_code: task.exit_code(),
         message: task.error().map(str::to_owned),
@@ -74,7 +76,8 @@ fn health(has_check: bool, phase: ContainerPhase) -> Option<bool> {
         | ContainerPhase::Running
         | ContainerPhase::Complete
         | ContainerPhase::Failed
-        | ContainerPhase::Stopped => None,
+        | ContainerPhase::Stopped
+        | ContainerPhase::Unknown(_) => None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod containers;
 mod nodes;
+mod placement;
 mod services;
 pub(crate) mod tasks;
 #[cfg(test)]
@@ -13,7 +14,7 @@ use bollard::models::Service;
 use bollard::query_parameters::ListServicesOptions;
 use muster_engine::context::ClusterContext;
 use muster_engine::failure::Failure;
-use muster_engine::handler::Member;
+use muster_engine::member::Member;
 use muster_engine::observed::OrchestratorView;
 use muster_protocol::Name;
 
@@ -42,18 +43,20 @@ pub(crate) async fn observe(
         version: listed_nodes.iter().filter(|node| is_reachable_manager(node)).find_map(nodes::version),
         endpoints: nodes::endpoints(&machines),
         nodes: nodes::observed(&machines),
+        voters: Some(nodes::voters(&listed_nodes, &machines)),
         ..Default::default()
     };
     for service in &listed_services {
         let Some(name) = name(service) else { continue };
         let own = by_service.get(service.id.as_deref().unwrap_or_default()).map(Vec::as_slice).unwrap_or_default();
         view.containers.extend(containers::observed(&name, own, &machines));
-        view.services.insert(name, services::observed(service, own, &machines));
+        view.services.insert(name, services::observed(service, &listed_services, own, &machines));
     }
     Ok(view)
 }
 
-async fn list_services(cluster: &ClusterContext, manager: &Engine) -> Result<Vec<Service>, Failure> {
+/// The services of ours, as the swarm lists them.
+pub(crate) async fn list_services(cluster: &ClusterContext, manager: &Engine) -> Result<Vec<Service>, Failure> {
     let options = ListServicesOptions { filters: Some(marks::filter(cluster, None)), status: None };
     let listed = manager.api().list_services(Some(options)).await.reading("list the services")?;
     Ok(listed.into_iter().filter(|service| marks::are_ours(cluster, labels(service))).collect())

@@ -9,17 +9,19 @@ use bollard::models::{
 use muster_engine::observed::ObservedService;
 use muster_protocol::model::service::{Endpoint, Transport};
 
-use super::nodes::Machine;
+use super::nodes::MachineNode;
+use super::placement;
 use super::tasks::SeenTask;
-use crate::marks::TEMPLATE;
+use crate::marks::{HEALTH_CHECK, TEMPLATE};
 use crate::membership::nodes::is_manager;
-use crate::services::generation;
+use crate::services::{digest_of, generation, refused_image};
 
-/// One service, from its own tasks.
+/// One service, from its own tasks; `all` services are told apart by who has which port of the machines.
 pub(super) fn observed(
     service: &Service,
+    all: &[Service],
     tasks: &[&SeenTask],
-    machines: &BTreeMap<&str, Machine<'_>>,
+    machines: &BTreeMap<&str, MachineNode<'_>>,
 ) -> ObservedService {
     let mode = service.spec.as_ref().and_then(|spec| spec.mode.clone()).unwrap_or_default();
     let current: Vec<&SeenTask> = tasks.iter().copied().filter(|task| is_current(service, task)).collect();
@@ -31,6 +33,7 @@ pub(super) fn observed(
         let ready = |task: &&&SeenTask| task.is_wanted() && task.state() == TaskState::RUNNING && runs(task, machines);
         count(current.iter().filter(ready))
     };
+    let refusal = if ready < wanted { refused_image_of(service, &current) } else { None };
     let updating = tasks.iter().any(|task| (!is_current(service, task) || !task.is_wanted()) && runs(task, machines));
     ObservedService {
         id: service.id.clone().unwrap_or_default(),
@@ -38,8 +41,10 @@ pub(super) fn observed(
         wanted,
         ready,
         updating,
+        digest: digest(service),
         endpoints: endpoints(service, &current, machines),
-        message: if ready < wanted { newest_error(service, &current) } else { None },
+        hopeless: refusal.is_some(),
+        message: refusal.or_else(|| if ready < wanted { why_not(service, all, &current, machines) } else { None }),
         under_way: if ready < wanted { under_way(&current) } else { None },
     }
 }
@@ -54,16 +59,22 @@ fn is_current(service: &Service, task: &SeenTask) -> bool {
 }
 
 /// Whether the task occupies a machine. What a machine that is down last said of its tasks stays as it was.
-fn runs(task: &SeenTask, machines: &BTreeMap<&str, Machine<'_>>) -> bool {
+fn runs(task: &SeenTask, machines: &BTreeMap<&str, MachineNode<'_>>) -> bool {
     let machine = task.node_id().and_then(|node| machines.get(node));
-    machine.is_some_and(Machine::is_up) && !task.has_ended()
+    machine.is_some_and(MachineNode::is_up) && !task.has_ended()
+}
+
+/// What the image's tag meant when the service was submitted.
+fn digest(service: &Service) -> Option<String> {
+    let container = service.spec.as_ref()?.task_template.as_ref()?.container_spec.as_ref()?;
+    digest_of(container.image.as_ref()?).map(str::to_owned)
 }
 
 fn template_of(spec: &TaskSpec) -> Option<&String> {
     spec.container_spec.as_ref()?.labels.as_ref()?.get(TEMPLATE)
 }
 
-fn wanted(service: &Service, mode: &ServiceSpecMode, machines: &BTreeMap<&str, Machine<'_>>) -> u32 {
+fn wanted(service: &Service, mode: &ServiceSpecMode, machines: &BTreeMap<&str, MachineNode<'_>>) -> u32 {
     let number = |number: Option<i64>| number.and_then(|number| u32::try_from(number).ok()).unwrap_or(0);
     if let Some(replicated) = &mode.replicated {
         return number(replicated.replicas);
@@ -82,7 +93,7 @@ fn wanted(service: &Service, mode: &ServiceSpecMode, machines: &BTreeMap<&str, M
 
 /// Whether a machine meets a constraint, as swarm judges it: without regard to case, and a label that is not there is
 /// equal to nothing. Only the constraints that we write ourselves are known.
-fn allows(constraint: &str, machine: &Machine<'_>) -> bool {
+pub(super) fn allows(constraint: &str, machine: &MachineNode<'_>) -> bool {
     let (attribute, value, equal) = match (constraint.split_once("=="), constraint.split_once("!=")) {
         (Some((attribute, value)), None) => (attribute, value, true),
         (_, Some((attribute, value))) => (attribute, value, false),
@@ -104,14 +115,43 @@ fn newest_error(service: &Service, current: &[&SeenTask]) -> Option<String> {
     newest.map(str::to_owned).or_else(|| why_stopped(service)).filter(|words| !words.is_empty())
 }
 
+/// Why no machine can have the image, if none has it already and its registry has refused it. The machines' engines say no
+/// more than that there is no such image.
+fn refused_image_of(service: &Service, current: &[&SeenTask]) -> Option<String> {
+    let said = newest_error(service, current).filter(|words| words.contains("No such image"))?;
+    let refusal = refused_image(service)?;
+    Some(format!("{said}; its registry says: {refusal}"))
+}
+
+/// The same with the reasons of the machines, if no machine takes a copy.
+fn why_not(
+    service: &Service,
+    all: &[Service],
+    current: &[&SeenTask],
+    machines: &BTreeMap<&str, MachineNode<'_>>,
+) -> Option<String> {
+    newest_error(service, current).map(|words| placement::explained(&words, service, all, machines))
+}
+
 /// What the copies are at that do not run yet: `1 pending, 2 preparing`.
 fn under_way(current: &[&SeenTask]) -> Option<String> {
     let mut states: BTreeMap<String, u32> = BTreeMap::new();
     for task in current.iter().filter(|task| task.is_wanted() && task.is_on_its_way()) {
-        *states.entry(task.state().to_string()).or_default() += 1;
+        *states.entry(at_what(task)).or_default() += 1;
     }
     let states: Vec<String> = states.into_iter().map(|(state, copies)| format!("{copies} {state}")).collect();
     (!states.is_empty()).then(|| states.join(", "))
+}
+
+/// What a copy is at. One that has a health check is starting for swarm until the check has passed.
+fn at_what(task: &SeenTask) -> String {
+    let labels = task.task.spec.as_ref().and_then(|spec| spec.container_spec.as_ref()?.labels.as_ref());
+    let has_check = labels.is_some_and(|labels| labels.contains_key(HEALTH_CHECK));
+    let state = task.state();
+    if state == TaskState::STARTING && has_check {
+        return "starting until its health check passes".to_owned();
+    }
+    state.to_string()
 }
 
 /// Why an update is not under way any more. Swarm has words for one that goes well too, but those are no cause.
@@ -129,7 +169,7 @@ fn why_stopped(service: &Service) -> Option<String> {
 }
 
 /// Ports in host mode at the machines that run a copy, ports of the ingress mesh at every machine.
-fn endpoints(service: &Service, current: &[&SeenTask], machines: &BTreeMap<&str, Machine<'_>>) -> Vec<Endpoint> {
+fn endpoints(service: &Service, current: &[&SeenTask], machines: &BTreeMap<&str, MachineNode<'_>>) -> Vec<Endpoint> {
     let mut endpoints = BTreeSet::new();
     for task in current.iter().filter(|task| task.is_wanted() && task.state() == TaskState::RUNNING) {
         let machine = task.node_id().and_then(|node| machines.get(node));
@@ -150,7 +190,7 @@ fn endpoints(service: &Service, current: &[&SeenTask], machines: &BTreeMap<&str,
     endpoints.into_iter().collect()
 }
 
-fn endpoint(machine: &Machine<'_>, port: &EndpointPortConfig) -> Option<Endpoint> {
+fn endpoint(machine: &MachineNode<'_>, port: &EndpointPortConfig) -> Option<Endpoint> {
     let number = |number: Option<i64>| u16::try_from(number?).ok();
     let protocol = match port.protocol {
         Some(EndpointPortConfigProtocolEnum::TCP | EndpointPortConfigProtocolEnum::EMPTY) | None => Transport::Tcp,
@@ -189,8 +229,8 @@ mod tests {
         } }))
         .unwrap();
         let node: Node = serde_json::from_value(node).unwrap();
-        let machine = Machine { name: "worker-1".parse().unwrap(), address: None, node: &node };
-        observed(&service, &tasks.iter().collect::<Vec<_>>(), &[("n", machine)].into())
+        let machine = MachineNode { name: "worker-1".parse().unwrap(), address: None, node: &node };
+        observed(&service, &[], &tasks.iter().collect::<Vec<_>>(), &[("n", machine)].into())
     }
 
     #[test]
@@ -215,10 +255,22 @@ mod tests {
         .unwrap();
         let node: Node = serde_json::from_value(json!({ "ID": "n", "Status": { "State": "ready" } })).unwrap();
         let address = Some("10.0.0.9".to_owned());
-        let machines = [("n", Machine { name: "worker-1".parse().unwrap(), address, node: &node })].into();
-        let seen = observed(&service, &[&task(1, "running", "running")], &machines);
+        let machines = [("n", MachineNode { name: "worker-1".parse().unwrap(), address, node: &node })].into();
+        let seen = observed(&service, &[], &[&task(1, "running", "running")], &machines);
         let published: Vec<(u16, u16)> = seen.endpoints.iter().map(|one| (one.published, one.port)).collect();
         assert_eq!(published, [(8080, 80)]);
+    }
+
+    #[test]
+    fn a_copy_whose_health_check_has_not_passed_says_so() {
+        let labels = json!({ TEMPLATE: "one", HEALTH_CHECK: "yes" });
+        let starting = json!({
+            "ID": "1", "ServiceID": "s", "NodeID": "n", "Slot": 1, "Spec": { "ContainerSpec": { "Labels": labels } },
+            "DesiredState": "running", "Status": { "State": "starting" },
+        });
+        let up = json!({ "ID": "n", "Status": { "State": "ready" } });
+        let one = seen(1, &[serde_json::from_value(starting).unwrap()], up);
+        assert_eq!(one.under_way.as_deref(), Some("1 starting until its health check passes"));
     }
 
     #[test]

@@ -59,7 +59,7 @@ fn seen(tasks: Vec<Value>) -> Vec<SeenTask> {
 
 fn observed(service: &Service, tasks: Vec<Value>, listed: &[Node]) -> ObservedService {
     let tasks = seen(tasks);
-    services::observed(service, &tasks.iter().collect::<Vec<_>>(), &nodes::machines(&cluster(), listed, &[]))
+    services::observed(service, &[], &tasks.iter().collect::<Vec<_>>(), &nodes::machines(&cluster(), listed, &[]))
 }
 
 fn replicated(replicas: u32) -> Service {
@@ -210,4 +210,25 @@ fn tasks_are_containers_and_of_those_that_ended_only_the_last_are_shown() {
     assert_eq!(running.machine.as_ref().map(|name| name.as_str()), Some("worker-1"));
     assert_eq!((running.address.as_deref(), running.exit_code), (Some("10.0.1.5"), None));
     assert_eq!((shown[1].phase, shown[1].exit_code), (ContainerPhase::Failed, Some(3)));
+}
+
+#[test]
+fn a_digest_is_shown_with_the_service_and_a_copy_shows_the_image_that_was_asked_for() {
+    let mut one = service(json!({"Replicated": {"Replicas": 1}}), &[]);
+    assert_eq!(observed(&one, vec![], &[]).digest, None);
+    let container = one.spec.as_mut().unwrap().task_template.as_mut().unwrap().container_spec.as_mut().unwrap();
+    container.image = Some("nginx:1@sha256:0a".to_owned());
+    assert_eq!(observed(&one, vec![], &[]).digest.as_deref(), Some("sha256:0a"));
+
+    let mut pinned = task(1, "new", "running", "running");
+    pinned["Spec"]["ContainerSpec"]["Image"] = "nginx:1@sha256:0a".into();
+    let image = |task: Value| {
+        let tasks = seen(vec![task]);
+        containers::observed(&"web".parse().unwrap(), &tasks.iter().collect::<Vec<_>>(), &BTreeMap::new())[0]
+            .image
+            .clone()
+    };
+    assert_eq!(image(pinned.clone()), "nginx:1@sha256:0a", "asked for with its digest");
+    pinned["Spec"]["ContainerSpec"]["Labels"]["io.muster.image"] = "nginx:1".into();
+    assert_eq!(image(pinned), "nginx:1");
 }

@@ -1,6 +1,6 @@
 //! Submitting, finding and removing services.
 
-use bollard::models::Service;
+use bollard::models::{Service, ServiceSpec};
 use bollard::query_parameters::{ListServicesOptions, UpdateServiceOptions};
 use muster_engine::context::{ClusterContext, mark};
 use muster_engine::failure::Failure;
@@ -9,12 +9,13 @@ use muster_engine::ledger::{Facts, Present};
 use muster_protocol::model::service::ServiceMode;
 use muster_protocol::{ErrorCode, Name};
 
+use super::digest::Resolved;
 use super::objects::Specs;
 use super::translate::{self, References};
-use super::{network, objects};
+use super::{digest, network, objects, volumes};
 use crate::connect::Engine;
 use crate::failures::{Answer as _, is_missing, is_out_of_sequence, is_taken};
-use crate::marks::{self, Labels, SECRETS_VERSION};
+use crate::marks::{self, Labels, REFUSED_IMAGE, SECRETS_VERSION, SERVICE, TEMPLATE};
 
 /// How often a change is tried that others were faster than.
 const ATTEMPTS: u32 = 8;
@@ -39,18 +40,35 @@ async fn submit(
     network: String,
 ) -> Result<Present, Failure> {
     let name = &order.spec.name;
+    let mut digest = order.digest.clone();
     for _ in 0..ATTEMPTS {
         let existing = changeable(cluster, manager, order).await?;
         // Submitting a job again would run it again.
         if let Some(service) = existing.as_ref().filter(|service| is_submitted(service, order)) {
             return Ok(present(service));
         }
-        let references = References {
+        let mut references = References {
             network: network.clone(),
             secrets: objects::ensure_secrets(cluster, manager, order).await?,
             files: objects::ensure_configs(cluster, manager, order).await?,
+            volumes: volumes::holding(manager, order, existing.as_ref()).await?,
+            digest: digest.clone(),
+            refused_image: None,
         };
-        let spec = translate::service(cluster, order, &references);
+        let mut spec = translate::service(cluster, order, &references);
+        if digest.is_none() {
+            match existing.as_ref().filter(|service| keeps_copies(service, &spec)) {
+                // Copies that stay go on with what they run: a tag is no reason to replace them.
+                Some(service) => references.refused_image = refused_image(service).cloned(),
+                None => match digest::resolve(manager, name, &order.spec.image).await {
+                    Resolved::Digest(resolved) => digest = Some(resolved),
+                    Resolved::Refused(words) => references.refused_image = Some(words),
+                    Resolved::Unknown => {}
+                },
+            }
+            references.digest.clone_from(&digest);
+            spec = translate::service(cluster, order, &references);
+        }
         let (outcome, id) = match &existing {
             None => match manager.api().create_service(spec, None).await {
                 Ok(created) => (Ok(()), created.id.unwrap_or_default()),
@@ -73,6 +91,21 @@ async fn submit(
         }
     }
     Err(Failure::not_applied(ErrorCode::Conflict, format!("somebody else keeps changing the service `{name}`")))
+}
+
+/// Whether the swarm would replace no copy of the service for this spec.
+fn keeps_copies(service: &Service, spec: &ServiceSpec) -> bool {
+    let template = |spec: &ServiceSpec| {
+        let container = spec.task_template.as_ref()?.container_spec.as_ref()?;
+        container.labels.as_ref()?.get(TEMPLATE).cloned()
+    };
+    let present = service.spec.as_ref().and_then(template);
+    present.is_some() && present == template(spec)
+}
+
+/// Why the registry of the service's image has refused it, if it has.
+pub(crate) fn refused_image(service: &Service) -> Option<&String> {
+    service.spec.as_ref()?.labels.as_ref()?.get(REFUSED_IMAGE)
 }
 
 /// The service that the order would change; none if it would make a new one. Refuses what cannot be changed to it.
@@ -145,7 +178,10 @@ fn is_ours(cluster: &ClusterContext, service: &Service) -> bool {
 }
 
 fn is_submitted(service: &Service, order: &ServiceOrder) -> bool {
-    number(service, mark::GENERATION) == Some(order.generation)
+    // Those of earlier releases do not say it.
+    let id = labels(service).and_then(|labels| labels.get(SERVICE));
+    id.is_none_or(|id| *id == order.id.to_string())
+        && number(service, mark::GENERATION) == Some(order.generation)
         && number(service, SECRETS_VERSION) == Some(order.secrets_version)
 }
 

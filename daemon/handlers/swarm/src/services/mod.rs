@@ -1,12 +1,17 @@
 //! Services: from the neutral form to the swarm's, and back.
 
 mod deploy;
+mod digest;
+pub(crate) mod mesh;
 mod network;
 mod objects;
 pub mod support;
 mod translate;
 mod validate;
+mod volumes;
 
-pub(crate) use deploy::{deploy, find_ours, generation, labels, look_up_service, remove_service};
+pub(crate) use deploy::{deploy, find_ours, generation, labels, look_up_service, refused_image, remove_service};
+pub(crate) use digest::of as digest_of;
 pub(crate) use network::NETWORK;
 pub(crate) use validate::validate;
+pub(crate) use volumes::{keep_holding, volume_in};

@@ -1,60 +1,36 @@
 //! Which field of a service Docker Swarm honours. The page in the documentation is made from this table.
 
-/// How far a field is honoured.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Support {
-    /// As it is written.
-    Full,
-    /// Only some of its values; the note says which.
-    Partial,
-    /// Refused with code `unsupported`.
-    Refused,
-}
+use muster_engine::support::Support::{Full, Partial, Refused};
+use muster_engine::support::{FieldSupport, SupportTable, field};
 
-impl Support {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Full => "yes",
-            Self::Partial => "partly",
-            Self::Refused => "refused",
-        }
-    }
-}
-
-/// One field of a service.
-pub struct Field {
-    /// Its name, as in a service's YAML.
-    pub name: &'static str,
-    /// How far it is honoured.
-    pub support: Support,
-    /// What becomes of it in the swarm.
-    pub note: &'static str,
-}
-
-const fn field(name: &'static str, support: Support, note: &'static str) -> Field {
-    Field { name, support, note }
-}
-
-use Support::{Full, Partial, Refused};
+/// What is honoured of a service, and how.
+pub const TABLE: SupportTable = SupportTable {
+    orchestrator: "Docker Swarm",
+    place: "the swarm",
+    source: "daemon/handlers/swarm/src/services/support.rs",
+    fields: FIELDS,
+};
 
 /// Every field of a service, in the order of the model.
-pub const FIELDS: &[Field] = &[
+const FIELDS: &[FieldSupport] = &[
     field("name", Full, "the swarm service's name, and its DNS name on the cluster's overlay network `muster`"),
     field(
         "image",
         Full,
-        "pulled by each node; the managers do not resolve it to a digest, so no registry is needed for images that are there",
+        "a manager resolves the tag once for each submission, and every copy runs that digest; if the registry does not answer within 10 s, the tag is submitted and each node resolves it: no registry is needed for images that are there",
     ),
     field("command", Full, ""),
     field("args", Full, ""),
     field("env", Full, ""),
     field("secrets", Partial, "swarm secrets, one object a version; 48 KiB in all; an empty value is refused"),
-    field("secrets[].path", Full, "owner root, mode 0444"),
+    field("secrets[].path", Full, ""),
+    field("secrets[].mode, uid, gid", Full, "root's and 0444 if left out"),
     field(
         "files",
         Partial,
-        "swarm configs, named by their content; an empty file is refused; the whole service as it is asked for, with its files, has at most 28 KiB; owner root, mode 0444",
+        "swarm configs, named by their content; an empty file is refused; the whole service as it is asked for, with its files, has at most 28 KiB",
     ),
+    field("files[].mode, uid, gid", Full, "root's and 0444 if left out"),
     field("mode: replicated", Full, ""),
     field("mode: global", Full, "one copy on each node that is up and not drained"),
     field(
@@ -82,6 +58,20 @@ pub const FIELDS: &[Field] = &[
     ),
     field("ports[].published", Full, "chosen by the engine if left out"),
     field("mounts", Full, "volumes are local to each machine; their names have at least two characters"),
+    field(
+        "allowEmptyVolume",
+        Full,
+        "if not, the service goes only where its copies have run with its volumes before: nodes are labelled `io.muster.volume.NAME` seconds after a copy runs. A node that is gone is waited for",
+    ),
+    field("user", Full, "names are those of the image"),
+    field("init", Full, "the engine's own process 1"),
+    field("stopSignal", Full, "the image's own if left out"),
+    field("stopGraceMs", Full, "10 s if left out; rounded up to seconds; then the copy is killed, which is an event"),
+    field(
+        "health: none",
+        Full,
+        "switches the image's own check off; if `health` is left out, the engine runs that one",
+    ),
     field("health.probe.command", Full, "not for jobs"),
     field("health.probe.http", Refused, "use a command that is in the image"),
     field("health.probe.tcp", Refused, "use a command that is in the image"),
@@ -95,20 +85,6 @@ pub const FIELDS: &[Field] = &[
     field("update.deadlineMs", Full, "kept by Muster, not by the swarm"),
     field("labels", Full, "beside Muster's own, which begin with `io.muster.`"),
 ];
-
-/// The page `docs/reference/support-swarm.md`.
-pub fn page() -> String {
-    let mut page = String::from(
-        "# What Docker Swarm honours\n\n\
-         <!-- Made from daemon/handlers/swarm/src/services/support.rs; run the crate's tests with UPDATE_DOCS=1 after a change. -->\n\n\
-         A field that is refused answers with code `unsupported` and its name, before anything is changed.\n\n\
-         | field | honoured | in the swarm |\n|---|---|---|\n",
-    );
-    for field in FIELDS {
-        page.push_str(&format!("| `{}` | {} | {} |\n", field.name, field.support.as_str(), field.note));
-    }
-    page
-}
 
 #[cfg(test)]
 mod tests {
@@ -126,18 +102,17 @@ mod tests {
         let path = documented();
         if std::env::var_os("UPDATE_DOCS").is_some() {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(&path, page()).unwrap();
+            std::fs::write(&path, TABLE.page()).unwrap();
         }
         let written = std::fs::read_to_string(&path).unwrap_or_default();
-        assert_eq!(written, page(), "run this test with UPDATE_DOCS=1");
+        assert_eq!(written, TABLE.page(), "run this test with UPDATE_DOCS=1");
     }
 
     #[test]
     fn every_field_of_the_model_is_in_the_table() {
         let model = serde_json::to_value(plain()).unwrap();
         for name in model.as_object().unwrap().keys() {
-            let is_it = |field: &&Field| field.name.split(['.', '[', ':', ',']).next() == Some(name);
-            assert!(FIELDS.iter().any(|field| is_it(&field)), "`{name}` is missing");
+            assert!(TABLE.has(name), "`{name}` is missing");
         }
     }
 }

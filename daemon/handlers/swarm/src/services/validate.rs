@@ -3,7 +3,7 @@
 
 use muster_protocol::Error;
 use muster_protocol::model::service::{
-    ConfigFile, Constraint, Mount, MountKind, Probe, SecretFile, ServiceMode, ServiceSpec,
+    ConfigFile, Constraint, Mount, MountKind, Port, Probe, SecretFile, ServiceMode, ServiceSpec, Transport,
 };
 
 const SWARM: &str = "Docker Swarm";
@@ -11,6 +11,7 @@ const SWARM: &str = "Docker Swarm";
 /// Refuses a service that a swarm cannot run as it is asked for.
 pub(crate) fn validate(service: &ServiceSpec) -> Result<(), Error> {
     health(service)?;
+    in_each("ports", &service.ports, port)?;
     in_each("mounts", &service.mounts, mount)?;
     in_each("constraints", &service.constraints, constraint)?;
     in_each("secrets", &service.secrets, secret)?;
@@ -22,7 +23,7 @@ fn in_each<T>(list: &str, items: &[T], check: impl Fn(&str, &T) -> Result<(), Er
 }
 
 fn health(service: &ServiceSpec) -> Result<(), Error> {
-    let Some(health) = &service.health else { return Ok(()) };
+    let Some(health) = service.health_check() else { return Ok(()) };
     if service.mode == ServiceMode::Job {
         return Err(Error::unsupported("health", format_args!("a job on {SWARM}")));
     }
@@ -35,6 +36,19 @@ fn health(service: &ServiceSpec) -> Result<(), Error> {
         Probe::Tcp(_) => refused("health.probe.tcp"),
         Probe::Command(_) => Ok(()),
     }
+}
+
+/// Numbers of the machines that the swarm itself needs.
+fn port(field: &str, port: &Port) -> Result<(), Error> {
+    let owner = match (port.protocol, port.published) {
+        (Transport::Tcp, Some(2376)) => "the Docker Engine, through which Muster reaches it",
+        (Transport::Tcp, Some(2377)) => "the swarm's managers",
+        (Transport::Tcp | Transport::Udp, Some(7946)) => "the swarm's machines among each other",
+        (Transport::Udp, Some(4789)) => "the network between the swarm's machines",
+        (Transport::Tcp | Transport::Udp, Some(_) | None) => return Ok(()),
+    };
+    let message = format!("port {} of the machines is used by {owner}", port.published.unwrap_or_default());
+    Err(Error::invalid(&format!("{field}.published"), message).with_remedy("use another number"))
 }
 
 fn mount(field: &str, mount: &Mount) -> Result<(), Error> {
@@ -75,7 +89,7 @@ fn file(field: &str, file: &ConfigFile) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
-    use muster_protocol::model::service::HealthCheck;
+    use muster_protocol::model::service::{Exposure, Health, HealthCheck};
     use muster_protocol::{ErrorCode, SecretString};
 
     use super::*;
@@ -87,8 +101,8 @@ mod tests {
         assert_eq!((error.code, error.details["field"].as_str()), (code, field), "{error}");
     }
 
-    fn health(probe: Probe) -> Option<HealthCheck> {
-        Some(HealthCheck { probe, interval_ms: 1_000, timeout_ms: 1_000, retries: 1, start_period_ms: 0 })
+    fn health(probe: Probe) -> Option<Health> {
+        Some(HealthCheck { probe, interval_ms: 1_000, timeout_ms: 1_000, retries: 1, start_period_ms: 0 }.into())
     }
 
     #[test]
@@ -123,6 +137,19 @@ mod tests {
     }
 
     #[test]
+    fn a_number_that_the_swarm_needs_itself_is_refused() {
+        let with = |protocol: Transport, published: u16| {
+            let port = Port { port: 80, protocol, exposure: Exposure::Host, published: Some(published) };
+            ServiceSpec { ports: vec![port], ..plain() }
+        };
+        for number in [2376, 2377, 7946] {
+            assert_refused(with(Transport::Tcp, number), ErrorCode::InvalidArgument, "ports[0].published");
+        }
+        assert_refused(with(Transport::Udp, 4789), ErrorCode::InvalidArgument, "ports[0].published");
+        assert_eq!(validate(&with(Transport::Tcp, 4789)), Ok(()));
+    }
+
+    #[test]
     fn a_constraint_that_swarm_cannot_read_is_refused() {
         let constraints = vec!["label.disk==ssd".parse().unwrap(), "label.disk==ä".parse().unwrap()];
         assert_refused(ServiceSpec { constraints, ..plain() }, ErrorCode::InvalidArgument, "constraints[1]");
@@ -130,13 +157,13 @@ mod tests {
 
     #[test]
     fn an_empty_file_is_refused() {
-        let files = vec![ConfigFile { path: "/x".into(), content: String::new() }];
+        let files = vec![ConfigFile::new("/x", "")];
         assert_refused(ServiceSpec { files, ..plain() }, ErrorCode::Unsupported, "files[0].content");
     }
 
     #[test]
     fn a_secret_that_swarm_cannot_keep_is_refused() {
-        let empty = SecretFile { name: "a".parse().unwrap(), value: Some(SecretString::new("")), path: None };
+        let empty = SecretFile::new("a".parse().unwrap(), Some(SecretString::new("")));
         assert_refused(ServiceSpec { secrets: vec![empty], ..plain() }, ErrorCode::Unsupported, "secrets[0].value");
     }
 }

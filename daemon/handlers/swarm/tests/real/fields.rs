@@ -54,7 +54,7 @@ async fn every_field_reaches_the_engine_and_a_change_that_fails_keeps_the_old_co
             mount(MountKind::Bind, Some("/etc/hostname"), "/machine", true),
             mount(MountKind::Tmpfs, None, "/scratch", false),
         ],
-        health: Some(health),
+        health: Some(health.into()),
         constraints: vec!["role==worker".parse().unwrap(), "label.nothing!=here".parse().unwrap()],
         update: UpdatePolicy { parallelism: 1, delay_ms: 100, order: UpdateOrder::StartFirst, deadline_ms: 60_000 },
         labels: BTreeMap::from([("team".to_owned(), "red".to_owned())]),

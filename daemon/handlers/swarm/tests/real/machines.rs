@@ -4,8 +4,8 @@
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use muster_engine::handler::Member;
 use muster_engine::ledger::MachineAccess;
+use muster_engine::member::Member;
 use muster_protocol::model::host::Role;
 
 use crate::certificates::Authority;
@@ -132,7 +132,13 @@ impl Machines {
         self.members.push(Member {
             machine: name.parse().unwrap(),
             role,
-            access: MachineAccess { address, ssh_port: 22, ssh_user: "root".into(), host_key: String::new() },
+            access: MachineAccess {
+                private_address: address.clone(),
+                address,
+                ssh_port: 22,
+                ssh_user: "root".into(),
+                host_key: String::new(),
+            },
             node_id: None,
         });
     }

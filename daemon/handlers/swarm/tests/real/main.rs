@@ -11,15 +11,18 @@ mod patience;
 mod services;
 #[path = "../../../../../tests/src/skip.rs"]
 mod skip;
+mod streams;
+mod volumes;
 
 use std::sync::Arc;
 
 use muster_engine::context::ClusterContext;
 use muster_engine::failure::Failure;
-use muster_engine::handler::{Handler as _, Member};
+use muster_engine::handler::Handler as _;
+use muster_engine::member::Member;
 use muster_engine::observed::OrchestratorView;
 use muster_handler_swarm::SwarmHandler;
-use muster_protocol::model::cluster::{ClusterSpec, Infrastructure, MachineShape, Orchestrator};
+use muster_protocol::model::cluster::{ClusterSpec, Infrastructure, Orchestrator};
 use muster_protocol::model::host::Role;
 use muster_protocol::{ClusterId, ErrorCode, InstanceId, Retry};
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -99,17 +102,7 @@ fn only_for_now(failure: Failure) -> Failure {
 }
 
 fn spec(name: &str) -> ClusterSpec {
-    ClusterSpec {
-        name: name.parse().unwrap(),
-        orchestrator: Orchestrator::Swarm,
-        infrastructure: Infrastructure::Local,
-        account: None,
-        version: None,
-        control_planes: 1,
-        workers: 0,
-        machine: MachineShape::default(),
-        labels: Default::default(),
-    }
+    ClusterSpec::new(name.parse().unwrap(), Orchestrator::Swarm, Infrastructure::Local)
 }
 
 /// A handler for another cluster with the same keys, so that it reaches the machines of this one.

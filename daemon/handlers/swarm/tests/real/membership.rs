@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use muster_engine::context::ClusterContext;
 use muster_engine::failure::Certainty;
-use muster_engine::handler::{Handler as _, Member};
+use muster_engine::handler::Handler as _;
+use muster_engine::member::Member;
 use muster_engine::observed::OrchestratorView;
 use muster_handler_swarm::SwarmHandler;
 use muster_protocol::model::host::Role::{self, ControlPlane, Worker};

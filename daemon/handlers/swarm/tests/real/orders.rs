@@ -1,6 +1,5 @@
 //! Orders for services, and what is asked of those that run.
 
-use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -8,7 +7,7 @@ use std::time::Duration;
 use muster_engine::handler::ServiceOrder;
 use muster_engine::observed::OrchestratorView;
 use muster_protocol::model::host::Role::{ControlPlane, Worker};
-use muster_protocol::model::service::{SecretFile, ServiceMode, ServiceSpec};
+use muster_protocol::model::service::{SecretFile, ServiceSpec};
 use muster_protocol::{Name, SecretString, ServiceId};
 
 use crate::Scene;
@@ -17,34 +16,18 @@ use crate::patience::until;
 
 /// A service that runs this shell command.
 pub fn service(name: &str, command: &str) -> ServiceSpec {
-    ServiceSpec {
-        name: name.parse().unwrap(),
-        image: BUSYBOX.to_owned(),
-        command: ["/bin/sh", "-c", command].map(str::to_owned).to_vec(),
-        args: Vec::new(),
-        env: BTreeMap::new(),
-        secrets: Vec::new(),
-        files: Vec::new(),
-        mode: ServiceMode::Replicated,
-        replicas: 1,
-        resources: Default::default(),
-        ports: Vec::new(),
-        mounts: Vec::new(),
-        health: None,
-        constraints: Vec::new(),
-        update: Default::default(),
-        labels: BTreeMap::new(),
-    }
+    let command = ["/bin/sh", "-c", command].map(str::to_owned).to_vec();
+    ServiceSpec { command, ..ServiceSpec::new(name.parse().unwrap(), BUSYBOX) }
 }
 
 /// The first order for a service.
 pub fn order(spec: ServiceSpec) -> ServiceOrder {
-    ServiceOrder { id: ServiceId::generate(), generation: 1, spec, secrets_version: 1 }
+    ServiceOrder { id: ServiceId::generate(), generation: 1, spec, secrets_version: 1, digest: None }
 }
 
 /// The secret `password` with this value.
 pub fn secret(value: &str) -> SecretFile {
-    SecretFile { name: "password".parse().unwrap(), value: Some(SecretString::new(value)), path: None }
+    SecretFile::new("password".parse().unwrap(), Some(SecretString::new(value)))
 }
 
 /// A manager and a worker that have the image.

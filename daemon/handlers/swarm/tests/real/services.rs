@@ -24,7 +24,7 @@ async fn a_service_is_created_changed_scaled_and_removed_with_its_secrets_and_fi
     let (members, handler) = (scene.members(), &scene.handler);
     let mut order = order(ServiceSpec {
         secrets: vec![secret("first")],
-        files: vec![ConfigFile { path: "/www/index.html".into(), content: "hello from muster".into() }],
+        files: vec![ConfigFile::new("/www/index.html", "hello from muster")],
         ports: vec![Port { port: 80, protocol: Default::default(), exposure: Exposure::Host, published: Some(8080) }],
         env: BTreeMap::from([("COLOUR".to_owned(), "blue = green".to_owned())]),
         ..service("web", "echo started; echo trouble >&2; exec httpd -f -p 80 -h /www")

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::fixtures::cluster;
 use crate::marks;
-use crate::scripted::{self, Asked, Scripted};
+use crate::scripted::{self, Heard, Scripted};
 
 fn node(id: &str) -> Node {
     Node { id: Some(id.to_owned()), ..Default::default() }
@@ -67,9 +67,9 @@ fn leader(request: &str, other: Value) -> (u16, Value) {
 
 /// Managers that ask a leader and a second machine.
 async fn managers(
-    first: impl Fn(&str, &Asked) -> (u16, Value) + Send + Sync + 'static,
-    second: impl Fn(&str, &Asked) -> (u16, Value) + Send + Sync + 'static,
-) -> (Managers, [Member; 2], Asked) {
+    first: impl Fn(&str, &Heard) -> (u16, Value) + Send + Sync + 'static,
+    second: impl Fn(&str, &Heard) -> (u16, Value) + Send + Sync + 'static,
+) -> (Managers, [Member; 2], Heard) {
     let (leading, _) = scripted::engine(first).await;
     let (joining, asked) = scripted::engine(second).await;
     let engines = HashMap::from([(FIRST.to_owned(), leading), (SECOND.to_owned(), joining)]);
@@ -85,12 +85,12 @@ fn info(state: &str, id: &str) -> (u16, Value) {
 #[tokio::test]
 async fn what_fails_after_a_machine_was_asked_to_join_or_is_in_leaves_its_joining_in_doubt() {
     for was_in in [false, true] {
-        let leading = |request: &str, asked: &Asked| {
+        let leading = |request: &str, asked: &Heard| {
             // The control plane fails once it has shown the node.
             let is_over = asked.has("GET /nodes/n2") && request == "GET /swarm";
             if is_over { refused() } else { leader(request, json!({ "ID": "n2" })) }
         };
-        let joining = move |request: &str, asked: &Asked| match request {
+        let joining = move |request: &str, asked: &Heard| match request {
             "GET /info" if was_in || asked.has("POST /swarm/join") => info("active", "n2"),
             "GET /info" => info("inactive", ""),
             "POST /swarm/join" => (200, Value::Null),
@@ -105,7 +105,7 @@ async fn what_fails_after_a_machine_was_asked_to_join_or_is_in_leaves_its_joinin
 
 #[tokio::test]
 async fn a_manager_on_its_way_in_is_neither_there_nor_absent_but_a_worker_may_be_absent() {
-    let leading = |request: &str, _: &Asked| leader(request, Value::Null);
+    let leading = |request: &str, _: &Heard| leader(request, Value::Null);
     let (managers, [first, second], _) = managers(leading, |_, _| info("pending", "")).await;
     let members = [first];
     let failure = look_up_node(&cluster(), &managers, &members, &second).await.unwrap_err();
@@ -117,7 +117,7 @@ async fn a_manager_on_its_way_in_is_neither_there_nor_absent_but_a_worker_may_be
 #[tokio::test]
 async fn a_manager_that_hangs_before_it_has_said_its_name_is_known_by_its_address() {
     let manager = json!({ "ID": "n2", "ManagerStatus": { "Addr": "10.0.0.2:2377" } });
-    let leading = move |request: &str, _: &Asked| leader(request, manager.clone());
+    let leading = move |request: &str, _: &Heard| leader(request, manager.clone());
     let (managers, [first, second], _) = managers(leading, |_, _| refused()).await;
     let found = look_up_node(&cluster(), &managers, &[first], &second).await.unwrap();
     assert_eq!(found.map(|found| found.id).as_deref(), Some("n2"));
@@ -128,11 +128,11 @@ async fn a_machine_that_comes_in_while_it_is_looked_up_is_found() {
     // It is listed from the moment in which it says that it is a node.
     let is_in = Arc::new(AtomicBool::new(false));
     let came_in = Arc::clone(&is_in);
-    let leading = move |request: &str, _: &Asked| {
+    let leading = move |request: &str, _: &Heard| {
         let listed = is_in.load(Ordering::SeqCst);
         leader(request, if listed { json!({ "ID": "n2" }) } else { Value::Null })
     };
-    let joining = move |_: &str, _: &Asked| {
+    let joining = move |_: &str, _: &Heard| {
         came_in.store(true, Ordering::SeqCst);
         info("active", "n2")
     };

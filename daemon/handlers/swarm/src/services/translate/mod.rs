@@ -23,7 +23,8 @@ use muster_protocol::model::service::{
 };
 use muster_protocol::quantity::{Bytes, CpuMillis};
 
-use crate::marks::{self, Labels, MACHINE, SECRETS_VERSION};
+use crate::marks::{self, EMPTY_VOLUME, Labels, MACHINE, REFUSED_IMAGE, SECRETS_VERSION, SERVICE};
+use crate::services::volumes;
 
 /// A thing in the swarm, as a service refers to it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -41,6 +42,12 @@ pub(crate) struct References {
     pub(crate) secrets: BTreeMap<Name, Reference>,
     /// Its configuration files, by their paths.
     pub(crate) files: BTreeMap<String, Reference>,
+    /// The volumes where it has to go.
+    pub(crate) volumes: Vec<String>,
+    /// What its image's tag means, if that is known.
+    pub(crate) digest: Option<String>,
+    /// Why the image's registry has refused it, if it has.
+    pub(crate) refused_image: Option<String>,
 }
 
 /// A failed job's copies are tried again this often, as swarm would otherwise go on for ever.
@@ -54,8 +61,9 @@ pub(crate) fn service(cluster: &ClusterContext, order: &ServiceOrder, references
     let endpoint = endpoint(&spec.ports);
     SwarmService {
         name: Some(spec.name.to_string()),
-        labels: Some(labels(cluster, order)),
-        task_template: Some(template::named(task(cluster, spec, references), &endpoint)),
+        labels: Some(labels(cluster, order, references)),
+        // Where volumes are is no part of the template's name: swarm replaces no copy that is there already.
+        task_template: Some(held(template::named(task(cluster, spec, references), &endpoint), &references.volumes)),
         mode: Some(mode(spec)),
         // Jobs have no updates: swarm refuses the field.
         update_config: (!is_job).then(|| update(&spec.update)),
@@ -79,12 +87,28 @@ fn task(cluster: &ClusterContext, spec: &ServiceSpec, references: &References) -
     }
 }
 
+/// The task, held where its volumes are.
+fn held(mut task: TaskSpec, volumes: &[String]) -> TaskSpec {
+    if !volumes.is_empty() {
+        let constraints = task.placement.get_or_insert_default().constraints.get_or_insert_default();
+        constraints.extend(volumes.iter().map(|volume| volumes::constraint(volume)));
+    }
+    task
+}
+
 /// The user's labels and our marks.
-fn labels(cluster: &ClusterContext, order: &ServiceOrder) -> Labels {
+fn labels(cluster: &ClusterContext, order: &ServiceOrder, references: &References) -> Labels {
     let mut labels: Labels = order.spec.labels.clone().into_iter().collect();
     labels.extend(marks::of(cluster, &ResourceKey::Service(order.spec.name.clone())));
+    labels.insert(SERVICE.to_owned(), order.id.to_string());
     labels.insert(mark::GENERATION.to_owned(), order.generation.to_string());
     labels.insert(SECRETS_VERSION.to_owned(), order.secrets_version.to_string());
+    if let Some(words) = &references.refused_image {
+        labels.insert(REFUSED_IMAGE.to_owned(), words.clone());
+    }
+    if order.spec.allow_empty_volume {
+        labels.insert(EMPTY_VOLUME.to_owned(), "yes".to_owned());
+    }
     labels
 }
 

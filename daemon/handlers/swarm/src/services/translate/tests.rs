@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use muster_protocol::ServiceId;
 use muster_protocol::model::service::{
-    ConfigFile, HealthCheck, Mount, MountKind, Port, Probe, SecretFile, UpdatePolicy,
+    ConfigFile, FileMode, Health, HealthCheck, Mount, MountKind, Port, Probe, SecretFile, UpdatePolicy,
 };
 
 use super::*;
@@ -15,7 +15,7 @@ fn translated(spec: ServiceSpec) -> SwarmService {
 }
 
 fn translated_with(spec: ServiceSpec, references: &References) -> SwarmService {
-    let order = ServiceOrder { id: ServiceId::from_u128(3), generation: 7, spec, secrets_version: 4 };
+    let order = ServiceOrder { id: ServiceId::from_u128(3), generation: 7, spec, secrets_version: 4, digest: None };
     service(&cluster(), &order, references)
 }
 
@@ -58,11 +58,30 @@ fn command_arguments_and_environment_are_passed_on() {
 }
 
 #[test]
+fn the_engines_template_syntax_is_passed_on_as_text() {
+    let mount = Mount {
+        kind: MountKind::Bind,
+        source: Some("/srv/{{.Node.Hostname}}".into()),
+        target: "/data".into(),
+        read_only: false,
+    };
+    let service = translated(ServiceSpec {
+        env: BTreeMap::from([("A".into(), "{{.Names}} {{{ }} {".into())]),
+        args: vec!["{{.Task.ID}}".into()],
+        mounts: vec![mount],
+        ..plain()
+    });
+    assert_eq!(container(&service).env, texts(&[r#"A={{"{{"}}.Names}} {{"{{"}}{ }} {"#]));
+    let source = container(&service).mounts.as_ref().unwrap()[0].source.as_deref();
+    assert_eq!(source, Some(r#"/srv/{{"{{"}}.Node.Hostname}}"#));
+    assert_eq!(container(&service).args, texts(&["{{.Task.ID}}"]), "arguments are not expanded by the engine");
+}
+
+#[test]
 fn secrets_become_files_at_their_paths() {
     let secret = |name: &str, path: Option<&str>| SecretFile {
-        name: name.parse().unwrap(),
-        value: None,
         path: path.map(str::to_owned),
+        ..SecretFile::new(name.parse().unwrap(), None)
     };
     let reference = |id: &str| Reference { id: id.to_owned(), name: format!("{id}-name") };
     let references = References {
@@ -87,11 +106,56 @@ fn secrets_become_files_at_their_paths() {
 fn configuration_files_stand_at_their_paths() {
     let reference = Reference { id: "c1".into(), name: "c1-name".into() };
     let references = References { files: BTreeMap::from([("/etc/x".into(), reference)]), ..Default::default() };
-    let file = ConfigFile { path: "/etc/x".into(), content: "text".into() };
+    let file = ConfigFile::new("/etc/x", "text");
     let service = translated_with(ServiceSpec { files: vec![file], ..plain() }, &references);
     let configs = container(&service).configs.as_ref().unwrap();
     assert_eq!(configs[0].config_id.as_deref(), Some("c1"));
     assert_eq!(configs[0].file.as_ref().unwrap().name.as_deref(), Some("/etc/x"));
+}
+
+#[test]
+fn secrets_and_files_have_the_rights_that_were_asked_for() {
+    let reference = || Reference { id: "x1".into(), name: "x1-name".into() };
+    let references = References {
+        secrets: BTreeMap::from([("key".parse().unwrap(), reference())]),
+        files: BTreeMap::from([("/etc/x".into(), reference())]),
+        ..Default::default()
+    };
+    let secret =
+        SecretFile { mode: FileMode(0o400), uid: 999, gid: 998, ..SecretFile::new("key".parse().unwrap(), None) };
+    let file = ConfigFile { mode: FileMode(0o640), gid: 998, ..ConfigFile::new("/etc/x", "text") };
+    let service = translated_with(ServiceSpec { secrets: vec![secret], files: vec![file], ..plain() }, &references);
+    let secret = container(&service).secrets.as_ref().unwrap()[0].file.clone().unwrap();
+    assert_eq!((secret.mode, secret.uid.as_deref(), secret.gid.as_deref()), (Some(0o400), Some("999"), Some("998")));
+    let file = container(&service).configs.as_ref().unwrap()[0].file.clone().unwrap();
+    assert_eq!((file.mode, file.uid.as_deref(), file.gid.as_deref()), (Some(0o640), Some("0"), Some("998")));
+}
+
+#[test]
+fn processes_run_and_end_as_asked() {
+    let asked = translated(ServiceSpec {
+        user: Some("999:998".into()),
+        init: true,
+        stop_signal: Some("SIGUSR1".into()),
+        stop_grace_ms: 29_001,
+        ..plain()
+    });
+    let asked = container(&asked);
+    assert_eq!((asked.user.as_deref(), asked.init), (Some("999:998"), Some(true)));
+    assert_eq!(asked.stop_signal.as_deref(), Some("SIGUSR1"));
+    assert_eq!(asked.stop_grace_period, Some(30_000_000_000), "the engine drops what is left of a second");
+    let left_out = translated(plain());
+    let left_out = container(&left_out);
+    assert_eq!((&left_out.user, left_out.init, &left_out.stop_signal), (&None, None, &None));
+    assert_eq!(left_out.stop_grace_period, None, "10 s are the engine's default too");
+}
+
+#[test]
+fn no_health_check_is_said_to_the_engine_and_a_check_that_is_left_out_is_the_images() {
+    let none = translated(ServiceSpec { health: Some(Health::None), ..plain() });
+    assert_eq!(container(&none).health_check.as_ref().unwrap().test, texts(&["NONE"]));
+    assert!(!container(&none).labels.as_ref().unwrap().contains_key(marks::HEALTH_CHECK));
+    assert_eq!(container(&translated(plain())).health_check, None);
 }
 
 #[test]
@@ -189,7 +253,7 @@ fn a_health_command_keeps_its_times() {
         retries: 4,
         start_period_ms: 2_000,
     };
-    let service = translated(ServiceSpec { health: Some(health), ..plain() });
+    let service = translated(ServiceSpec { health: Some(health.into()), ..plain() });
     let check = container(&service).health_check.as_ref().unwrap();
     assert_eq!(check.test, texts(&["CMD", "true"]));
     assert_eq!((check.interval, check.timeout), (Some(1_000_000_000), Some(500_000_000)));
@@ -230,7 +294,8 @@ fn the_service_carries_the_users_labels_and_our_marks() {
 fn a_new_generation_alone_leaves_running_copies_alone() {
     let of = |generation, replicas| {
         let spec = ServiceSpec { replicas, ..plain() };
-        let order = ServiceOrder { id: ServiceId::from_u128(3), generation, spec, secrets_version: generation };
+        let order =
+            ServiceOrder { id: ServiceId::from_u128(3), generation, spec, secrets_version: generation, digest: None };
         service(&cluster(), &order, &References::default()).task_template
     };
     assert_eq!(of(1, 1), of(2, 5));
@@ -252,10 +317,15 @@ fn whatever_replaces_the_tasks_gives_their_template_another_name() {
         ServiceSpec { image: "nginx:2".into(), ..plain() },
         ServiceSpec { env: BTreeMap::from([("A".into(), "1".into())]), ..plain() },
         ServiceSpec { mounts: vec![mount.clone()], ..plain() },
-        ServiceSpec { health: Some(health), ..plain() },
+        ServiceSpec { health: Some(health.into()), ..plain() },
         ServiceSpec { ports: vec![port(Exposure::Host, Some(8080))], ..plain() },
         ServiceSpec { ports: vec![port(Exposure::Host, Some(8081))], ..plain() },
         ServiceSpec { constraints: vec!["role==worker".parse().unwrap()], ..plain() },
+        ServiceSpec { health: Some(Health::None), ..plain() },
+        ServiceSpec { user: Some("1".into()), ..plain() },
+        ServiceSpec { init: true, ..plain() },
+        ServiceSpec { stop_signal: Some("SIGINT".into()), ..plain() },
+        ServiceSpec { stop_grace_ms: 20_000, ..plain() },
     ];
     let names: std::collections::BTreeSet<String> = changes.iter().cloned().map(name).collect();
     assert_eq!(names.len(), changes.len());

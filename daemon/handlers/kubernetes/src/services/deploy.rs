@@ -1,0 +1,185 @@
+//! Submitting, finding and removing services.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::core::v1::PodSpec;
+use kube::{Client, ResourceExt as _};
+use muster_engine::context::ClusterContext;
+use muster_engine::failure::Failure;
+use muster_engine::handler::ServiceOrder;
+use muster_engine::ledger::{Facts, Present};
+use muster_protocol::Name;
+use muster_protocol::model::service::ServiceMode;
+
+use super::host_ports::{self, HostPorts};
+use super::translate::{self, Objects, Workload};
+use super::workloads::{self, Found, Kind};
+use super::{namespace, objects, tidy};
+use crate::marks::{self, SECRETS_VERSION};
+
+/// Creates the service, or changes it to this generation.
+pub(crate) async fn deploy(
+    cluster: &ClusterContext,
+    client: &Client,
+    order: &ServiceOrder,
+) -> Result<Present, Failure> {
+    namespace::ensure(client).await?;
+    let found = workloads::list(client, &marks::selector_of_service(cluster, &order.spec.name)).await?;
+    // Submitting a job again would run it again.
+    if let Some(job) = found.iter().find(|one| one.kind == Kind::Job && is_submitted(one, order)) {
+        return Ok(present(job));
+    }
+    let host_ports = choose_host_ports(cluster, client, order, &found).await?;
+    let objects = translate::objects(cluster, order, &host_ports);
+    let standing = PresentServices::read(cluster, client, order, &objects).await?;
+    // Whatever fails from here on, some objects may have been made: looking the service up takes care of them.
+    submit(cluster, client, order, &objects, standing, &found).await.map_err(Failure::in_doubt)
+}
+
+/// The service as it was last submitted. "Not there" has to be true of its files and secrets too, so what was made for
+/// one that did not come to be is removed first.
+pub(crate) async fn look_up_service(
+    cluster: &ClusterContext,
+    client: &Client,
+    name: &Name,
+) -> Result<Option<Present>, Failure> {
+    let found = workloads::list(client, &marks::selector_of_service(cluster, name)).await?;
+    let newest = found.iter().max_by_key(|one| one.generation());
+    if newest.is_none() {
+        tidy::remove_everything(cluster, client, name).await?;
+    }
+    Ok(newest.map(present))
+}
+
+/// Removes the service with everything that was made for it. Somebody else's objects stay.
+pub(crate) async fn remove_service(cluster: &ClusterContext, client: &Client, name: &Name) -> Result<(), Failure> {
+    tidy::remove_everything(cluster, client, name).await
+}
+
+/// The Services that are there already.
+struct PresentServices {
+    inside: Option<k8s_openapi::api::core::v1::Service>,
+    outside: Option<k8s_openapi::api::core::v1::Service>,
+}
+
+impl PresentServices {
+    /// Reads what is there under the names that we need. What others made is refused before anything is changed.
+    async fn read(
+        cluster: &ClusterContext,
+        client: &Client,
+        order: &ServiceOrder,
+        objects: &Objects,
+    ) -> Result<Self, Failure> {
+        let name = &order.spec.name;
+        match &objects.workload {
+            Workload::Deployment(one) => objects::ours(cluster, client, name, &**one).await.map(drop)?,
+            Workload::DaemonSet(one) => objects::ours(cluster, client, name, &**one).await.map(drop)?,
+            Workload::Job(one) => objects::ours(cluster, client, name, &**one).await.map(drop)?,
+        }
+        let inside = objects::ours(cluster, client, name, &objects.inside).await?;
+        let outside = match &objects.outside {
+            Some(wanted) => objects::ours(cluster, client, name, wanted).await?,
+            None => None,
+        };
+        Ok(Self { inside, outside })
+    }
+}
+
+async fn submit(
+    cluster: &ClusterContext,
+    client: &Client,
+    order: &ServiceOrder,
+    objects: &Objects,
+    standing: PresentServices,
+    found: &[Found],
+) -> Result<Present, Failure> {
+    if let Some(files) = &objects.files {
+        objects::apply(client, files).await?;
+    }
+    if let Some(secrets) = &objects.secrets {
+        objects::apply_secrets(client, secrets).await?;
+    }
+    objects::apply_service(client, standing.inside, &objects.inside).await?;
+    if let Some(outside) = &objects.outside {
+        objects::apply_service(client, standing.outside, outside).await?;
+    }
+    // A workload of another mode, and a job's earlier run, make room first.
+    let (kind, workload_name) = match &objects.workload {
+        Workload::Deployment(one) => (Kind::Deployment, one.name_any()),
+        Workload::DaemonSet(one) => (Kind::DaemonSet, one.name_any()),
+        Workload::Job(one) => (Kind::Job, one.name_any()),
+    };
+    for other in found.iter().filter(|one| (one.kind, one.name()) != (kind, workload_name.as_str())) {
+        workloads::delete(client, other).await?;
+    }
+    let (uid, pod) = match &objects.workload {
+        Workload::Deployment(one) => {
+            let pod = one.spec.as_ref().and_then(|spec| spec.template.spec.clone());
+            (objects::apply(client, &**one).await?.metadata.uid, pod)
+        }
+        Workload::DaemonSet(one) => {
+            let pod = one.spec.as_ref().and_then(|spec| spec.template.spec.clone());
+            (objects::apply(client, &**one).await?.metadata.uid, pod)
+        }
+        Workload::Job(one) => {
+            let pod = one.spec.as_ref().and_then(|spec| spec.template.spec.clone());
+            (objects::apply(client, &**one).await?.metadata.uid, pod)
+        }
+    };
+    if !found.is_empty() {
+        clean_up(cluster, client, order, objects, &pod.unwrap_or_default()).await;
+    }
+    Ok(Present { id: uid.unwrap_or_default(), facts: Facts::Service { generation: order.generation } })
+}
+
+/// The answer stands, whatever comes of this: what stays goes with the next change, or with the service.
+async fn clean_up(
+    cluster: &ClusterContext,
+    client: &Client,
+    order: &ServiceOrder,
+    objects: &Objects,
+    current: &PodSpec,
+) {
+    let services = [Some(&objects.inside), objects.outside.as_ref()];
+    let keep: BTreeSet<String> = services.into_iter().flatten().map(|service| service.name_any()).collect();
+    let name = &order.spec.name;
+    let cleaned = async {
+        tidy::keep_services(cluster, client, name, &keep).await?;
+        tidy::remove_unused(cluster, client, name, current).await
+    };
+    if let Err(failure) = cleaned.await {
+        tracing::warn!(service = %name, %failure, "objects of earlier versions stay in the cluster for now");
+    }
+}
+
+/// The numbers for ports of the host that the order leaves open.
+async fn choose_host_ports(
+    cluster: &ClusterContext,
+    client: &Client,
+    order: &ServiceOrder,
+    found: &[Found],
+) -> Result<HostPorts, Failure> {
+    if !host_ports::leaves_open(&order.spec) {
+        return Ok(HostPorts::default());
+    }
+    let all = workloads::list(client, &marks::selector_of_cluster(cluster)).await?;
+    let others = all.iter().filter(|one| !found.iter().any(|own| own.uid() == one.uid()));
+    let taken = others.filter_map(|one| one.pod.as_ref());
+    let taken = taken.flat_map(|pod| HostPorts::in_pod(pod).numbers().collect::<Vec<_>>()).collect();
+    let present = found.iter().filter_map(|one| one.pod.as_ref()).next_back().map(HostPorts::in_pod);
+    Ok(HostPorts::choose(&order.spec, &present.unwrap_or_default(), &taken))
+}
+
+fn is_submitted(found: &Found, order: &ServiceOrder) -> bool {
+    let version = marks::label(&found.metadata, SECRETS_VERSION).and_then(|text| text.parse().ok());
+    order.spec.mode == ServiceMode::Job
+        && found.generation() == order.generation
+        && version == Some(order.secrets_version)
+}
+
+fn present(found: &Found) -> Present {
+    Present { id: found.uid().to_owned(), facts: Facts::Service { generation: found.generation() } }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,14 @@
+//! Services: from the neutral form to the cluster's objects, and back.
+
+mod deploy;
+pub(crate) mod host_ports;
+mod namespace;
+mod objects;
+pub mod support;
+mod tidy;
+pub(crate) mod translate;
+mod validate;
+pub(crate) mod workloads;
+
+pub(crate) use deploy::{deploy, look_up_service, remove_service};
+pub(crate) use validate::validate;

@@ -1,0 +1,74 @@
+//! From the neutral form to Kubernetes' objects. Pure: the same order gives the same objects at any time.
+//!
+//! ```text
+//!   ServiceSpec ─┬─ workload     Deployment, DaemonSet or Job, with the pod's template
+//!                ├─ files        ConfigMap and Secret, named by content and version
+//!                └─ exposure     Service `NAME` inside, Service `NAME-ingress-…` outside
+//! ```
+
+mod container;
+mod exposure;
+mod files;
+mod health;
+mod placement;
+mod pod;
+mod rollout;
+mod workload;
+
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{ConfigMap, Service};
+use muster_engine::context::ClusterContext;
+use muster_engine::handler::ServiceOrder;
+
+pub(crate) use files::SecretPlan;
+
+use super::host_ports::HostPorts;
+
+/// Everything that a service is in a cluster.
+#[derive(Debug)]
+pub(crate) struct Objects {
+    /// What runs its copies.
+    pub(crate) workload: Workload,
+    /// Its configuration files, if it has any.
+    pub(crate) files: Option<ConfigMap>,
+    /// Its secrets, if it has any.
+    pub(crate) secrets: Option<SecretPlan>,
+    /// How it is reached by the cluster's services under its name.
+    pub(crate) inside: Service,
+    /// How it is reached from outside on every machine, if it is.
+    pub(crate) outside: Option<Service>,
+}
+
+/// What runs a service's copies.
+#[derive(Debug)]
+pub(crate) enum Workload {
+    /// A number of copies.
+    Deployment(Box<Deployment>),
+    /// A copy on every node.
+    DaemonSet(Box<DaemonSet>),
+    /// Copies that end.
+    Job(Box<Job>),
+}
+
+/// The objects of one order. `host_ports` are the numbers for ports of the host that the order leaves open.
+pub(crate) fn objects(cluster: &ClusterContext, order: &ServiceOrder, host_ports: &HostPorts) -> Objects {
+    let files = files::config_map(cluster, order);
+    let secrets = files::secrets(cluster, order);
+    let template = pod::template(cluster, order, host_ports);
+    Objects {
+        workload: workload::workload(cluster, order, template),
+        files,
+        secrets,
+        inside: exposure::inside(cluster, order),
+        outside: exposure::outside(cluster, order),
+    }
+}
+
+/// Milliseconds as whole seconds, never less than was asked for.
+fn seconds(milliseconds: u64) -> i32 {
+    i32::try_from(milliseconds.div_ceil(1000)).unwrap_or(i32::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,70 @@
+//! What an image's tag means. A manager asks the image's registry once for each submission, and every copy runs the digest
+//! that it said, whichever machine pulls it and whenever.
+//!
+//! Without an answer the tag is submitted as it is, as the engine's own client does: the machines may have the image, and
+//! those that do not say in their own words why they cannot pull it.
+
+use std::time::Duration;
+
+use bollard::errors::Error as ApiError;
+use muster_engine::words;
+use muster_protocol::Name;
+
+use crate::connect::Engine;
+use crate::failures::chain;
+
+/// The longest refusal that is kept, in bytes.
+const LONGEST_REFUSAL: usize = 300;
+/// How long a registry may take. The engine itself asks again and again while a registry does not answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What the registry of an image says of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Resolved {
+    /// The digest that its tag means.
+    Digest(String),
+    /// That it has no such image, or not for everybody, in the registry's words.
+    Refused(String),
+    /// Nothing that could be used.
+    Unknown,
+}
+
+/// Asks the registry what the image's tag means.
+pub(super) async fn resolve(manager: &Engine, service: &Name, image: &str) -> Resolved {
+    if of(image).is_some() {
+        return Resolved::Unknown;
+    }
+    let (resolved, why) = match tokio::time::timeout(PATIENCE, manager.api().inspect_registry_image(image, None)).await
+    {
+        Ok(Ok(found)) => match found.descriptor.digest.filter(|digest| is_digest(digest)) {
+            Some(digest) => return Resolved::Digest(digest),
+            None => (Resolved::Unknown, "the registry says no digest".to_owned()),
+        },
+        Ok(Err(ApiError::DockerResponseServerError { status_code: 401 | 403 | 404, message })) => {
+            (Resolved::Refused(words::at_most(LONGEST_REFUSAL, message.clone())), message)
+        }
+        Ok(Err(error)) => (Resolved::Unknown, chain(&error)),
+        Err(_) => (Resolved::Unknown, format!("the registry did not answer within {} s", PATIENCE.as_secs())),
+    };
+    tracing::info!(%service, image, cause = %why, "an image's tag is submitted as it is: each machine resolves it for itself");
+    resolved
+}
+
+/// The image, pinned to a digest. One that is named by a digest stays as it is.
+pub(super) fn pinned(image: &str, digest: Option<&str>) -> String {
+    match digest.filter(|_| of(image).is_none()) {
+        Some(digest) => format!("{image}@{digest}"),
+        None => image.to_owned(),
+    }
+}
+
+/// The digest in an image's name.
+pub(crate) fn of(image: &str) -> Option<&str> {
+    image.split_once('@').map(|(_, digest)| digest)
+}
+
+/// What comes from a registry becomes part of a name: `sha256:` and nothing but hexadecimal digits.
+fn is_digest(text: &str) -> bool {
+    let digits = text.strip_prefix("sha256:").or_else(|| text.strip_prefix("sha512:"));
+    digits.is_some_and(|digits| digits.len() >= 64 && digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
+}

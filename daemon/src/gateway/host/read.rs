@@ -1,0 +1,32 @@
+//! Reads of machines.
+//!
+//! - getHostInfoById: one machine.
+//! - listHosts: the machines of one cluster or of all.
+
+use muster_engine::desired::role_and_number;
+use muster_engine::view;
+use muster_protocol::page::PageRequest;
+use muster_protocol::{Error, MachineId, Name, Response};
+
+use crate::app::App;
+use crate::gateway::paging;
+use crate::gateway::roles::Caller;
+
+/// One machine.
+pub fn info(app: &App, caller: &Caller, id: MachineId) -> Result<Response, Error> {
+    // An id does not tell its cluster, and machines are few thousands at most: looking costs less than an index.
+    let clusters = app.provisioner.shared.board.all();
+    let mut hosts = clusters.iter().flat_map(|pinned| view::hosts(&pinned.state));
+    let found = hosts.find(|host| host.id == id && caller.sees(&host.cluster));
+    found.map(|host| Response::Host(Box::new(host))).ok_or_else(|| Error::not_found("host", id))
+}
+
+/// A page of machines, by cluster; control planes first, then by number.
+pub fn list(app: &App, caller: &Caller, cluster: Option<&Name>, request: &PageRequest) -> Result<Response, Error> {
+    let board = &app.provisioner.shared.board;
+    let page = paging::page_of_clusters(board, caller, cluster, request, view::hosts, |host| {
+        let number = role_and_number(&host.name).map_or(0, |(_, number)| number);
+        (host.cluster.clone(), host.cluster_id, (host.role, number))
+    })?;
+    Ok(Response::Hosts(page))
+}

@@ -1,0 +1,39 @@
+//! How much the gateway lets in.
+
+use std::time::Duration;
+
+/// How much is let in, and how long it may take.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Connections in all.
+    pub sessions: usize,
+    /// Connections of one user.
+    pub sessions_per_user: usize,
+    /// Requests that one connection may have under way.
+    pub requests_per_session: usize,
+    /// Changes of one cluster that may wait for its supervisor.
+    pub changes_per_cluster: usize,
+    /// Until a new connection must have said hello.
+    pub handshake: Duration,
+    /// Until a frame that has begun must have ended, and until a peer must have taken one that is sent to it.
+    pub frame: Duration,
+    /// Until a request that changes nothing must be answered.
+    pub read: Duration,
+    /// Until a request that changes something must be answered.
+    pub change: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            sessions: 2048,
+            sessions_per_user: 1024,
+            requests_per_session: 64,
+            changes_per_cluster: 32,
+            handshake: Duration::from_secs(5),
+            frame: Duration::from_secs(30),
+            read: Duration::from_secs(30),
+            change: Duration::from_secs(60),
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! The image of a service.
+
+use anyhow::{Context, Result, ensure};
+use muster_client::protocol::model::operation::OperationPhase;
+use serde_json::json;
+
+use crate::case::Cases;
+use crate::world::{World, succeeded};
+
+pub(super) fn cases() -> Cases {
+    Cases::about("image")
+        .case("copies run the image that was asked for", run_the_image)
+        .case("an image that does not exist is named in the cause", missing_is_named)
+        .case("a service with an image that does not exist can be mended", missing_can_be_mended)
+        .case("an image without a name is refused", without_a_name)
+        .case("an image with a blank in its name is refused", with_a_blank)
+        .case("an image with a password in it is refused without showing it", with_a_password)
+        .inside("the cause of an image that does not exist comes before the deadline", missing_is_said_soon)
+        .inside("a tag means the same image for every copy of one submission", one_digest)
+        .inside("the wait for an image that will never come ends before the deadline", wait_ends_early)
+}
+
+async fn run_the_image(world: World) -> Result<()> {
+    let info = world.run("web", json!({})).await?;
+    let copies = world.running(&info.spec.name).await?;
+    ensure!(!copies.is_empty() && copies.iter().all(|copy| copy.image == world.image), "{copies:?}");
+    Ok(())
+}
+
+async fn missing_is_named(world: World) -> Result<()> {
+    let image = world.missing_image();
+    world.ask(world.spec("web", json!({ "image": image }))?).await?;
+    let cause = world.trouble(&world.name("web")?).await?;
+    ensure!(cause.message.contains(&image), "{cause:?}");
+    Ok(())
+}
+
+async fn missing_can_be_mended(world: World) -> Result<()> {
+    let fields = json!({ "image": world.missing_image(), "update": { "deadlineMs": world.short_deadline_ms() } });
+    let ended = world.create("web", fields).await?;
+    ensure!(ended.phase == OperationPhase::Failed, "{ended:?}");
+    succeeded(world.update(world.spec("web", json!({}))?).await?)?;
+    Ok(())
+}
+
+async fn without_a_name(world: World) -> Result<()> {
+    world.refuses(json!({ "image": "" }), "image").await?;
+    Ok(())
+}
+
+async fn with_a_blank(world: World) -> Result<()> {
+    world.refuses(json!({ "image": "busybox 1.36" }), "image").await?;
+    Ok(())
+}
+
+async fn with_a_password(world: World) -> Result<()> {
+    let error = world.refuses(json!({ "image": "me:hunter2@registry.example/app:1" }), "image").await?;
+    ensure!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+    Ok(())
+}
+
+async fn missing_is_said_soon(world: World) -> Result<()> {
+    let asked = world.ask(world.spec("web", json!({ "image": world.missing_image() }))?).await?;
+    let began = std::time::Instant::now();
+    world.trouble(&world.name("web")?).await?;
+    ensure!(began.elapsed().as_secs() < 30, "after {} s", began.elapsed().as_secs());
+    let now = world.client.operation_info(asked.id).await?;
+    ensure!(now.cause.is_some(), "the operation does not say it: {now:?}");
+    Ok(())
+}
+
+async fn one_digest(world: World) -> Result<()> {
+    let info = world.run("web", json!({ "replicas": 2 })).await?;
+    let shown = serde_json::to_value(&info)?;
+    let digest = shown.get("imageDigest").or_else(|| shown.get("digest"));
+    let digest = digest.and_then(|digest| digest.as_str()).context("no digest is shown")?;
+    ensure!(digest.contains("sha256:"), "{digest}");
+    Ok(())
+}
+
+async fn wait_ends_early(world: World) -> Result<()> {
+    // Ten times as long as anybody should wait.
+    let fields = json!({ "image": world.missing_image(), "update": { "deadlineMs": 600_000 } });
+    let asked = world.ask(world.spec("web", fields)?).await?;
+    let ended = tokio::time::timeout(world.patience, world.client.wait(asked.id)).await;
+    let ended = ended.with_context(|| format!("it waits longer than {} s", world.patience.as_secs()))??;
+    ensure!(ended.phase == OperationPhase::Failed, "{ended:?}");
+    Ok(())
+}

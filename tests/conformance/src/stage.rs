@@ -1,0 +1,162 @@
+//! The daemon and the cluster on which cases are performed.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use muster_client::Client;
+use muster_client::protocol::Name;
+use muster_client::protocol::model::cluster::{ClusterSpec, Infrastructure, Orchestrator};
+use muster_tests::daemon::Daemon;
+use muster_tests::images;
+use muster_tests::kubernetes::{KubernetesParts, kubernetes_parts};
+use muster_tests::registry::{self, Registry, cached_storage};
+
+use crate::world::{World, succeeded};
+
+/// A daemon with one cluster of one control plane and two workers. Dropping it removes both.
+pub struct Stage {
+    /// The orchestrator under test.
+    pub orchestrator: Orchestrator,
+    /// How many cases it takes at once.
+    pub at_once: usize,
+    infrastructure: Infrastructure,
+    cluster: Name,
+    image: String,
+    patience: Duration,
+    client: Client,
+    daemon: Daemon,
+    _parts: Parts,
+}
+
+/// What machines pull from. Ends with the stage, behind the daemon.
+#[expect(dead_code, reason = "held until the end of the stage")]
+enum Parts {
+    None,
+    Registry(Registry),
+    Kubernetes(Box<KubernetesParts>),
+}
+
+/// The one image that all cases run.
+const IMAGE: &str = "busybox:1.36";
+
+const LIMITS: &str = "[limits]\nlook_when_idle_ms = 1000\n";
+
+impl Stage {
+    /// The stage of an orchestrator.
+    ///
+    /// # Errors
+    /// If there is none, or it cannot be set up.
+    pub async fn of(orchestrator: Orchestrator) -> Result<Self> {
+        match orchestrator {
+            Orchestrator::Sim => Self::sim().await,
+            Orchestrator::Swarm => Self::swarm().await,
+            Orchestrator::Kubernetes => Self::kubernetes().await,
+            Orchestrator::Mesos | Orchestrator::Unknown(_) => bail!("there is no stage for `{orchestrator}`"),
+        }
+    }
+
+    /// The simulated twin: quick, and needs nothing.
+    ///
+    /// # Errors
+    /// If the daemon does not start, or the cluster does not become ready.
+    pub async fn sim() -> Result<Self> {
+        let configuration = "[sim]\nrollout_ms = 50\n[limits]\nlook_when_busy_ms = 50\nlook_when_idle_ms = 200\n";
+        let stage = Self {
+            orchestrator: Orchestrator::Sim,
+            infrastructure: Infrastructure::Sim,
+            at_once: 16,
+            image: IMAGE.to_owned(),
+            patience: Duration::from_secs(30),
+            ..Self::with(Daemon::start(configuration).await?).await?
+        };
+        stage.make_cluster().await
+    }
+
+    /// A real Swarm on machines of this host.
+    ///
+    /// # Errors
+    /// If the registry or the daemon does not start, or the cluster does not become ready.
+    pub async fn swarm() -> Result<Self> {
+        let registry = Registry::start(&cached_storage()?).await?;
+        images::ensure(&registry, &[IMAGE]).await?;
+        // Named outright, so that an image which is not there is looked for nowhere else.
+        let address = format!("{}:{}", registry::host_address()?, registry.port());
+        let configuration = format!("{LIMITS}[preparation]\ninsecure_registries = [\"{address}\"]\n");
+        let stage = Self {
+            orchestrator: Orchestrator::Swarm,
+            infrastructure: Infrastructure::Local,
+            at_once: 5,
+            image: format!("{address}/library/{IMAGE}"),
+            patience: Duration::from_secs(60),
+            _parts: Parts::Registry(registry),
+            ..Self::with(Daemon::start(&configuration).await?).await?
+        };
+        stage.make_cluster().await
+    }
+
+    /// A real Kubernetes on machines of this host.
+    ///
+    /// # Errors
+    /// As [`Stage::swarm`].
+    pub async fn kubernetes() -> Result<Self> {
+        let parts = kubernetes_parts(&[IMAGE]).await?;
+        let configuration = format!("{LIMITS}{}", parts.places.configuration()?);
+        let stage = Self {
+            orchestrator: Orchestrator::Kubernetes,
+            infrastructure: Infrastructure::Local,
+            at_once: 5,
+            image: format!("{}/library/{IMAGE}", parts.places.registry),
+            patience: Duration::from_secs(90),
+            _parts: Parts::Kubernetes(Box::new(parts)),
+            ..Self::with(Daemon::start(&configuration).await?).await?
+        };
+        stage.make_cluster().await
+    }
+
+    async fn with(daemon: Daemon) -> Result<Self> {
+        let client = Client::connect(daemon.socket()).await?;
+        Ok(Self {
+            orchestrator: Orchestrator::Sim,
+            infrastructure: Infrastructure::Sim,
+            at_once: 1,
+            cluster: "conformance".parse().context("cannot name the cluster")?,
+            image: String::new(),
+            patience: Duration::from_secs(30),
+            client,
+            daemon,
+            _parts: Parts::None,
+        })
+    }
+
+    async fn make_cluster(self) -> Result<Self> {
+        let spec = ClusterSpec {
+            workers: 2,
+            labels: [("purpose".to_owned(), "conformance".to_owned())].into(),
+            ..ClusterSpec::new(self.cluster.clone(), self.orchestrator, self.infrastructure)
+        };
+        let made = async {
+            let asked = self.client.cluster_create(spec, None).await?;
+            succeeded(self.client.wait(asked.id).await?)
+        };
+        let made = made.await;
+        self.daemon.show_log_of_failure(&made);
+        made?;
+        Ok(self)
+    }
+
+    /// What a case of this number sees of it.
+    pub fn world(&self, number: u16, made: Arc<Mutex<BTreeSet<Name>>>) -> World {
+        World {
+            client: self.client.clone(),
+            cluster: self.cluster.clone(),
+            orchestrator: self.orchestrator,
+            infrastructure: self.infrastructure,
+            image: self.image.clone(),
+            patience: self.patience,
+            number,
+            made,
+        }
+    }
+}

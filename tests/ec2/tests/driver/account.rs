@@ -1,0 +1,87 @@
+//! What `account check` and a preflight say, and how many calls clusters cost.
+
+use muster_engine::driver::Driver;
+use muster_protocol::ErrorCode;
+use muster_tests::ec2::{Fault, Rule};
+
+use super::support::{World, cluster, make_all, refused, remove_all};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_good_account_is_found_good_in_everything() {
+    let Some(world) = World::start("a_good_account").await else { return };
+    let before = muster_tests::ec2::account::everything(&world.moto).await.unwrap();
+    let findings = world.driver().check().await;
+    for finding in &findings {
+        assert!(finding.ok, "{finding:?}");
+    }
+    let subjects: Vec<_> = findings.iter().map(|finding| finding.subject.as_str()).collect();
+    assert_eq!(
+        subjects,
+        ["credentials and region", "permissions", "defaults", "machine type", "machine image", "quota"]
+    );
+    assert_eq!(muster_tests::ec2::account::everything(&world.moto).await.unwrap(), before, "a check makes nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_lacks_is_said_exactly() {
+    let Some(world) = World::start("what_lacks_is_said_exactly").await else { return };
+    let cluster = cluster(1, 1);
+    let preflight = |defaults: &'static [(&'static str, &'static str)]| {
+        let (driver, spec) = (world.driver_with(defaults), cluster.spec.clone());
+        async move { refused(driver.preflight(&spec).await) }
+    };
+    let failure = preflight(&[("instanceType", "q9.nano")]).await;
+    assert_eq!(failure.message, "eu-central-1 has no machines of type q9.nano");
+    let failure = preflight(&[("zones", "eu-central-1a,eu-central-1z")]).await;
+    assert_eq!(failure.message, "the zone eu-central-1z has no machines of type t3.medium");
+    let failure = preflight(&[("imageId", ""), ("imageOwner", "123456789012"), ("imageName", "nothing-*")]).await;
+    assert!(failure.message.starts_with("account 123456789012 publishes no image `nothing-*`"), "{failure}");
+    let failure = preflight(&[("allowedCidrs", "")]).await;
+    assert!(failure.message.contains("`allowedCidrs`"), "{failure}");
+
+    let denied = Fault::Refused(403, "UnauthorizedOperation", "You are not authorized to perform this operation.");
+    for action in ["CreateVpc", "RunInstances"] {
+        world.proxy.fault(Rule::once(action, denied.clone()));
+    }
+    let failure = preflight(&[]).await;
+    assert_eq!(failure.code, ErrorCode::Credentials);
+    assert_eq!(failure.message, "the account may not ec2:CreateVpc, ec2:RunInstances");
+    assert_eq!(failure.provider_code.as_deref(), Some("UnauthorizedOperation"));
+
+    let wrong = Fault::Refused(401, "AuthFailure", "AWS was not able to validate the provided access credentials");
+    world.proxy.fault(Rule::often("DescribeAvailabilityZones", wrong, 10));
+    let findings = world.driver().check().await;
+    assert_eq!(findings.len(), 1);
+    assert_eq!(findings[0].cause.as_ref().unwrap().code, ErrorCode::Credentials);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_newest_image_of_a_publisher_is_used() {
+    let Some(world) = World::start("the_newest_image").await else { return };
+    world.moto.register_image("other-1").await.unwrap();
+    let driver =
+        world.driver_with(&[("imageId", ""), ("imageOwner", "123456789012"), ("imageName", "debian-12-{arch}-*")]);
+    let findings = driver.check().await;
+    let image = findings.iter().find(|finding| finding.subject == "machine image").unwrap();
+    assert_eq!(image.message, format!("debian-12-amd64-20260101-1 ({})", world.image));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_listing_serves_every_cluster_of_the_account() {
+    let Some(world) = World::start("one_listing_serves_every_cluster").await else { return };
+    let driver = world.driver();
+    let first = cluster(1, 1);
+    let made = make_all(&world, &driver, &first).await;
+    let calls: u32 = world.proxy.take_calls().values().sum();
+    println!("{calls} calls for 2 machines and their network; {} a machine", calls / 2);
+    let clusters: Vec<_> = (1..=1000).map(|number| cluster(number, 1)).collect();
+    let looks = clusters.iter().map(|cluster| driver.observe(cluster));
+    let seen = futures::future::join_all(looks).await;
+    assert_eq!(seen.iter().filter(|seen| !seen.as_ref().unwrap().is_empty()).count(), 1);
+    let calls = world.proxy.take_calls();
+    let listings = calls.get("DescribeInstances").copied().unwrap_or_default();
+    // One look of 1,000 clusters at the same moment; every 30 s an hour long.
+    println!("{listings} listings for one look of 1,000 idle clusters");
+    assert!((1..=3).contains(&listings), "{calls:?}");
+    remove_all(&driver, &first, &made).await;
+}

@@ -1,0 +1,9 @@
+//! The EC2 driver against moto, with a proxy between them that misbehaves as the real API may.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends at the first surprise")]
+
+mod account;
+mod faults;
+mod host_keys;
+mod network;
+mod support;
