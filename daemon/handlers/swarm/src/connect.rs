@@ -28,7 +28,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::failures::Answer as _;
-use crate::tls_end::KeepsTlsEnd;
+use crate::tls_end::{KeepsTlsEnd, answer};
 
 /// Where a machine's Docker Engine listens for TLS.
 pub const ENGINE_PORT: u16 = 2376;
@@ -187,7 +187,7 @@ fn transport(tls: rustls::ClientConfig) -> Arc<Transport> {
         .build(KeepsTlsEnd(tls));
     Arc::new(move |request: BollardRequest| {
         let client = client.clone();
-        Box::pin(async move { client.request(request).await.map_err(EngineError::from) })
+        Box::pin(async move { answer(&client, request).await })
     })
 }
 
