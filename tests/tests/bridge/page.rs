@@ -22,11 +22,13 @@ fn node_modules() -> PathBuf {
 
 #[tokio::test]
 async fn the_page_walks_in_a_real_browser_from_signing_in_to_deleting() -> Result<()> {
+    let test = "the_page_walks_in_a_real_browser_from_signing_in_to_deleting";
     let modules = node_modules();
     if !PathBuf::from(CHROMIUM).exists() || !modules.join("playwright-core").exists() {
-        skip::note("the_page_walks_in_a_real_browser", "chromium, node, and `npm install` in tests/page");
+        skip::note(test, "chromium, node, and `npm install` in tests/page");
         return Ok(());
     }
+    skip::stands_on_real_parts(test);
     let world = World::start_with("[sim]\nrollout_ms = 400\n", "").await?;
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/page/walk.mjs");
     let shots = world.bridge.folder().join("shots");

@@ -10,7 +10,7 @@ use bollard::errors::Error as EngineError;
 use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker, body_full};
 use futures::future::BoxFuture;
 use http_body_util::BodyExt as _;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Response};
 use hyper_rustls::HttpsConnectorBuilder;
@@ -173,6 +173,18 @@ fn client_config(material: &Material) -> Result<rustls::ClientConfig, Failure> {
 }
 
 fn transport(tls: rustls::ClientConfig) -> Arc<Transport> {
+    let client = client(tls);
+    Arc::new(move |request: BollardRequest| {
+        let client = client.clone();
+        Box::pin(async move { answer(&client, request).await })
+    })
+}
+
+fn client<B>(tls: rustls::ClientConfig) -> Client<KeepsTlsEnd, B>
+where
+    B: Body + Send,
+    B::Data: Send,
+{
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
@@ -180,15 +192,11 @@ fn transport(tls: rustls::ClientConfig) -> Arc<Transport> {
     tcp.set_keepalive(Some(SILENCE));
     tcp.set_tcp_user_timeout(Some(SILENCE));
     let tls = HttpsConnectorBuilder::new().with_tls_config(tls).https_only().enable_http1().wrap_connector(tcp);
-    let client = Client::builder(TokioExecutor::new())
+    Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(Duration::from_secs(60))
         .pool_max_idle_per_host(4)
-        .build(KeepsTlsEnd(tls));
-    Arc::new(move |request: BollardRequest| {
-        let client = client.clone();
-        Box::pin(async move { answer(&client, request).await })
-    })
+        .build(KeepsTlsEnd(tls))
 }
 
 #[cfg(test)]
@@ -197,6 +205,7 @@ mod certificates;
 
 #[cfg(test)]
 mod tests {
+    use hyper_util::client::legacy::connect::capture_connection;
     use rustls::server::WebPkiClientVerifier;
     use tokio::io::AsyncReadExt as _;
     use tokio::net::TcpListener;
@@ -204,6 +213,7 @@ mod tests {
 
     use super::certificates::Authority;
     use super::*;
+    use crate::tls_end::lost;
 
     #[test]
     fn an_ipv6_address_is_put_in_brackets() {
@@ -257,5 +267,18 @@ mod tests {
             let failure = engine.get::<serde_json::Value>("/info", "ask").await.unwrap_err();
             assert_eq!(failure.code, ErrorCode::Credentials, "attempt {attempt}: {failure}");
         }
+    }
+    /// As when the request came into the channel to its connection just after the connection had emptied and left it:
+    /// nothing is left of the request but what is known of its connection.
+    #[tokio::test]
+    async fn a_request_that_its_ended_connection_lost_ends_with_the_connections_cause() {
+        let (ours, others) = (Authority::new(), Authority::new());
+        let url = serve_clients_of(&others, &ours).await;
+        let client = client(client_config(&ours.material()).unwrap());
+        let mut request = hyper::Request::get(url).body(http_body_util::Empty::<Bytes>::new()).unwrap();
+        let chosen = capture_connection(&mut request);
+        client.request(request).await.unwrap_err();
+        let failure = Err::<(), _>(EngineError::from(lost(chosen).await)).reading("ask").unwrap_err();
+        assert_eq!(failure.code, ErrorCode::Credentials, "{failure}");
     }
 }

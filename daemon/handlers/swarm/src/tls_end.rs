@@ -54,7 +54,7 @@ where
 }
 
 /// Ends when the connection that was chosen has ended and its request was not told.
-async fn lost(mut chosen: CaptureConnection) -> io::Error {
+pub(crate) async fn lost(mut chosen: CaptureConnection) -> io::Error {
     loop {
         let Some(end) = chosen.wait_for_connection_metadata().await.as_ref().and_then(TlsEnd::of_connection) else {
             return future::pending().await;

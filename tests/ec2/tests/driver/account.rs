@@ -8,7 +8,7 @@ use super::support::{World, cluster, make_all, refused, remove_all};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_good_account_is_found_good_in_everything() {
-    let Some(world) = World::start("a_good_account").await else { return };
+    let Some(world) = World::start("a_good_account_is_found_good_in_everything").await else { return };
     let before = muster_tests::ec2::account::everything(&world.moto).await.unwrap();
     let findings = world.driver().check().await;
     for finding in &findings {
@@ -57,7 +57,7 @@ async fn what_lacks_is_said_exactly() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_newest_image_of_a_publisher_is_used() {
-    let Some(world) = World::start("the_newest_image").await else { return };
+    let Some(world) = World::start("the_newest_image_of_a_publisher_is_used").await else { return };
     world.moto.register_image("other-1").await.unwrap();
     let driver =
         world.driver_with(&[("imageId", ""), ("imageOwner", "123456789012"), ("imageName", "debian-12-{arch}-*")]);
@@ -68,7 +68,7 @@ async fn the_newest_image_of_a_publisher_is_used() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_listing_serves_every_cluster_of_the_account() {
-    let Some(world) = World::start("one_listing_serves_every_cluster").await else { return };
+    let Some(world) = World::start("one_listing_serves_every_cluster_of_the_account").await else { return };
     let driver = world.driver();
     let first = cluster(1, 1);
     let made = make_all(&world, &driver, &first).await;

@@ -58,7 +58,9 @@ async fn whatever_goes_wrong_with_a_change_it_is_made_once_and_removed_whole() {
 /// One cluster's life after the other, each with this fault in one change. Faults do not share a cloud, so that they need not
 /// wait for each other: most of what they take is waiting. Answers the number of lives.
 async fn every_change_with(fault: Fault) -> usize {
-    let Some(world) = World::start("whatever_goes_wrong_with_a_change").await else { return 0 };
+    let Some(world) = World::start("whatever_goes_wrong_with_a_change_it_is_made_once_and_removed_whole").await else {
+        return 0;
+    };
     let before = everything(&world.moto).await.unwrap();
     let mut runs = 0;
     for action in CREATIONS.iter().chain(&REMOVALS) {
@@ -77,7 +79,9 @@ async fn every_change_with(fault: Fault) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_listed_yet_is_not_made_again_and_not_taken_for_removed() {
-    let Some(world) = World::start("what_is_not_listed_yet").await else { return };
+    let Some(world) = World::start("what_is_not_listed_yet_is_not_made_again_and_not_taken_for_removed").await else {
+        return;
+    };
     let before = everything(&world.moto).await.unwrap();
     world.proxy.set_lag(Duration::from_millis(250));
     for number in 1..=3 {
@@ -94,7 +98,11 @@ async fn what_is_not_listed_yet_is_not_made_again_and_not_taken_for_removed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_machine_removed_right_after_it_was_made_is_not_lost_though_nothing_lists_it() {
-    let Some(world) = World::start("a_machine_removed_right_after").await else { return };
+    let Some(world) =
+        World::start("a_machine_removed_right_after_it_was_made_is_not_lost_though_nothing_lists_it").await
+    else {
+        return;
+    };
     let (driver, cluster) = (world.driver_with_lag(Duration::from_secs(60)), cluster(1, 0));
     let made = make_all(&world, &driver, &cluster).await;
     let key = InfraKey::for_machine("worker-1".parse().unwrap());
@@ -112,7 +120,7 @@ async fn a_machine_removed_right_after_it_was_made_is_not_lost_though_nothing_li
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_burst_of_throttling_passes_and_says_when_to_come_back() {
-    let Some(world) = World::start("a_burst_of_throttling").await else { return };
+    let Some(world) = World::start("a_burst_of_throttling_passes_and_says_when_to_come_back").await else { return };
     let (driver, cluster) = (world.driver(), cluster(1, 0));
     world.proxy.fault(Rule::once("CreateVpc", Fault::THROTTLED));
     let vpc: InfraKey = "vpc".parse().unwrap();
@@ -128,7 +136,10 @@ async fn a_burst_of_throttling_passes_and_says_when_to_come_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_zone_without_capacity_is_passed_over_and_want_of_it_everywhere_is_told() {
-    let Some(world) = World::start("a_zone_without_capacity").await else { return };
+    let Some(world) = World::start("a_zone_without_capacity_is_passed_over_and_want_of_it_everywhere_is_told").await
+    else {
+        return;
+    };
     let zones = [("zones", "eu-central-1a,eu-central-1b")];
     let (driver, cluster) = (world.driver_with(&zones), cluster(1, 0));
     let mut made = super::support::Made::new();
@@ -155,7 +166,9 @@ async fn a_zone_without_capacity_is_passed_over_and_want_of_it_everywhere_is_tol
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_quota_that_another_create_has_used_up_is_told_with_its_remedy() {
-    let Some(world) = World::start("a_quota_that_another_create_has_used_up").await else { return };
+    let Some(world) = World::start("a_quota_that_another_create_has_used_up_is_told_with_its_remedy").await else {
+        return;
+    };
     let (driver, cluster) = (world.driver(), cluster(1, 0));
     let vpc: InfraKey = "vpc".parse().unwrap();
     let limit = Fault::Refused(400, "VpcLimitExceeded", "The maximum number of VPCs has been reached.");

@@ -22,7 +22,7 @@ async fn all_but_machines(world: &World, driver: &muster_driver_ec2::Ec2Driver) 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_whose_key_is_not_the_consoles_is_refused_with_both() {
-    let Some(world) = World::start("a_server_whose_key_is_not_the_consoles").await else { return };
+    let Some(world) = World::start("a_server_whose_key_is_not_the_consoles_is_refused_with_both").await else { return };
     let (driver, cluster) = (world.driver(), cluster(1, 0));
     let mut made = all_but_machines(&world, &driver).await;
     let key = InfraKey::for_machine("control-plane-1".parse().unwrap());
@@ -49,7 +49,11 @@ async fn a_server_whose_key_is_not_the_consoles_is_refused_with_both() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_the_console_is_silent_the_first_key_is_pinned_and_found_again_by_another_life() {
-    let Some(world) = World::start("where_the_console_is_silent").await else { return };
+    let Some(world) =
+        World::start("where_the_console_is_silent_the_first_key_is_pinned_and_found_again_by_another_life").await
+    else {
+        return;
+    };
     let (driver, cluster) = (world.driver(), cluster(1, 0));
     let mut made = all_but_machines(&world, &driver).await;
     let key = InfraKey::for_machine("control-plane-1".parse().unwrap());
@@ -68,7 +72,9 @@ async fn where_the_console_is_silent_the_first_key_is_pinned_and_found_again_by_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_machine_that_nobody_reaches_is_there_and_can_be_removed() {
-    let Some(mut world) = World::start("a_machine_that_nobody_reaches").await else { return };
+    let Some(mut world) = World::start("a_machine_that_nobody_reaches_is_there_and_can_be_removed").await else {
+        return;
+    };
     let driver = world.driver();
     let cluster = cluster(1, 0);
     let mut made = all_but_machines(&world, &driver).await;
@@ -86,7 +92,11 @@ async fn a_machine_that_nobody_reaches_is_there_and_can_be_removed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn instances_carry_their_marks_take_sessions_only_and_know_their_name_and_no_secret() {
-    let Some(world) = World::start("instances_carry_their_marks").await else { return };
+    let Some(world) =
+        World::start("instances_carry_their_marks_take_sessions_only_and_know_their_name_and_no_secret").await
+    else {
+        return;
+    };
     let (driver, cluster) = (world.driver(), cluster(1, 0));
     let made = make_all(&world, &driver, &cluster).await;
     let instance = instances(&world.moto).await.unwrap().remove(0);

@@ -10,7 +10,9 @@ use super::support::{World, cluster, make, make_all, needs, order, refused, remo
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_is_made_seen_and_removed_and_leaves_the_account_as_it_was() {
-    let Some(world) = World::start("a_cluster_is_made_seen_and_removed").await else { return };
+    let Some(world) = World::start("a_cluster_is_made_seen_and_removed_and_leaves_the_account_as_it_was").await else {
+        return;
+    };
     let before = everything(&world.moto).await.unwrap();
     let (driver, cluster) = (world.driver(), cluster(1, 2));
     driver.preflight(&cluster.spec).await.unwrap();
@@ -44,7 +46,7 @@ async fn a_cluster_is_made_seen_and_removed_and_leaves_the_account_as_it_was() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_there_already_is_found_and_not_made_again() {
-    let Some(world) = World::start("what_is_there_already_is_found").await else { return };
+    let Some(world) = World::start("what_is_there_already_is_found_and_not_made_again").await else { return };
     let (driver, cluster) = (world.driver(), cluster(1, 1));
     let made = make_all(&world, &driver, &cluster).await;
     let there = everything(&world.moto).await.unwrap();
@@ -61,7 +63,11 @@ async fn what_is_there_already_is_found_and_not_made_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_clusters_and_somebodys_instance_share_an_account_and_never_touch_each_other() {
-    let Some(world) = World::start("two_clusters_and_somebodys_instance").await else { return };
+    let Some(world) =
+        World::start("two_clusters_and_somebodys_instance_share_an_account_and_never_touch_each_other").await
+    else {
+        return;
+    };
     let foreign = [
         ("Action", "RunInstances"),
         ("ImageId", world.image.as_str()),
@@ -89,7 +95,10 @@ async fn two_clusters_and_somebodys_instance_share_an_account_and_never_touch_ea
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rules_that_changed_are_brought_up_to_date_and_somebodys_own_are_taken_back() {
-    let Some(world) = World::start("rules_that_changed").await else { return };
+    let Some(world) = World::start("rules_that_changed_are_brought_up_to_date_and_somebodys_own_are_taken_back").await
+    else {
+        return;
+    };
     let (driver, cluster) = (world.driver(), cluster(1, 0));
     let made = make_all(&world, &driver, &cluster).await;
     let rules: InfraKey = "security-rules/nodes".parse().unwrap();
@@ -118,7 +127,7 @@ async fn rules_that_changed_are_brought_up_to_date_and_somebodys_own_are_taken_b
 
 #[tokio::test(flavor = "multi_thread")]
 async fn machines_in_a_given_network_leave_it_as_it_was() {
-    let Some(world) = World::start("machines_in_a_given_network").await else { return };
+    let Some(world) = World::start("machines_in_a_given_network_leave_it_as_it_was").await else { return };
     let id = |answer: String, name: &str| {
         let (_, rest) = answer.split_once(&format!("<{name}>")).unwrap();
         rest.split_once('<').unwrap().0.to_owned()
@@ -150,7 +159,7 @@ async fn machines_in_a_given_network_leave_it_as_it_was() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_machine_that_was_stopped_starts_again_with_its_key() {
-    let Some(world) = World::start("a_machine_that_was_stopped").await else { return };
+    let Some(world) = World::start("a_machine_that_was_stopped_starts_again_with_its_key").await else { return };
     let (driver, cluster) = (world.driver(), cluster(1, 0));
     let made = make_all(&world, &driver, &cluster).await;
     let key = InfraKey::for_machine("control-plane-1".parse().unwrap());

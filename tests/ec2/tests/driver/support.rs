@@ -1,7 +1,6 @@
 //! A small EC2, a driver, and a loop that does what the planner does: make, look up what is in doubt, make again.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,6 +14,7 @@ use muster_protocol::model::cluster::{ClusterSpec, Infrastructure, Orchestrator}
 use muster_protocol::{ClusterId, InstanceId, SecretString};
 use muster_tests::ec2::sshd::{Sshd, console_with};
 use muster_tests::ec2::{Moto, Proxy, REGION, account, moto};
+use muster_tests::skip;
 
 /// Longer than any of these takes; whoever is not done by then hangs.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -35,9 +35,10 @@ impl World {
     /// Starts one; none, and a word about it, where moto is not installed.
     pub async fn start(test: &str) -> Option<Self> {
         if moto::program().is_none() {
-            let _ = writeln!(std::io::stderr(), "skipped: {test} (needs moto; run: cargo xtask setup)");
+            skip::note(test, "moto; run: cargo xtask setup");
             return None;
         }
+        skip::stands_on_real_parts(test);
         let moto = Arc::new(Moto::start().await.unwrap());
         let proxy = Arc::new(Proxy::start(&moto).await.unwrap());
         let image = moto.register_image("debian-12-amd64-20260101-1").await.unwrap();

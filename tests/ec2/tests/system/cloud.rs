@@ -2,7 +2,6 @@
 //!
 //! Covers: createOrchestrator, createOrchestratorService, getOrchestratorInfo, addAccount, checkAccount.
 
-use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,7 +15,7 @@ use muster_tests::ec2::hypervisor::Hypervisor;
 use muster_tests::ec2::{Moto, Proxy, REGION, moto};
 use muster_tests::images::{self, http};
 use muster_tests::registry::{Registry, cached_storage};
-use muster_tests::skip::docker_is_wanted;
+use muster_tests::skip::{self, docker_is_wanted};
 use tokio::sync::Semaphore;
 
 use crate::POLL;
@@ -40,7 +39,7 @@ pub async fn with_cloud(test: &str, story: impl AsyncFnOnce(&mut Cloud) -> Resul
         return Ok(());
     }
     if moto::program().is_none() {
-        let _ = writeln!(std::io::stderr(), "skipped: {test} (needs moto; run: cargo xtask setup)");
+        skip::note(test, "moto; run: cargo xtask setup");
         return Ok(());
     }
     let _place = PLACES.acquire().await.context("no more places")?;

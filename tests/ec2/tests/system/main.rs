@@ -39,7 +39,7 @@ async fn a_swarm_on_ec2_serves_and_goes_without_a_trace() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_daemon_killed_while_it_makes_and_removes_a_cluster_on_ec2_makes_and_removes_it_once() -> Result<()> {
-    with_cloud("a_daemon_killed_while_it_makes_and_removes_a_cluster_on_ec2", async |cloud| {
+    with_cloud("a_daemon_killed_while_it_makes_and_removes_a_cluster_on_ec2_makes_and_removes_it_once", async |cloud| {
         let before = everything(&cloud.moto).await?;
         let _: OperationInfo = cloud.cli().json(&[&CREATE[..], &["--workers", "1"]].concat()).await?;
         // As soon as the first instance is there, its answer may or may not have come.
