@@ -5,12 +5,15 @@
 //!   material ── pki, ssh_key    keys and certificates of one cluster, made once
 //!   people                      the authority of people's certificates, another one with each renewal
 //!   labels                      what the preparation found on a machine
+//!   networks ── subnet          how the networks that an orchestrator makes are to be
 //!   issuer                      short-lived certificates from an authority that is kept as PEM
 //! ```
 
 pub mod issuer;
 pub mod labels;
 pub mod material;
+pub mod networks;
 pub mod people;
 pub mod pki;
 pub mod ssh_key;
+pub mod subnet;

@@ -11,7 +11,6 @@ mod manifest;
 mod options;
 mod repository;
 mod signer;
-mod subnet;
 mod version;
 
 use std::collections::BTreeMap;

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use muster_engine::options::KnownOption;
+use muster_material::subnet::Subnet;
 use muster_protocol::Error;
 use muster_protocol::model::cluster::ClusterSpec;
 
 use super::manifest;
-use super::subnet::Subnet;
 use super::version::Version;
 
 /// What stands for the machine's default gateway in addresses.

@@ -10,10 +10,12 @@ use muster_engine::context::{ClusterContext, Material};
 use muster_engine::failure::Failure;
 use muster_engine::ledger::MachineAccess;
 use muster_engine::machine::{MachineFile, MachineRun, Machines as _};
-use muster_engine::options::refuse_pool_labels;
+use muster_engine::options::{KnownOption, refuse_pool_labels};
 use muster_engine::preparer::{Preparer, StepOrder};
 use muster_engine::recipe::{Peer, Recipe, Recipes};
+use muster_material::networks::{self, Networks, option};
 use muster_material::people::PeoplesAuthority;
+use muster_material::subnet::Subnet;
 use muster_protocol::model::cluster::ClusterSpec;
 use muster_protocol::model::host::Role;
 use muster_protocol::{Error, ErrorCode, Name};
@@ -39,6 +41,28 @@ const PREPARATION_LIMIT: Duration = Duration::from_secs(30 * 60);
 
 /// How long the engine may take from its unit being started to its API answering.
 const ENGINE_START_LIMIT: Duration = Duration::from_secs(60);
+
+/// The options of a cluster.
+const KNOWN: [KnownOption; 3] = [
+    KnownOption {
+        name: option::ADDRESS_POOLS,
+        about: "the networks, with commas between, of which each network of the cluster takes a /24: 10.50.0.0/16",
+        per_pool: false,
+        check: |value| networks::pools(value).map(drop),
+    },
+    KnownOption {
+        name: option::ENGINE_ADDRESS_POOLS,
+        about: "the networks, with commas between, of which each network of a machine's own engine takes a /24: 10.60.0.0/16",
+        per_pool: false,
+        check: |value| networks::pools(value).map(drop),
+    },
+    KnownOption {
+        name: option::MTU,
+        about: "the largest packet that the machines' network carries, in bytes; without it, what the machines show",
+        per_pool: false,
+        check: |value| networks::mtu(value).map(drop),
+    },
+];
 
 /// What may differ between installations.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -74,8 +98,8 @@ impl SwarmPreparer {
         Self { options }
     }
 
-    fn revision(&self) -> String {
-        let config = config::daemon_json(&self.options);
+    fn revision(&self, networks: &Networks) -> String {
+        let config = config::daemon_json(&self.options, networks);
         let parts = PARTS.iter().map(|(_, text)| *text);
         format!("swarm-{}", digest(parts.chain([config.as_str(), config::UNIT_DROP_IN, config::TRUSTED])))
     }
@@ -94,6 +118,10 @@ impl SwarmPreparer {
             content: Zeroizing::new(content.to_vec()),
         };
         let staged = |name: &str| format!("{}/{name}", config::STAGED);
+        let networks = read_networks(&cluster.spec).map_err(|error| {
+            Failure::not_applied(ErrorCode::Internal, format!("the cluster's options cannot be used: {error}"))
+                .permanent()
+        })?;
         let needs_gateway = if self.options.names_gateway() { "yes" } else { "no" };
         Ok(MachineRun {
             name: format!("{}-{}", order.run.step.as_str(), order.run.run),
@@ -106,7 +134,7 @@ impl SwarmPreparer {
                 file(config::CA_PATH, 0o644, trusted.as_bytes()),
                 file(config::CERTIFICATE_PATH, 0o644, identity.certificate_pem.as_bytes()),
                 file(config::KEY_PATH, 0o600, identity.key_pem.expose().as_bytes()),
-                file(&staged("daemon.json"), 0o644, config::daemon_json(&self.options).as_bytes()),
+                file(&staged("daemon.json"), 0o644, config::daemon_json(&self.options, &networks).as_bytes()),
                 file(&staged("muster.conf"), 0o644, config::UNIT_DROP_IN.as_bytes()),
             ],
             limit: PREPARATION_LIMIT,
@@ -133,8 +161,10 @@ impl SwarmPreparer {
 }
 
 impl Recipes for SwarmPreparer {
-    fn offered(&self, _spec: &ClusterSpec) -> Recipe {
-        Recipe { version: None, revision: self.revision() }
+    fn offered(&self, spec: &ClusterSpec) -> Recipe {
+        // Options that cannot be used are refused before they are stored.
+        let networks = read_networks(spec).unwrap_or_default();
+        Recipe { version: None, revision: self.revision(&networks) }
     }
 
     /// Manager or worker makes no difference to the machine: it is the handler that makes it one.
@@ -154,7 +184,16 @@ impl Preparer for SwarmPreparer {
             return Err(Error::unsupported("version", "swarm")
                 .with_remedy("leave `version` out; machines get their distribution's Docker Engine"));
         }
+        read_networks(spec)?;
         refuse_pool_labels(spec)
+    }
+
+    fn options(&self) -> &'static [KnownOption] {
+        &KNOWN
+    }
+
+    async fn preflight(&self, spec: &ClusterSpec, machine_networks: &[String]) -> Result<(), Error> {
+        refuse_machine_networks(&read_networks(spec)?, machine_networks)
     }
 
     fn material(&self, spec: &ClusterSpec) -> Result<Material, Failure> {
@@ -175,6 +214,25 @@ impl Preparer for SwarmPreparer {
     }
 }
 
+/// What the cluster's options say of its networks, or which of them cannot be used.
+fn read_networks(spec: &ClusterSpec) -> Result<Networks, Error> {
+    Networks::read(&spec.options).map_err(|(name, why)| Error::invalid(&format!("options.{name}"), why))
+}
+
+/// Refuses pools that overlap the machines' own networks, by the field: their machines would not find each other.
+fn refuse_machine_networks(networks: &Networks, machine_networks: &[String]) -> Result<(), Error> {
+    let machines: Vec<Subnet> = machine_networks.iter().filter_map(|network| network.parse().ok()).collect();
+    for (name, pool) in networks.pools() {
+        if let Some(other) = machines.iter().find(|machines| machines.overlaps(pool)) {
+            let message = format!("{pool} overlaps the machines' network {other}");
+            return Err(
+                Error::invalid(&format!("options.{name}"), message).with_remedy("give a network that is apart from it")
+            );
+        }
+    }
+    Ok(())
+}
+
 /// Nothing was done, and nothing ever will be with this material.
 fn broken_material(error: MaterialError) -> Failure {
     Failure::not_applied(ErrorCode::Internal, error.to_string()).permanent()
@@ -190,11 +248,41 @@ mod tests {
 
     #[test]
     fn the_recipes_name_changes_with_what_machines_get_and_with_nothing_else() {
-        let name = |options| SwarmPreparer::new(options).revision();
+        let name = |options| SwarmPreparer::new(options).revision(&Networks::default());
         let base = name(options("a:5000"));
         assert_eq!(base, name(options("a:5000")));
         assert_ne!(base, name(options("b:5000")));
         assert_eq!(base, name(PreparerOptions { boot_limit: Duration::ZERO, ..options("a:5000") }));
         assert!(base.strip_prefix("swarm-").is_some_and(|digest| digest.len() == 8), "{base}");
+    }
+
+    fn asked(options: &[(&str, &str)]) -> ClusterSpec {
+        use muster_protocol::model::cluster::{Infrastructure, Orchestrator};
+        let mut spec = ClusterSpec::new("demo".parse().unwrap(), Orchestrator::Swarm, Infrastructure::Local);
+        spec.options = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        spec
+    }
+
+    #[test]
+    fn networks_change_the_recipe_only_where_they_change_the_machine() {
+        let preparer = SwarmPreparer::new(PreparerOptions::default());
+        let plain = preparer.offered(&asked(&[]));
+        assert_eq!(plain, preparer.offered(&asked(&[("addressPools", "10.50.0.0/16")])));
+        assert_ne!(plain, preparer.offered(&asked(&[("engineAddressPools", "10.60.0.0/16")])));
+        assert_ne!(plain, preparer.offered(&asked(&[("mtu", "1400")])));
+    }
+
+    #[tokio::test]
+    async fn pools_that_are_where_the_machines_are_are_refused_by_field_before_anything_is_made() {
+        let preparer = SwarmPreparer::new(PreparerOptions::default());
+        let spec = asked(&[("addressPools", "10.0.0.0/16")]);
+        let machines = ["10.0.4.0/22".to_owned()];
+        let refusal = preparer.preflight(&spec, &machines).await.unwrap_err();
+        assert_eq!(
+            (refusal.code, refusal.details["field"].as_str()),
+            (ErrorCode::InvalidArgument, "options.addressPools")
+        );
+        assert!(refusal.message.contains("10.0.4.0/22"), "{refusal}");
+        assert!(preparer.preflight(&spec, &["10.1.0.0/16".to_owned()]).await.is_ok());
     }
 }

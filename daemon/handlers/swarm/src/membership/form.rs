@@ -5,13 +5,15 @@ use muster_engine::context::ClusterContext;
 use muster_engine::failure::Failure;
 use muster_engine::ledger::{Facts, Present};
 use muster_engine::member::Member;
+use muster_material::networks::TAKEN;
 use muster_protocol::{ErrorCode, Name};
 
-use super::nodes;
+use super::{nodes, pool};
 use crate::connect::{Engine, authority};
 use crate::failures::Answer as _;
 use crate::managers::{foreign_swarm, labels};
 use crate::marks;
+use crate::services::network;
 
 /// Where managers listen for each other and for workers.
 const SWARM_PORT: u16 = 2377;
@@ -22,10 +24,13 @@ pub(crate) async fn form(cluster: &ClusterContext, engine: &Engine, first: &Memb
         return finish(cluster, engine, first, swarm).await;
     }
     let address = ip_of(&first.access.address).await?;
+    let pools = pool::of(cluster, &address)?;
     let request = SwarmInitRequest {
         listen_addr: Some(listen_addr(&address)),
         advertise_addr: Some(address.clone()),
         data_path_addr: Some(address),
+        subnet_size: pools.as_ref().map(|_| TAKEN),
+        default_addr_pool: pools,
         // The marks are made in the call that makes the swarm, so that after a crash it is known to be ours.
         spec: Some(SwarmSpec { labels: Some(marks::of_cluster(cluster)), ..Default::default() }),
         ..Default::default()
@@ -79,6 +84,7 @@ async fn finish(cluster: &ClusterContext, engine: &Engine, first: &Member, swarm
     if let Some(id) = nodes::active_id(&report) {
         nodes::mark(engine, cluster, id, first).await?;
     }
+    network::fit_mesh(cluster, engine).await?;
     Ok(present(swarm))
 }
 

@@ -3,7 +3,7 @@
 mod deploy;
 mod digest;
 pub(crate) mod mesh;
-mod network;
+pub(crate) mod network;
 mod objects;
 pub mod support;
 mod translate;

@@ -6,6 +6,7 @@ mod certificates;
 mod fields;
 mod machines;
 mod membership;
+mod networks;
 mod orders;
 mod patience;
 mod services;
@@ -42,23 +43,31 @@ struct Scene {
 impl Scene {
     /// Starts the machines. Not more than two scenes at a time, as machines are heavy.
     async fn new(cluster: &str, machines: &[(&str, Role)]) -> Self {
+        Self::of(spec(cluster), machines).await
+    }
+
+    async fn of(spec: ClusterSpec, machines: &[(&str, Role)]) -> Self {
         static TURNS: Semaphore = Semaphore::const_new(2);
         let turn = TURNS.acquire().await.unwrap();
         let authority = Authority::new();
         let context = Arc::new(ClusterContext {
             instance: InstanceId::generate(),
             cluster: ClusterId::generate(),
-            spec: spec(cluster),
+            spec,
             material: authority.material(),
         });
-        let machines = Machines::start(cluster, authority, machines).await;
+        let machines = Machines::start(context.spec.name.as_str(), authority, machines).await;
         let handler = SwarmHandler::new(Arc::clone(&context));
         Self { machines, handler, context, _turn: turn }
     }
 
     /// Starts the machines and makes them one swarm, the first being the one that forms it.
     async fn formed(cluster: &str, machines: &[(&str, Role)]) -> Self {
-        let scene = Self::new(cluster, machines).await;
+        Self::formed_of(spec(cluster), machines).await
+    }
+
+    async fn formed_of(spec: ClusterSpec, machines: &[(&str, Role)]) -> Self {
+        let scene = Self::of(spec, machines).await;
         let members = scene.machines.all();
         insist(async || scene.handler.form(&members[0]).await).await;
         for machine in members {
