@@ -25,6 +25,7 @@ fn service() -> ServiceInfo {
         ready: 1,
         wanted: 1,
         digest: None,
+        image_health: None,
         endpoints: Vec::new(),
         created_at: Timestamp::from_millis(1),
         updated_at: Timestamp::from_millis(1),

@@ -113,7 +113,7 @@ pub struct ObservedNode {
 }
 
 /// One service.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ObservedService {
     /// The orchestrator's id of it.
     pub id: String,
@@ -127,6 +127,9 @@ pub struct ObservedService {
     pub updating: bool,
     /// The digest that its image's tag was resolved to when it was submitted.
     pub digest: Option<String>,
+    /// How the image checks its own health, in the orchestrator's words; what the orchestrator heeds where the service says
+    /// nothing of health.
+    pub image_health: Option<String>,
     /// Where it is reached from outside.
     pub endpoints: Vec<Endpoint>,
     /// Why copies do not run, in the orchestrator's words.

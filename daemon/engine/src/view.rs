@@ -211,6 +211,9 @@ pub fn service(state: &ClusterState, name: &Name) -> Option<ServiceInfo> {
         ready: current.map_or(0, |seen| seen.ready),
         wanted: current.map_or(record.version.spec.replicas, |seen| seen.wanted),
         digest: record.version.digest.clone(),
+        image_health: current
+            .and_then(|seen| seen.image_health.clone())
+            .filter(|_| record.version.spec.health.is_none()),
         endpoints: seen.map(|seen| seen.endpoints.clone()).unwrap_or_default(),
         created_at: record.created_at,
         updated_at: record.updated_at,

@@ -142,6 +142,7 @@ pub fn service_info(phase: ServicePhase) -> ServiceInfo {
         ready: 1,
         wanted: 2,
         digest: Some(format!("sha256:{}", "0a".repeat(32))),
+        image_health: Some("CMD-SHELL true".to_owned()),
         endpoints: vec![super::service::endpoint()],
         created_at: at(8),
         updated_at: at(9),

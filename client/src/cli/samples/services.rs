@@ -67,6 +67,7 @@ pub fn service() -> ServiceInfo {
         ready: 3,
         wanted: 3,
         digest: Some("sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef".to_owned()),
+        image_health: None,
         endpoints: vec![endpoint("172.18.0.2"), endpoint("172.18.0.3")],
         created_at: before(600),
         updated_at: before(600),

@@ -78,6 +78,7 @@ impl Describe for ServiceInfo {
         sheet.maybe("Init", spec.init.then_some("yes"));
         sheet.field("Stop", stop(spec));
         sheet.maybe("Health check", spec.health.as_ref().map(health));
+        sheet.maybe("Image's own health check", self.image_health.as_ref());
         sheet.field("Update", update(&spec.update));
         sheet.pairs("Labels", &spec.labels);
         sheet.field("Generation", self.generation);

@@ -305,6 +305,7 @@ fn observed<'a>(service: &WantedService, tasks: impl Iterator<Item = &'a Task>) 
         ready,
         updating: !old.is_empty(),
         digest: None,
+        image_health: None,
         endpoints: Vec::new(),
         message: None,
         hopeless: false,

@@ -30,6 +30,7 @@ pub struct SwarmHandler {
     managers: Managers,
     /// Heard by the session: a service was submitted.
     submitted: Notify,
+    images: observe::Images,
 }
 
 impl SwarmHandler {
@@ -42,7 +43,7 @@ impl SwarmHandler {
     /// A handler that reaches the machines in another way.
     pub fn with_connector(cluster: Arc<ClusterContext>, connector: Arc<dyn Connector>) -> Self {
         let managers = Managers::new(Arc::clone(&cluster), connector);
-        Self { cluster, managers, submitted: Notify::new() }
+        Self { cluster, managers, submitted: Notify::new(), images: observe::Images::default() }
     }
 }
 
@@ -102,6 +103,7 @@ impl Handler for SwarmHandler {
         let manager = self.managers.find(members).await?;
         let mut view = observe::observe(&self.cluster, &manager.engine, members).await?;
         membership::forget_those_that_left(&self.managers, members, &mut view).await;
+        self.images.tell_health(&self.managers, members, &mut view).await;
         Ok(view)
     }
 

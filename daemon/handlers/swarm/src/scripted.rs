@@ -29,6 +29,11 @@ impl Heard {
         self.0.lock().unwrap().iter().any(|(asked, _)| asked == request)
     }
 
+    /// How many there were.
+    pub(crate) fn count(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
+
     /// The body of the last one of this kind.
     pub(crate) fn body(&self, request: &str) -> Value {
         let all = self.0.lock().unwrap();

@@ -229,6 +229,9 @@ pub struct ServiceInfo {
     /// The digest to which the image's tag was resolved when it was submitted, and which every copy runs. None if the
     /// orchestrator's machines resolve the tag themselves.
     pub digest: Option<String>,
+    /// How the image checks its own health, if the spec says nothing of health and the orchestrator heeds the image's check:
+    /// `CMD-SHELL curl -f http://localhost/`. Seen where a copy runs.
+    pub image_health: Option<String>,
     /// Where it is reached from outside.
     pub endpoints: Vec<Endpoint>,
     /// When it was asked for.

@@ -109,6 +109,7 @@ pub(super) fn observed(
         ready,
         updating: earlier || workload.is_unseen(),
         digest: None,
+        image_health: None,
         endpoints,
         hopeless: trouble.as_ref().is_some_and(|trouble| trouble.hopeless),
         message: trouble.map(|trouble| trouble.words),

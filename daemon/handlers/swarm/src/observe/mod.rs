@@ -1,6 +1,7 @@
 //! What the control plane sees, from three listings made at the same time.
 
 mod containers;
+mod images;
 mod nodes;
 mod placement;
 mod services;
@@ -24,6 +25,7 @@ use crate::marks;
 use crate::membership::nodes::{self as swarm_nodes, is_reachable_manager};
 use crate::services::labels;
 pub(crate) use containers::container_name;
+pub(crate) use images::Images;
 use tasks::SeenTask;
 
 /// Nodes, services and containers as the control plane sees them now.

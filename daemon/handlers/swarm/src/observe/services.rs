@@ -42,6 +42,7 @@ pub(super) fn observed(
         ready,
         updating,
         digest: digest(service),
+        image_health: None,
         endpoints: endpoints(service, &current, machines),
         hopeless: refusal.is_some(),
         message: refusal.or_else(|| if ready < wanted { why_not(service, all, &current, machines) } else { None }),

@@ -7,6 +7,7 @@ use futures::StreamExt as _;
 use muster_engine::handler::Handler as _;
 use muster_engine::observed::{ObservedContainer, OrchestratorView};
 use muster_protocol::model::container::ContainerPhase;
+use muster_protocol::model::host::Role::ControlPlane;
 use muster_protocol::model::service::{
     Exposure, HealthCheck, Mount, MountKind, Port, Probe, Resources, ServiceSpec, UpdateOrder, UpdatePolicy,
 };
@@ -17,6 +18,7 @@ use crate::machines::BUSYBOX;
 
 use crate::orders::{http_get, order, scene, secret, service};
 use crate::skip::docker_is_wanted;
+use crate::{Scene, insist};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_field_reaches_the_engine_and_a_change_that_fails_keeps_the_old_copies() {
@@ -148,4 +150,26 @@ async fn what_others_made_is_left_alone_and_what_cannot_run_says_why() {
     let stream = handler.logs(members, &talker.spec.name, true, Some(1)).await.unwrap();
     let three = tokio::time::timeout(Duration::from_secs(30), stream.take(3).collect::<Vec<_>>()).await.unwrap();
     assert!(three.iter().all(|line| line.as_ref().unwrap().text == "tick"), "{three:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_health_check_that_an_image_brings_is_told() {
+    if !docker_is_wanted("the_health_check_that_an_image_brings_is_told") {
+        return;
+    }
+    let scene = Scene::formed("image-health", &[("manager-1", ControlPlane)]).await;
+    scene.machines.load_busybox();
+    let file = format!("FROM {BUSYBOX}\\nHEALTHCHECK --interval=1s CMD /bin/true\\n");
+    scene.machines.insist("manager-1", &format!("printf '{file}' | docker build -q -t checked:1 -")).await;
+    let mut spec = service("web", "trap 'exit 0' TERM; sleep 1000 & wait");
+    spec.image = "checked:1".to_owned();
+    let order = order(spec);
+    insist(async || scene.handler.deploy(scene.members(), &order).await).await;
+    let view = scene
+        .observe_until("the image's check is seen", |view| {
+            view.services.get(&order.spec.name).is_some_and(|service| service.image_health.is_some())
+        })
+        .await;
+    let seen = &view.services[&order.spec.name];
+    assert_eq!((seen.ready, seen.image_health.as_deref()), (1, Some("CMD-SHELL /bin/true")));
 }
