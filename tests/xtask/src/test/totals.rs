@@ -11,7 +11,8 @@ pub struct Totals {
     pub failed_names: Vec<String>,
     /// Names of the tests that were not run.
     pub skipped: Vec<String>,
-    /// Test programs that began and have not said how their tests ended.
+    /// Test programs that began and have not said how their tests ended. A test that runs its own program must keep what
+    /// that one prints to itself.
     pub unfinished: usize,
 }
 
