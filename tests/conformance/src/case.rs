@@ -47,6 +47,12 @@ impl Case {
         self.needs == Needs::Answers || orchestrator != Orchestrator::Sim
     }
 
+    /// Whether it is about what an infrastructure delivers, not about what runs on its machines.
+    pub fn is_of_infrastructure(&self) -> bool {
+        const ABOUT: [&str; 6] = ["accounts", "clusters", "hosts", "infrastructure", "by hand", "machines"];
+        ABOUT.contains(&self.about)
+    }
+
     /// Performs it.
     pub fn check(&self, world: World) -> LocalBoxFuture<'static, Result<()>> {
         (self.check)(world)

@@ -16,6 +16,7 @@ mod files;
 mod health;
 mod hosts;
 mod image;
+mod infrastructure;
 mod labels;
 mod logs;
 mod machines;
@@ -35,7 +36,7 @@ use crate::case::{Case, Cases};
 
 /// Every case, in the order of the table in the documentation.
 pub fn all() -> Vec<Case> {
-    let files: [fn() -> Cases; 30] = [
+    let files: [fn() -> Cases; 31] = [
         daemon::cases,
         catalog::cases,
         accounts::cases,
@@ -64,6 +65,7 @@ pub fn all() -> Vec<Case> {
         constraints::cases,
         update::cases,
         labels::cases,
+        infrastructure::cases,
         // The last of all removes the cluster.
         by_hand::cases,
         machines::cases,

@@ -5,7 +5,7 @@
 //! a field, is a gap that is known ([`gaps`]), or fails.
 //!
 //! - `case`: what a case is; `cases`: all of them, a file a noun or a field
-//! - `stage`: the daemon and the cluster, one file an orchestrator
+//! - `stage`: the daemon and the cluster; `machines`: how their owner lays hands on machines, at each infrastructure
 //! - `world`: what a case can do
 //! - `run`: runs them, a few at a time, and counts
 //! - `gaps`: what is known not to hold yet; `page`: the page in the documentation
@@ -13,6 +13,7 @@
 pub mod case;
 pub mod cases;
 pub mod gaps;
+pub mod machines;
 pub mod page;
 pub mod run;
 pub mod stage;

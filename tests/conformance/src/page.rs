@@ -2,24 +2,63 @@
 //! written down.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use muster_client::protocol::model::cluster::Orchestrator;
+use muster_client::protocol::model::cluster::{Infrastructure, Orchestrator};
 
+use crate::case::Case;
 use crate::cases;
 use crate::gaps::GAPS;
 use crate::run::Ended;
 use crate::verdict::Verdict;
 
-/// The columns.
-const ORCHESTRATORS: [Orchestrator; 3] = [Orchestrator::Sim, Orchestrator::Swarm, Orchestrator::Kubernetes];
+/// A column of the page: where the cases were performed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Column {
+    /// All cases on this orchestrator.
+    Orchestrator(Orchestrator),
+    /// The cases about machines at this infrastructure.
+    Infrastructure(Infrastructure),
+}
+
+impl Column {
+    fn has(self, case: &Case) -> bool {
+        match self {
+            Self::Orchestrator(orchestrator) => case.is_for(orchestrator),
+            Self::Infrastructure(Infrastructure::Sim) => case.is_of_infrastructure() && case.is_for(Orchestrator::Sim),
+            Self::Infrastructure(_) => case.is_of_infrastructure(),
+        }
+    }
+}
+
+impl fmt::Display for Column {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Orchestrator(orchestrator) => orchestrator.fmt(f),
+            Self::Infrastructure(infrastructure) => write!(f, "at {infrastructure}"),
+        }
+    }
+}
+
+const ORCHESTRATORS: [Column; 3] = [
+    Column::Orchestrator(Orchestrator::Sim),
+    Column::Orchestrator(Orchestrator::Swarm),
+    Column::Orchestrator(Orchestrator::Kubernetes),
+];
+const INFRASTRUCTURES: [Column; 4] = [
+    Column::Infrastructure(Infrastructure::Sim),
+    Column::Infrastructure(Infrastructure::Local),
+    Column::Infrastructure(Infrastructure::Ec2),
+    Column::Infrastructure(Infrastructure::Hosts),
+];
 
 const HEAD: &str = "\
 # Conformance
 
-<!-- Made by `cargo xtask conformance --orchestrator … --write-docs`; a test sees that the column of sim is current. -->
+<!-- Made by `cargo xtask conformance … --write-docs`; a test sees that the column of sim is current. -->
 
 The same cases, over the public client library only, on every orchestrator. `passed`: it holds. `unsupported`: the field is
 refused with code `unsupported` before anything is changed. `gap`: it does not hold yet; the reasons are below. `–`: the
@@ -27,7 +66,15 @@ simulated twin runs no programs, so nothing can be seen in its containers. An em
 
 ";
 
-/// What is written in the page, by case and orchestrator.
+const ON_INFRASTRUCTURES: &str = "
+## At each infrastructure
+
+The cases about machines, on the simulated twin, and on a Swarm at each infrastructure: machines of the local Docker Engine,
+instances of an EC2 that moto plays, and hosts that were there before.
+
+";
+
+/// What is written in the page, by case and column.
 type Places = BTreeMap<(String, String), String>;
 
 /// Where it lies.
@@ -35,18 +82,18 @@ pub fn path() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/conformance.md")
 }
 
-/// Writes one orchestrator's column; the others stay.
+/// Writes one column; the others stay.
 ///
 /// # Errors
 /// If the page cannot be read or written.
-pub fn write(orchestrator: Orchestrator, ended: &[Ended]) -> Result<()> {
+pub fn write(column: Column, ended: &[Ended]) -> Result<()> {
     let path = path();
     let present = fs::read_to_string(&path).unwrap_or_default();
-    fs::write(&path, with_column(&present, orchestrator, ended)).context("cannot write the page")
+    fs::write(&path, with_column(&present, column, ended)).context("cannot write the page")
 }
 
-/// The page with this orchestrator's column as it is in a run.
-pub fn with_column(present: &str, orchestrator: Orchestrator, ended: &[Ended]) -> String {
+/// The page with this column as it is in a run.
+pub fn with_column(present: &str, column: Column, ended: &[Ended]) -> String {
     let mut places = read(present);
     for end in ended {
         let word = match &end.verdict {
@@ -55,18 +102,23 @@ pub fn with_column(present: &str, orchestrator: Orchestrator, ended: &[Ended]) -
             Verdict::Gap(_) => "gap".to_owned(),
             Verdict::Failed(_) => "failed".to_owned(),
         };
-        places.insert((end.name.to_owned(), orchestrator.to_string()), word);
+        places.insert((end.name.to_owned(), column.to_string()), word);
     }
     page(&places)
 }
 
 fn read(page: &str) -> Places {
     let mut places = Places::new();
+    let mut heads: Vec<String> = Vec::new();
     for line in page.lines().filter(|line| line.starts_with("| ")) {
         let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
-        let [_about, case, columns @ ..] = cells.as_slice() else { continue };
-        for (orchestrator, word) in ORCHESTRATORS.iter().zip(columns) {
-            places.insert(((*case).to_owned(), orchestrator.to_string()), (*word).to_owned());
+        let [about, case, columns @ ..] = cells.as_slice() else { continue };
+        if (*about, *case) == ("about", "case") {
+            heads = columns.iter().map(|&head| head.to_owned()).collect();
+            continue;
+        }
+        for (head, word) in heads.iter().zip(columns) {
+            places.insert(((*case).to_owned(), head.clone()), (*word).to_owned());
         }
     }
     places
@@ -74,16 +126,9 @@ fn read(page: &str) -> Places {
 
 fn page(places: &Places) -> String {
     let mut page = HEAD.to_owned();
-    page.push_str("| about | case | sim | swarm | kubernetes |\n|---|---|---|---|---|\n");
-    for case in cases::all() {
-        page.push_str(&format!("| {} | {} |", case.about, case.name));
-        for orchestrator in ORCHESTRATORS {
-            let key = (case.name.to_owned(), orchestrator.to_string());
-            let word = if case.is_for(orchestrator) { places.get(&key).map_or("", String::as_str) } else { "–" };
-            page.push_str(&format!(" {word} |"));
-        }
-        page.push('\n');
-    }
+    page.push_str(&table(places, &ORCHESTRATORS));
+    page.push_str(ON_INFRASTRUCTURES);
+    page.push_str(&table(places, &INFRASTRUCTURES));
     if GAPS.is_empty() {
         return page;
     }
@@ -93,6 +138,21 @@ fn page(places: &Places) -> String {
         page.push_str(&format!("| {} | {} | {} |\n", gap.case, on.join(", "), gap.reason));
     }
     page
+}
+
+fn table(places: &Places, columns: &[Column]) -> String {
+    let heads: Vec<String> = columns.iter().map(ToString::to_string).collect();
+    let mut table = format!("| about | case | {} |\n|---|---|{}\n", heads.join(" | "), "---|".repeat(columns.len()));
+    for case in cases::all().iter().filter(|case| columns.iter().any(|column| column.has(case))) {
+        table.push_str(&format!("| {} | {} |", case.about, case.name));
+        for (column, head) in columns.iter().zip(&heads) {
+            let key = (case.name.to_owned(), head.clone());
+            let word = if column.has(case) { places.get(&key).map_or("", String::as_str) } else { "–" };
+            table.push_str(&format!(" {word} |"));
+        }
+        table.push('\n');
+    }
+    table
 }
 
 #[cfg(test)]
@@ -105,9 +165,22 @@ mod tests {
     fn a_run_changes_its_own_column_only() {
         let case = cases::all().into_iter().find(|case| case.is_for(Orchestrator::Sim)).unwrap();
         let end = |verdict| Ended { about: case.about, name: case.name, verdict, took: Duration::ZERO };
-        let first = with_column("", Orchestrator::Sim, &[end(Verdict::Passed)]);
-        let second = with_column(&first, Orchestrator::Swarm, &[end(Verdict::Unsupported("image".to_owned()))]);
+        let first = with_column("", ORCHESTRATORS[0], &[end(Verdict::Passed)]);
+        let second = with_column(&first, ORCHESTRATORS[1], &[end(Verdict::Unsupported("image".to_owned()))]);
         let line = second.lines().find(|line| line.contains(case.name)).unwrap();
         assert!(line.ends_with("| passed | unsupported: `image` |  |"), "{line}");
+    }
+
+    #[test]
+    fn the_columns_of_infrastructures_are_a_table_of_their_own() {
+        let case = cases::all().into_iter().find(|case| case.about == "machines").unwrap();
+        let end = Ended { about: case.about, name: case.name, verdict: Verdict::Passed, took: Duration::ZERO };
+        let page = with_column("", INFRASTRUCTURES[2], &[end]);
+        assert_eq!(page, with_column(&page, INFRASTRUCTURES[3], &[]), "what was written stays");
+        let lines: Vec<&str> = page.lines().filter(|line| line.contains(case.name)).collect();
+        assert!(
+            lines.len() == 2 && lines[0].ends_with("|  |  |  |") && lines[1].ends_with("|  |  | passed |  |"),
+            "{lines:?}"
+        );
     }
 }

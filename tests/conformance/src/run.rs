@@ -42,12 +42,30 @@ impl fmt::Display for Ended {
     }
 }
 
-/// Runs the cases whose noun or name has `only` in it, or all, and tells each end.
-pub async fn run(stage: &Stage, only: Option<&str>, tell: impl Fn(&Ended)) -> (Vec<Ended>, Totals) {
-    let is_meant = |case: &Case| {
-        let is_named = only.is_none_or(|only| case.about == only || case.name.contains(only));
-        is_named && case.is_for(stage.orchestrator)
-    };
+/// Which cases are run.
+#[derive(Clone, Copy, Debug)]
+pub enum Which<'a> {
+    /// All of them.
+    All,
+    /// Those about this, or with this in their name.
+    Only(&'a str),
+    /// Those about what an infrastructure delivers.
+    OfInfrastructure,
+}
+
+impl Which<'_> {
+    fn has(self, case: &Case) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(word) => case.about == word || case.name.contains(word),
+            Self::OfInfrastructure => case.is_of_infrastructure(),
+        }
+    }
+}
+
+/// Runs cases, and tells each end.
+pub async fn run(stage: &Stage, which: Which<'_>, tell: impl Fn(&Ended)) -> (Vec<Ended>, Totals) {
+    let is_meant = |case: &Case| which.has(case) && case.is_for(stage.orchestrator);
     // Numbers are places in the whole table, so that a case has the same names and ports in every run.
     let numbered = cases::all().into_iter().zip(1_u16..).filter(|(case, _)| is_meant(case));
     let (beside, alone): (Vec<_>, Vec<_>) = numbered.partition(|(case, _)| case.turn == Turn::Beside);

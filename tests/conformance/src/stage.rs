@@ -1,5 +1,7 @@
 //! The daemon and the cluster on which cases are performed.
 
+mod infrastructure;
+
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -7,12 +9,14 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use muster_client::Client;
 use muster_client::protocol::Name;
+use muster_client::protocol::model::account::AccountSpec;
 use muster_client::protocol::model::cluster::{ClusterSpec, Infrastructure, Orchestrator};
 use muster_tests::daemon::Daemon;
 use muster_tests::images;
 use muster_tests::kubernetes::{KubernetesParts, kubernetes_parts};
 use muster_tests::registry::{self, Registry, cached_storage};
 
+use crate::machines::Machines;
 use crate::world::{World, succeeded};
 
 /// A daemon with one cluster of one control plane and two workers. Dropping it removes both.
@@ -21,7 +25,10 @@ pub struct Stage {
     pub orchestrator: Orchestrator,
     /// How many cases it takes at once.
     pub at_once: usize,
-    infrastructure: Infrastructure,
+    /// The infrastructure under test.
+    pub infrastructure: Infrastructure,
+    machines: Machines,
+    account: Option<AccountSpec>,
     cluster: Name,
     image: String,
     patience: Duration,
@@ -64,8 +71,6 @@ impl Stage {
     pub async fn sim() -> Result<Self> {
         let configuration = "[sim]\nrollout_ms = 50\n[limits]\nlook_when_busy_ms = 50\nlook_when_idle_ms = 200\n";
         let stage = Self {
-            orchestrator: Orchestrator::Sim,
-            infrastructure: Infrastructure::Sim,
             at_once: 16,
             image: IMAGE.to_owned(),
             patience: Duration::from_secs(30),
@@ -79,21 +84,25 @@ impl Stage {
     /// # Errors
     /// If the registry or the daemon does not start, or the cluster does not become ready.
     pub async fn swarm() -> Result<Self> {
+        Self::swarm_without_cluster().await?.make_cluster().await
+    }
+
+    async fn swarm_without_cluster() -> Result<Self> {
         let registry = Registry::start(&cached_storage()?).await?;
         images::ensure(&registry, &[IMAGE]).await?;
         // Named outright, so that an image which is not there is looked for nowhere else.
         let address = format!("{}:{}", registry::host_address()?, registry.port());
         let configuration = format!("{LIMITS}[preparation]\ninsecure_registries = [\"{address}\"]\n");
-        let stage = Self {
+        Ok(Self {
             orchestrator: Orchestrator::Swarm,
             infrastructure: Infrastructure::Local,
+            machines: Machines::Containers,
             at_once: 5,
             image: format!("{address}/library/{IMAGE}"),
             patience: Duration::from_secs(60),
             _parts: Parts::Registry(registry),
             ..Self::with(Daemon::start(&configuration).await?).await?
-        };
-        stage.make_cluster().await
+        })
     }
 
     /// A real Kubernetes on machines of this host.
@@ -106,6 +115,7 @@ impl Stage {
         let stage = Self {
             orchestrator: Orchestrator::Kubernetes,
             infrastructure: Infrastructure::Local,
+            machines: Machines::Containers,
             at_once: 5,
             image: format!("{}/library/{IMAGE}", parts.places.registry),
             patience: Duration::from_secs(90),
@@ -120,6 +130,8 @@ impl Stage {
         Ok(Self {
             orchestrator: Orchestrator::Sim,
             infrastructure: Infrastructure::Sim,
+            machines: Machines::Simulated,
+            account: None,
             at_once: 1,
             cluster: "conformance".parse().context("cannot name the cluster")?,
             image: String::new(),
@@ -134,9 +146,13 @@ impl Stage {
         let spec = ClusterSpec {
             workers: 2,
             labels: [("purpose".to_owned(), "conformance".to_owned())].into(),
+            account: self.account.as_ref().map(|account| account.name.clone()),
             ..ClusterSpec::new(self.cluster.clone(), self.orchestrator, self.infrastructure)
         };
         let made = async {
+            if let Some(account) = &self.account {
+                self.client.account_add(account.clone()).await?;
+            }
             let asked = self.client.cluster_create(spec, None).await?;
             succeeded(self.client.wait(asked.id).await?)
         };
@@ -153,6 +169,8 @@ impl Stage {
             cluster: self.cluster.clone(),
             orchestrator: self.orchestrator,
             infrastructure: self.infrastructure,
+            machines: self.machines.clone(),
+            account: self.account.clone(),
             image: self.image.clone(),
             patience: self.patience,
             number,

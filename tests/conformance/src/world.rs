@@ -13,8 +13,11 @@ use anyhow::{Context, Result, bail};
 use futures::TryStreamExt;
 use muster_client::Client;
 use muster_client::protocol::Name;
+use muster_client::protocol::model::account::AccountSpec;
 use muster_client::protocol::model::cluster::{ClusterSpec, Infrastructure, Orchestrator};
 use muster_client::protocol::model::host::HostInfo;
+
+use crate::machines::Machines;
 
 pub use expect::{field_of, refused, succeeded};
 pub use inside::Said;
@@ -32,6 +35,10 @@ pub struct World {
     pub orchestrator: Orchestrator,
     /// Where its machines are.
     pub infrastructure: Infrastructure,
+    /// How their owner lays hands on them.
+    pub machines: Machines,
+    /// The account at the infrastructure, if it is one that needs an account.
+    pub account: Option<AccountSpec>,
     /// An image with busybox.
     pub image: String,
     /// How long anything that is awaited may take.
@@ -66,7 +73,8 @@ impl World {
     /// # Errors
     /// If the name would be too long.
     pub fn cluster_like_this(&self, short: &str) -> Result<ClusterSpec> {
-        Ok(ClusterSpec::new(self.name(short)?, self.orchestrator, self.infrastructure))
+        let account = self.account.as_ref().map(|account| account.name.clone());
+        Ok(ClusterSpec { account, ..ClusterSpec::new(self.name(short)?, self.orchestrator, self.infrastructure) })
     }
 
     /// The machines of the cluster.

@@ -3,17 +3,17 @@
 use anyhow::Result;
 use muster_tests::skip::docker_is_wanted;
 use muster_tests_conformance::page;
-use muster_tests_conformance::run::run;
+use muster_tests_conformance::run::{Which, run};
 use muster_tests_conformance::stage::Stage;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_case_holds_on_the_simulated_twin_and_the_page_says_so() -> Result<()> {
     let stage = Stage::sim().await?;
-    let (ended, totals) = run(&stage, None, |end| println!("{end}")).await;
+    let (ended, totals) = run(&stage, Which::All, |end| println!("{end}")).await;
     assert_eq!(totals.failed, 0, "{totals}");
     assert!(totals.cases >= 100, "{totals}");
     let written = std::fs::read_to_string(page::path())?;
-    let current = page::with_column(&written, stage.orchestrator, &ended);
+    let current = page::with_column(&written, page::Column::Orchestrator(stage.orchestrator), &ended);
     assert_eq!(written, current, "run: cargo xtask conformance --orchestrator sim --write-docs");
     Ok(())
 }
@@ -25,7 +25,7 @@ async fn the_cases_about_services_hold_on_a_real_swarm() -> Result<()> {
         return Ok(());
     }
     let stage = Stage::swarm().await?;
-    let (_ended, totals) = run(&stage, Some("services"), |end| println!("{end}")).await;
+    let (_ended, totals) = run(&stage, Which::Only("services"), |end| println!("{end}")).await;
     assert_eq!(totals.failed, 0, "{totals}");
     assert!(totals.passed >= 13, "{totals}");
     Ok(())

@@ -104,6 +104,11 @@ impl Lab {
         Ok(host)
     }
 
+    /// Its hosts, in the order in which they were booted.
+    pub fn hosts(&self) -> &[Host] {
+        &self.hosts
+    }
+
     /// The key that lets its owner in.
     pub fn private_key(&self) -> &str {
         &self.private_key

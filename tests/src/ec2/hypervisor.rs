@@ -60,12 +60,12 @@ impl Hypervisor {
         self.vpc_cidr.replace(".0/24", ".1")
     }
 
-    /// The containers that it has now.
+    /// The containers that it has now, by their instances.
     ///
     /// # Errors
     /// If Docker refuses.
-    pub async fn containers(&self) -> Result<Vec<String>> {
-        Ok(list(&self.name).await?.into_keys().collect())
+    pub async fn containers(&self) -> Result<BTreeMap<String, String>> {
+        Ok(list(&self.name).await?.into_iter().map(|(instance, container)| (instance, container.id)).collect())
     }
 }
 

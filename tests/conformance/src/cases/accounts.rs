@@ -21,8 +21,12 @@ pub(super) fn cases() -> Cases {
 }
 
 fn account(world: &World) -> Result<AccountSpec> {
+    let name = world.name("account")?;
+    if let Some(account) = &world.account {
+        return Ok(AccountSpec { name, ..account.clone() });
+    }
     Ok(AccountSpec {
-        name: world.name("account")?,
+        name,
         infrastructure: world.infrastructure,
         endpoint: None,
         credentials: BTreeMap::new(),

@@ -27,8 +27,8 @@ impl World {
     /// # Errors
     /// If it fails.
     pub async fn on_machine(&self, name: &str, command: &[&str]) -> Result<String> {
-        let id = self.host(name).await?.provider_id.with_context(|| format!("{name} was not made"))?;
-        docker(&[&["exec", id.as_str()], command].concat()).await
+        let container = self.machines.container(&self.host(name).await?).await?;
+        docker(&[&["exec", container.as_str()], command].concat()).await
     }
 
     /// Takes a machine away, as a fire would.
@@ -36,8 +36,7 @@ impl World {
     /// # Errors
     /// If it is not there.
     pub async fn lose_machine(&self, name: &str) -> Result<()> {
-        let id = self.host(name).await?.provider_id.with_context(|| format!("{name} was not made"))?;
-        docker(&["rm", "--force", "--volumes", &id]).await.map(drop)
+        self.machines.lose(&self.host(name).await?).await
     }
 
     /// Switches a machine off.
@@ -45,8 +44,7 @@ impl World {
     /// # Errors
     /// If it is not there.
     pub async fn stop_machine(&self, name: &str) -> Result<()> {
-        let id = self.host(name).await?.provider_id.with_context(|| format!("{name} was not made"))?;
-        docker(&["stop", "--time", "5", &id]).await.map(drop)
+        self.machines.stop(&self.host(name).await?).await
     }
 
     /// Whether a machine runs and has come up.
@@ -54,9 +52,9 @@ impl World {
     /// # Errors
     /// If it was not made.
     pub async fn machine_is_up(&self, name: &str) -> Result<bool> {
-        let id = self.host(name).await?.provider_id.with_context(|| format!("{name} was not made"))?;
+        let container = self.machines.container(&self.host(name).await?).await?;
         // It fails while the machine is off, and while something is still being started.
-        Ok(docker(&["exec", &id, "systemctl", "is-system-running"]).await.is_ok())
+        Ok(docker(&["exec", &container, "systemctl", "is-system-running"]).await.is_ok())
     }
 
     /// Takes a machine's node off the list with the orchestrator's own tool.

@@ -2,7 +2,6 @@
 //!
 //! Covers: createOrchestrator, createOrchestratorService, getOrchestratorInfo, addAccount, checkAccount.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -11,8 +10,8 @@ use muster_protocol::model::operation::{OperationInfo, OperationPhase};
 use muster_protocol::model::service::ServiceInfo;
 use muster_tests::cli::Cli;
 use muster_tests::daemon::Daemon;
-use muster_tests::ec2::hypervisor::Hypervisor;
-use muster_tests::ec2::{Moto, Proxy, REGION, moto};
+use muster_tests::ec2::cloud::Cloud;
+use muster_tests::ec2::moto;
 use muster_tests::images::{self, http};
 use muster_tests::registry::{Registry, cached_storage};
 use muster_tests::skip::{self, docker_is_wanted};
@@ -25,16 +24,14 @@ pub const LIMIT: Duration = Duration::from_secs(400);
 static PLACES: Semaphore = Semaphore::const_new(1);
 
 /// A daemon and its cloud.
-pub struct Cloud {
+pub struct Site {
     pub daemon: Daemon,
-    pub moto: Arc<Moto>,
-    pub proxy: Arc<Proxy>,
-    hypervisor: Hypervisor,
+    pub cloud: Cloud,
     _registry: Registry,
 }
 
 /// Tells a story on a new cloud, if tests with Docker are wanted and moto is there.
-pub async fn with_cloud(test: &str, story: impl AsyncFnOnce(&mut Cloud) -> Result<()>) -> Result<()> {
+pub async fn with_cloud(test: &str, story: impl AsyncFnOnce(&mut Site) -> Result<()>) -> Result<()> {
     if !docker_is_wanted(test) {
         return Ok(());
     }
@@ -43,18 +40,15 @@ pub async fn with_cloud(test: &str, story: impl AsyncFnOnce(&mut Cloud) -> Resul
         return Ok(());
     }
     let _place = PLACES.acquire().await.context("no more places")?;
-    let mut cloud = Cloud::start().await?;
-    let ended = story(&mut cloud).await;
-    cloud.daemon.show_log_of_failure(&ended);
+    let mut site = Site::start().await?;
+    let ended = story(&mut site).await;
+    site.daemon.show_log_of_failure(&ended);
     ended
 }
 
-impl Cloud {
+impl Site {
     async fn start() -> Result<Self> {
-        let moto = Arc::new(Moto::start().await?);
-        let proxy = Arc::new(Proxy::start(&moto).await?);
-        let image = moto.register_image("debian-12-amd64-20260101-1").await?;
-        let hypervisor = Hypervisor::start(Arc::clone(&moto), Arc::clone(&proxy)).await?;
+        let cloud = Cloud::start().await?;
         let registry = Registry::start(&cached_storage()?).await?;
         images::ensure(&registry, &["busybox:1.36"]).await?;
         let port = registry.port();
@@ -63,25 +57,17 @@ impl Cloud {
              insecure_registries = [\"{{gateway}}:{port}\"]\n"
         );
         let daemon = Daemon::start(&configuration).await?;
-        let cloud = Self { daemon, moto, proxy, hypervisor, _registry: registry };
-        cloud.add_account(&image).await?;
-        Ok(cloud)
+        let site = Self { daemon, cloud, _registry: registry };
+        site.add_account().await?;
+        Ok(site)
     }
 
-    async fn add_account(&self, image: &str) -> Result<()> {
+    async fn add_account(&self) -> Result<()> {
         let key = self.daemon.folder().join("key");
         std::fs::write(&key, "tests").context("cannot write a key")?;
-        let (endpoint, vpc_cidr) = (self.proxy.endpoint(), self.hypervisor.vpc_cidr());
-        let gateway = format!("allowedCidrs={}/32", self.hypervisor.gateway());
-        let defaults = [
-            format!("region={REGION}"),
-            format!("imageId={image}"),
-            format!("vpcCidr={vpc_cidr}"),
-            gateway,
-            "sshUser=root".to_owned(),
-            "connect=private".to_owned(),
-            "listingLagSeconds=2".to_owned(),
-        ];
+        let endpoint = self.cloud.endpoint();
+        let defaults: Vec<String> =
+            self.cloud.defaults().into_iter().map(|(name, value)| format!("{name}={value}")).collect();
         let credentials = ["accessKeyId", "secretAccessKey"].map(|name| format!("{name}={}", key.display()));
         let mut line = vec!["account", "add", "cloud", "--infrastructure", "ec2", "--endpoint", &endpoint];
         line.extend(defaults.iter().flat_map(|default| ["--default", default.as_str()]));
@@ -121,7 +107,7 @@ impl Cloud {
     }
 
     pub async fn no_containers_are_left(&self) -> Result<()> {
-        self.until("the machines are gone", async || Ok(self.hypervisor.containers().await?.is_empty())).await
+        self.until("the machines are gone", async || Ok(self.cloud.containers().await?.is_empty())).await
     }
 
     /// Asks until it is so.
