@@ -81,7 +81,19 @@ impl Provisioner {
         options::check(spec, &[preparer.options(), driver.options()].concat())?;
         preparer.validate(spec)?;
         preparer.preflight(spec, &driver.machine_networks()).await?;
-        self.look(infrastructure, account, driver.preflight(spec)).await?.map_err(as_error)
+        let promised = || self.promised(infrastructure, account);
+        self.look(infrastructure, account, driver.preflight(spec, &promised)).await?.map_err(as_error)
+    }
+
+    /// The machines that the clusters of an account are to have and that were not made yet.
+    fn promised(&self, infrastructure: Infrastructure, account: Option<&Name>) -> usize {
+        let clusters = self.shared.board.all();
+        let states = clusters.iter().map(|cluster| &cluster.state);
+        let of_account = states.filter(|state| {
+            let spec = &state.desired().spec;
+            spec.infrastructure == infrastructure && spec.account.as_ref() == account
+        });
+        of_account.map(|state| state.machines_to_be_made()).sum()
     }
 
     /// Whether an orchestrator can be as it is asked for, as far as that can be said without asking anybody.

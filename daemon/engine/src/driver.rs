@@ -52,6 +52,10 @@ pub fn network_and_machines(network: InfraKind, desired: &Desired) -> Vec<Need> 
     std::iter::once(Need::new(network.clone(), Vec::new())).chain(machines).collect()
 }
 
+/// Counts the machines that other clusters of the account were promised and do not have yet. To count takes time, so only
+/// a driver with a limit asks.
+pub type Promised<'a> = &'a (dyn Fn() -> usize + Send + Sync);
+
 /// One account at one infrastructure.
 ///
 /// Rules for every method: a resource is made with its owner marks in the same call that makes it
@@ -78,7 +82,7 @@ pub trait Driver: Needs {
     async fn check(&self) -> Vec<Finding>;
 
     /// Whether this cluster could be made: image there, names valid, capacity left. Changes nothing.
-    async fn preflight(&self, spec: &ClusterSpec) -> Result<(), Failure>;
+    async fn preflight(&self, spec: &ClusterSpec, promised: Promised<'_>) -> Result<(), Failure>;
 
     /// Makes a resource, or finds that it is there already and brings it up to date.
     async fn create(&self, cluster: &ClusterContext, order: &InfraOrder) -> Result<Present, Failure>;

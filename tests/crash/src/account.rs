@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use muster_engine::context::ClusterContext;
 use muster_engine::desired::Desired;
-use muster_engine::driver::{Driver, InfraOrder, Marked, Need, Needs, Owned};
+use muster_engine::driver::{Driver, InfraOrder, Marked, Need, Needs, Owned, Promised};
 use muster_engine::failure::Failure;
 use muster_engine::ledger::{InfraKey, Present};
 use muster_engine::observed::ObservedResource;
@@ -71,8 +71,8 @@ impl Driver for AccountDriver {
         self.infrastructure.check().await
     }
 
-    async fn preflight(&self, spec: &ClusterSpec) -> Result<(), Failure> {
-        self.admitted()?.preflight(spec).await
+    async fn preflight(&self, spec: &ClusterSpec, promised: Promised<'_>) -> Result<(), Failure> {
+        self.admitted()?.preflight(spec, promised).await
     }
 
     async fn create(&self, cluster: &ClusterContext, order: &InfraOrder) -> Result<Present, Failure> {

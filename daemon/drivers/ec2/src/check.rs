@@ -7,8 +7,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use aws_sdk_ec2::config::http::HttpResponse;
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ec2::primitives::Blob;
-use aws_sdk_ec2::types::{AccountAttributeName, Subnet, Tag};
+use aws_sdk_ec2::types::{AccountAttributeName, Filter, Subnet, Tag};
 use muster_engine::desired::Desired;
+use muster_engine::driver::Promised;
 use muster_engine::failure::Failure;
 use muster_protocol::model::account::Finding;
 use muster_protocol::model::cluster::ClusterSpec;
@@ -18,6 +19,7 @@ use crate::Ec2Driver;
 use crate::failure::classify;
 use crate::image::ChosenImage;
 use crate::limiter::Class;
+use crate::listing::PAGE;
 use crate::mark::filter;
 use crate::network::sorted;
 use crate::options::invalid;
@@ -52,7 +54,11 @@ impl Ec2Driver {
     }
 
     /// Refuses what could not be made, before anything is.
-    pub(crate) async fn refuse_what_cannot_be(&self, spec: &ClusterSpec) -> Result<(), Failure> {
+    pub(crate) async fn refuse_what_cannot_be(
+        &self,
+        spec: &ClusterSpec,
+        promised: Promised<'_>,
+    ) -> Result<(), Failure> {
         let settings = Settings::of(&self.options.defaults, spec)?;
         let desired = Desired { generation: 1, spec: spec.clone(), absent: false };
         let machines = desired.machines().count();
@@ -66,15 +72,45 @@ impl Ec2Driver {
                     .with_remedy("give larger subnets, or more of them"));
             }
         }
-        if let Some(most) = self.most_instances().await?
-            && machines > most
-        {
-            let message = format!("the account may run {most} instances, and the cluster has {machines} machines");
-            return Err(Failure::not_applied(ErrorCode::Quota, message)
-                .permanent()
-                .with_remedy("raise the quota of the account in AWS Service Quotas"));
-        }
+        self.refuse_more_than_the_quota(machines, promised).await?;
         self.refuse_without_permission(&settings).await
+    }
+
+    /// What runs already counts, whoever it belongs to, and so does what other clusters were promised.
+    async fn refuse_more_than_the_quota(&self, machines: usize, promised: Promised<'_>) -> Result<(), Failure> {
+        let Some(most) = self.most_instances().await? else { return Ok(()) };
+        let (running, promised) = (self.running_instances().await?, promised());
+        if running + promised + machines <= most {
+            return Ok(());
+        }
+        let message = format!(
+            "the account may run {most} instances: {running} run, {promised} are promised to other clusters, and this cluster \
+             has {machines} machines"
+        );
+        let failure = Failure::not_applied(ErrorCode::Quota, message);
+        // What others have may become free, the quota does not grow by itself.
+        let failure = if machines > most { failure.permanent() } else { failure };
+        Err(failure.with_remedy("raise the quota of the account in AWS Service Quotas, or delete what is not needed"))
+    }
+
+    /// How many instances of the account are not stopped, whoever they belong to.
+    async fn running_instances(&self) -> Result<usize, Failure> {
+        let states = ["pending", "running", "stopping", "shutting-down"].map(str::to_owned).to_vec();
+        let state = Filter::builder().name("instance-state-name").set_values(Some(states)).build();
+        let (mut count, mut next) = (0, None);
+        loop {
+            let page = self
+                .read("count the account's instances", |ec2| {
+                    let page = ec2.describe_instances().filters(state.clone()).max_results(PAGE);
+                    page.set_next_token(next.clone()).send()
+                })
+                .await?;
+            count += page.reservations().iter().map(|reservation| reservation.instances().len()).sum::<usize>();
+            next = page.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
+            if next.is_none() {
+                return Ok(count);
+            }
+        }
     }
 
     /// Looks at the machines' types and images, once for each that differs.

@@ -38,7 +38,7 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{InternetGateway, SecurityGroup};
 use muster_engine::context::ClusterContext;
 use muster_engine::desired::Desired;
-use muster_engine::driver::{Driver, InfraOrder, Marked, Need, Needs, Owned};
+use muster_engine::driver::{Driver, InfraOrder, Marked, Need, Needs, Owned, Promised};
 use muster_engine::failure::Failure;
 use muster_engine::ledger::{Facts, InfraKey, Present};
 use muster_engine::observed::ObservedResource;
@@ -145,8 +145,8 @@ impl Driver for Ec2Driver {
         self.findings().await
     }
 
-    async fn preflight(&self, spec: &ClusterSpec) -> Result<(), Failure> {
-        self.refuse_what_cannot_be(spec).await
+    async fn preflight(&self, spec: &ClusterSpec, promised: Promised<'_>) -> Result<(), Failure> {
+        self.refuse_what_cannot_be(spec, promised).await
     }
 
     async fn create(&self, cluster: &ClusterContext, order: &InfraOrder) -> Result<Present, Failure> {

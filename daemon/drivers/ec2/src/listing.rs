@@ -15,7 +15,7 @@ use crate::Ec2Driver;
 use crate::mark;
 
 /// EC2's largest page.
-const PAGE: i32 = 1000;
+pub(crate) const PAGE: i32 = 1000;
 
 /// One instance with our marks.
 #[derive(Clone, PartialEq, Eq, Debug)]

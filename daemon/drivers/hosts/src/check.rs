@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use muster_engine::driver::Promised;
 use muster_engine::failure::Failure;
 use muster_protocol::model::account::Finding;
 use muster_protocol::model::cluster::{ClusterSpec, MachineShape, Orchestrator};
@@ -23,7 +24,11 @@ impl HostsDriver {
     }
 
     /// Refuses a cluster that wants more machines than there are free hosts that fit.
-    pub(crate) async fn refuse_what_cannot_be(&self, spec: &ClusterSpec) -> Result<(), Failure> {
+    pub(crate) async fn refuse_what_cannot_be(
+        &self,
+        spec: &ClusterSpec,
+        promised: Promised<'_>,
+    ) -> Result<(), Failure> {
         let shapes = shapes(spec);
         if shapes.iter().any(|shape| shape.image.is_some()) {
             let message = "hosts do not support `machine.image`: they are what they are".to_owned();
@@ -41,7 +46,34 @@ impl HostsDriver {
             let Some((name, _)) = free else { return Err(self.too_few(spec, &shapes, shape, &survey)) };
             taken.insert(name.clone());
         }
-        Ok(())
+        self.refuse_what_is_promised(spec, &shapes, &survey, promised())
+    }
+
+    /// Refuses to give away hosts that other clusters were promised and have not claimed yet. Which ones they will claim is
+    /// not known, so the free ones are counted.
+    fn refuse_what_is_promised(
+        &self,
+        spec: &ClusterSpec,
+        shapes: &[MachineShape],
+        survey: &Survey,
+        promised: usize,
+    ) -> Result<(), Failure> {
+        let smallest = shapes.last().cloned().unwrap_or_default();
+        let wanted = wanted(spec.orchestrator, &smallest);
+        let free = survey.hosts.values().filter_map(|seen| seen.as_ref().ok());
+        let free = free.filter(|(facts, _)| refuse(facts, &wanted).is_ok()).count();
+        if promised == 0 || free >= shapes.len() + promised {
+            return Ok(());
+        }
+        let message = format!(
+            "the cluster wants {} machines; account `{}` has {free} free hosts, and {promised} are promised to clusters that \
+             have not claimed them yet",
+            shapes.len(),
+            self.options.account
+        );
+        Err(Failure::not_applied(ErrorCode::Quota, message)
+            .permanent()
+            .with_remedy("add hosts to the account, or ask for fewer machines"))
     }
 
     fn too_few(&self, spec: &ClusterSpec, shapes: &[MachineShape], shape: &MachineShape, survey: &Survey) -> Failure {

@@ -29,7 +29,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use muster_engine::context::ClusterContext;
 use muster_engine::desired::Desired;
-use muster_engine::driver::{Driver, InfraOrder, Marked, Need, Needs, Owned};
+use muster_engine::driver::{Driver, InfraOrder, Marked, Need, Needs, Owned, Promised};
 use muster_engine::failure::Failure;
 use muster_engine::ledger::{InfraKey, Present};
 use muster_engine::observed::ObservedResource;
@@ -76,8 +76,8 @@ impl Driver for HostsDriver {
         self.findings().await
     }
 
-    async fn preflight(&self, spec: &ClusterSpec) -> Result<(), Failure> {
-        self.refuse_what_cannot_be(spec).await
+    async fn preflight(&self, spec: &ClusterSpec, promised: Promised<'_>) -> Result<(), Failure> {
+        self.refuse_what_cannot_be(spec, promised).await
     }
 
     async fn create(&self, cluster: &ClusterContext, order: &InfraOrder) -> Result<Present, Failure> {

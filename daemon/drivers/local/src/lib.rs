@@ -26,7 +26,7 @@ use async_trait::async_trait;
 use bollard::{API_DEFAULT_VERSION, Docker};
 use muster_engine::context::ClusterContext;
 use muster_engine::desired::Desired;
-use muster_engine::driver::{Driver, InfraOrder, Marked, Need, Needs, Owned, network_and_machines};
+use muster_engine::driver::{Driver, InfraOrder, Marked, Need, Needs, Owned, Promised, network_and_machines};
 use muster_engine::failure::Failure;
 use muster_engine::ledger::{InfraKey, InfraKind, Present};
 use muster_engine::observed::ObservedResource;
@@ -126,7 +126,7 @@ impl Driver for LocalDriver {
         self.findings().await
     }
 
-    async fn preflight(&self, spec: &ClusterSpec) -> Result<(), Failure> {
+    async fn preflight(&self, spec: &ClusterSpec, _promised: Promised<'_>) -> Result<(), Failure> {
         self.refuse_what_cannot_be(spec).await
     }
 

@@ -254,10 +254,10 @@ async fn volumes_that_lost_their_container_still_count_and_can_be_removed() {
 async fn a_cluster_whose_image_is_missing_is_refused_before_anything_is_made() {
     let test = "a_cluster_whose_image_is_missing_is_refused_before_anything_is_made";
     with_cluster(test, true, |lab| async move {
-        lab.driver.preflight(&lab.cluster.spec).await.unwrap();
+        lab.driver.preflight(&lab.cluster.spec, &|| 0).await.unwrap();
         let mut spec = lab.cluster.spec.clone();
         spec.machine.image = Some("muster/no-such-image:1".to_owned());
-        let failure = lab.driver.preflight(&spec).await.unwrap_err();
+        let failure = lab.driver.preflight(&spec, &|| 0).await.unwrap_err();
         assert_eq!((failure.code, failure.retry), (ErrorCode::NotFound, Retry::Never));
         assert!(failure.message.contains("muster/no-such-image:1"), "{failure}");
         assert!(failure.remedy.is_some());

@@ -21,7 +21,7 @@ use super::things::Things;
 use super::world::SimWorld;
 use crate::context::ClusterContext;
 use crate::desired::Desired;
-use crate::driver::{Driver, InfraOrder, Marked, Need, Needs, Owned, network_and_machines};
+use crate::driver::{Driver, InfraOrder, Marked, Need, Needs, Owned, Promised, network_and_machines};
 use crate::failure::Failure;
 use crate::ledger::{Facts, InfraKey, InfraKind, Present, ResourceKey};
 use crate::observed::{Addresses, ObservedResource, Power};
@@ -93,7 +93,7 @@ impl Driver for SimDriver {
         vec![Finding { subject: "sim".to_owned(), ok: true, message, cause: None }]
     }
 
-    async fn preflight(&self, _spec: &ClusterSpec) -> Result<(), Failure> {
+    async fn preflight(&self, _spec: &ClusterSpec, _promised: Promised<'_>) -> Result<(), Failure> {
         // There is no cluster yet that it could be about.
         self.world.call(CallKind::Preflight, ClusterId::from_u128(0), None, |_| Ok(())).await
     }

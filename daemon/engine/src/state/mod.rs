@@ -30,7 +30,7 @@ use crate::action::Action;
 use crate::blueprint::Blueprint;
 use crate::desired::{ClusterRecord, Desired, ServiceRecord, role_and_number};
 use crate::driver::Owned;
-use crate::ledger::{Ledger, LedgerEntry, ResourceKey};
+use crate::ledger::{Ledger, LedgerEntry, ResourceKey, ResourceState};
 use crate::observed::Observed;
 use crate::operation::OperationRecord;
 use crate::session::KeptEntries;
@@ -173,6 +173,13 @@ impl ClusterState {
     /// The ledger's line of this machine.
     pub fn machine(&self, name: &Name) -> Option<&LedgerEntry> {
         self.ledger.get(&ResourceKey::for_machine(name.clone()))
+    }
+
+    /// How many machines are wanted that were not made yet.
+    pub fn machines_to_be_made(&self) -> usize {
+        let is_made =
+            |name: &Name| self.machine(name).is_some_and(|entry| matches!(entry.state, ResourceState::Present(_)));
+        self.desired().machines().filter(|(name, _)| !is_made(name)).count()
     }
 
     /// The action under way for this resource.

@@ -1,7 +1,7 @@
 //! What `account check` and a preflight say, and how many calls clusters cost.
 
 use muster_engine::driver::Driver;
-use muster_protocol::ErrorCode;
+use muster_protocol::{ErrorCode, Retry};
 use muster_tests::ec2::{Fault, Rule};
 
 use super::support::{World, cluster, make_all, refused, remove_all};
@@ -28,7 +28,7 @@ async fn what_lacks_is_said_exactly() {
     let cluster = cluster(1, 1);
     let preflight = |defaults: &'static [(&'static str, &'static str)]| {
         let (driver, spec) = (world.driver_with(defaults), cluster.spec.clone());
-        async move { refused(driver.preflight(&spec).await) }
+        async move { refused(driver.preflight(&spec, &|| 0).await) }
     };
     let failure = preflight(&[("instanceType", "q9.nano")]).await;
     assert_eq!(failure.message, "eu-central-1 has no machines of type q9.nano");
@@ -53,6 +53,25 @@ async fn what_lacks_is_said_exactly() {
     let findings = world.driver().check().await;
     assert_eq!(findings.len(), 1);
     assert_eq!(findings[0].cause.as_ref().unwrap().code, ErrorCode::Credentials);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_runs_and_what_others_were_promised_counts_for_the_quota() {
+    let Some(world) = World::start("what_runs_and_what_others_were_promised_counts_for_the_quota").await else {
+        return;
+    };
+    // moto's accounts may run 20 instances.
+    let (driver, cluster) = (world.driver(), cluster(1, 1));
+    let made = make_all(&world, &driver, &cluster).await;
+    driver.preflight(&cluster.spec, &|| 16).await.unwrap();
+    let failure = refused(driver.preflight(&cluster.spec, &|| 17).await);
+    assert_eq!((failure.code, failure.retry), (ErrorCode::Quota, Retry::Later));
+    assert_eq!(
+        failure.message,
+        "the account may run 20 instances: 2 run, 17 are promised to other clusters, and this cluster has 2 machines"
+    );
+    remove_all(&driver, &cluster, &made).await;
+    driver.preflight(&cluster.spec, &|| 17).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

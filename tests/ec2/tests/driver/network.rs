@@ -15,7 +15,7 @@ async fn a_cluster_is_made_seen_and_removed_and_leaves_the_account_as_it_was() {
     };
     let before = everything(&world.moto).await.unwrap();
     let (driver, cluster) = (world.driver(), cluster(1, 2));
-    driver.preflight(&cluster.spec).await.unwrap();
+    driver.preflight(&cluster.spec, &|| 0).await.unwrap();
     assert_eq!(everything(&world.moto).await.unwrap(), before, "a preflight makes nothing");
 
     let made = make_all(&world, &driver, &cluster).await;
@@ -142,7 +142,7 @@ async fn machines_in_a_given_network_leave_it_as_it_was() {
     let before = everything(&world.moto).await.unwrap();
     let driver = world.driver_with(&[("vpcId", &vpc), ("subnetIds", &subnets.join(","))]);
     let cluster = cluster(1, 2);
-    driver.preflight(&cluster.spec).await.unwrap();
+    driver.preflight(&cluster.spec, &|| 0).await.unwrap();
     let made = make_all(&world, &driver, &cluster).await;
     let address = |machine: &str| match &made[&InfraKey::for_machine(machine.parse().unwrap())].facts {
         Facts::Machine(access) => access.private_address.clone(),
@@ -154,7 +154,7 @@ async fn machines_in_a_given_network_leave_it_as_it_was() {
     assert_eq!(everything(&world.moto).await.unwrap(), before);
 
     let elsewhere = world.driver_with(&[("vpcId", "vpc-00000000"), ("subnetIds", &subnets.join(","))]);
-    assert!(refused(elsewhere.preflight(&cluster.spec).await).message.contains("is not in the VPC"));
+    assert!(refused(elsewhere.preflight(&cluster.spec, &|| 0).await).message.contains("is not in the VPC"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
