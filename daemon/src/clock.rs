@@ -9,7 +9,7 @@ use tokio::time;
 /// Where the time comes from. Clones show the same time.
 #[derive(Clone, Debug)]
 pub enum Clock {
-    /// The system's clock, which goes on more slowly where that is set back.
+    /// The system's clock, and a steady way to it where that is set back or ahead.
     System(Arc<Mutex<Steady>>),
     /// tokio's clock, counted from a fixed date: it can be paused and then jumps over waiting. For tests.
     Tokio {
@@ -45,13 +45,25 @@ impl Clock {
         }
     }
 
+    /// How far this is behind the system's clock, which was set ahead.
+    pub fn behind(&self) -> Duration {
+        match self {
+            Self::System(_) => system_time().since(self.now()),
+            Self::Tokio { .. } => Duration::ZERO,
+        }
+    }
+
     /// The time now and from now on is not before `moment`, which is on record: what was written then would lie in the
     /// future, and would not count as done until then.
     pub fn not_before(&self, moment: Timestamp) -> Timestamp {
         match self {
             Self::System(steady) => {
                 let mut steady = steady.lock().unwrap_or_else(PoisonError::into_inner);
-                steady.read(system_time().max(moment), Instant::now())
+                let now = Instant::now();
+                if steady.read(system_time(), now) < moment {
+                    *steady = Steady { shown: moment, since: now };
+                }
+                steady.read(system_time(), now)
             }
             Self::Tokio { started } => Self::EPOCH + started.elapsed(),
         }
@@ -64,8 +76,15 @@ pub fn system_time() -> Timestamp {
     Timestamp::from_millis(u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// A time that goes on when its source goes back, but at half the pace, so that the source catches up. Looks, retries and
-/// deadlines lie at moments of this time: they come later than they are due then, but they come.
+/// What a clock may be ahead of the time that has passed without having been set.
+const TOLERANCE: Duration = Duration::from_secs(1);
+
+/// A clock that is set further ahead is followed at once: it was not set before, or the host slept.
+const LONGEST_WAY_AHEAD: Duration = Duration::from_secs(2 * 3600);
+
+/// A time that goes on when its source goes back, but at half the pace, so that the source catches up. When its source is
+/// set ahead, it goes a quarter faster until it has caught up. Looks, retries and deadlines lie at moments of this time:
+/// they come at another pace than they are due then, but they come, and none is skipped.
 #[derive(Debug)]
 pub struct Steady {
     /// The last time that the source itself showed.
@@ -76,9 +95,14 @@ pub struct Steady {
 
 impl Steady {
     fn read(&mut self, source: Timestamp, now: Instant) -> Timestamp {
-        let steady = self.shown + now.saturating_duration_since(self.since) / 2;
-        if source < steady {
-            return steady;
+        let passed = now.saturating_duration_since(self.since);
+        let (slowest, fastest) = (self.shown + passed / 2, self.shown + passed + passed / 4);
+        if source < slowest {
+            return slowest;
+        }
+        let ahead = source.since(self.shown + passed);
+        if source > fastest && ahead > TOLERANCE && ahead <= LONGEST_WAY_AHEAD {
+            return fastest;
         }
         *self = Self { shown: source, since: now };
         source
@@ -99,9 +123,23 @@ mod tests {
         // Set back by eight seconds.
         assert_eq!(steady.read(at(2_502), after(502)), at(10_501));
         assert_eq!(steady.read(at(3_500), after(1_500)), at(11_000));
-        // Set right again, and beyond.
+        // Set right again.
         assert_eq!(steady.read(at(12_000), after(1_600)), at(12_000));
-        assert_eq!(steady.read(at(99_000), after(1_700)), at(99_000));
+    }
+
+    #[test]
+    fn a_source_that_is_set_ahead_skips_no_deadline_and_is_shown_again_after_four_times_the_distance() {
+        let start = Instant::now();
+        let at = |seconds: u64| Timestamp::from_millis(seconds * 1_000);
+        let after = |seconds| start + Duration::from_secs(seconds);
+        let mut steady = Steady { shown: at(10_000), since: start };
+        // Set ahead by an hour.
+        assert_eq!(steady.read(at(13_604), after(4)), at(10_005));
+        assert_eq!(steady.read(at(14_000), after(400)), at(10_500));
+        assert_eq!(steady.read(at(13_600 + 14_400), after(14_400)), at(28_000));
+        assert_eq!(steady.read(at(28_004), after(14_404)), at(28_004));
+        // A host that slept, or had no clock before, has the right time at once.
+        assert_eq!(steady.read(at(99_000), after(14_405)), at(99_000));
     }
 
     #[test]

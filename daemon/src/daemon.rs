@@ -29,6 +29,7 @@ use crate::journal::load::newest_event;
 use crate::kinds::Kinds;
 use crate::own_events;
 use crate::root::{Root, RootMessage, RootParts};
+use crate::state_dir::{self, StateDirError, make_private, refuse_lost_store};
 use crate::systemd::notify;
 
 /// What a daemon is started with.
@@ -51,14 +52,8 @@ pub struct Options {
 #[derive(Debug, thiserror::Error)]
 pub enum DaemonError {
     /// The state directory cannot be used.
-    #[error("cannot use the state directory {}; give another with --state-dir", path.display())]
-    StateDir {
-        /// The directory.
-        path: PathBuf,
-        /// The system's reason.
-        #[source]
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    StateDir(#[from] StateDirError),
     /// The orchestrators and infrastructures cannot be made.
     #[error(transparent)]
     Kinds(Box<dyn std::error::Error + Send + Sync>),
@@ -110,8 +105,9 @@ impl Daemon {
         let Options { config, places, kinds, clock, listener, metrics } = options;
         let state_dir = config.state_dir_or_usual(&places);
         make_private(&state_dir)?;
+        refuse_lost_store(&config, &state_dir)?;
         let kinds = tokio::spawn(kinds);
-        let (store, report) = Store::open(state_dir.join("store"), store_options(&config)).await?;
+        let (store, report) = Store::open(state_dir::store(&state_dir), store_options(&config)).await?;
         if let Some(event) = newest_event(&store).await? {
             clock.not_before(event.at);
         }
@@ -225,13 +221,6 @@ pub async fn run(options: Options, shutdown: impl Future<Output = ()>) -> Result
     Ok(())
 }
 
-/// Makes a directory that nobody else can enter, if there is none.
-pub fn make_private(dir: &Path) -> Result<(), DaemonError> {
-    use std::os::unix::fs::DirBuilderExt;
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
-    made.map_err(|source| DaemonError::StateDir { path: dir.to_owned(), source })
-}
-
 pub(crate) fn store_options(config: &Config) -> OpenOptions {
     OpenOptions {
         cache_bytes: config.store.cache_mib << 20,
@@ -278,6 +267,6 @@ pub(crate) fn key_source(config: &Config, state_dir: &Path) -> KeySource {
     let credential = std::env::var_os("CREDENTIALS_DIRECTORY").map(|dir| PathBuf::from(dir).join("muster-key"));
     match credential.filter(|file| file.exists()) {
         Some(file) => KeySource::Credential(file),
-        None => KeySource::KeyFile(state_dir.join("sealing.key")),
+        None => KeySource::KeyFile(state_dir::own_key(state_dir)),
     }
 }

@@ -23,6 +23,7 @@ pub mod recover;
 #[allow(clippy::unwrap_used, reason = "test code, though not in a test function")]
 mod reference;
 pub mod root;
+pub mod state_dir;
 mod systemd;
 pub mod telemetry;
 pub mod upkeep;

@@ -12,13 +12,14 @@ use muster_protocol::InstanceId;
 use muster_store::Rotation;
 use musterd::clock::Clock;
 use musterd::config::{Config, Places};
-use musterd::daemon::{DaemonError, Options, make_private, run};
+use musterd::daemon::{DaemonError, Options, run};
 use musterd::gateway::listener::Listener;
 use musterd::kinds::Kinds;
 use musterd::kinds::built_in::BuiltIn;
 use musterd::kinds::ec2::Ec2Accounts;
 use musterd::kinds::hosts::HostsAccounts;
 use musterd::recover::{self, Wanted};
+use musterd::state_dir::make_private;
 use musterd::{telemetry, upkeep};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
@@ -106,9 +107,9 @@ fn main() -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "what kept the daemon from starting is for whoever started it")]
+/// Says what kept the daemon from starting. Where standard error takes nothing, the exit code says it alone.
 fn complain(error: &anyhow::Error) {
-    eprintln!("musterd: {error:#}");
+    let _ = writeln!(std::io::stderr(), "musterd: {error:#}");
 }
 
 fn start(flags: Flags) -> anyhow::Result<()> {

@@ -8,7 +8,8 @@ use muster_store::{
 };
 
 use crate::config::{Config, Places};
-use crate::daemon::{DaemonError, key_source, make_private, store_options};
+use crate::daemon::{key_source, store_options};
+use crate::state_dir::{self, StateDirError, make_private};
 
 /// Why it was not done.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +22,7 @@ pub enum UpkeepError {
     },
     /// The state directory cannot be made.
     #[error("cannot use the state directory")]
-    StateDir(#[from] DaemonError),
+    StateDir(#[from] StateDirError),
     /// The store cannot be opened, perhaps because the daemon runs.
     #[error("cannot open the store")]
     Open(#[from] OpenError),
@@ -60,7 +61,7 @@ pub async fn restore(
 ) -> Result<OpenReport, UpkeepError> {
     let state_dir = config.state_dir_or_usual(places);
     make_private(&state_dir)?;
-    let dir = state_dir.join("store");
+    let dir = state_dir::store(&state_dir);
     let restoring = {
         let dir = dir.clone();
         tokio::task::spawn_blocking(move || muster_store::restore(&dir, &file, replace))
@@ -88,7 +89,7 @@ pub async fn rotate_key(config: &Config, places: &Places) -> Result<Rotation, Up
 
 /// The store that is there: none is made in order to be looked after.
 async fn present(config: &Config, places: &Places) -> Result<Store, UpkeepError> {
-    let dir = config.state_dir_or_usual(places).join("store");
+    let dir = state_dir::store(&config.state_dir_or_usual(places));
     if !dir.exists() {
         return Err(UpkeepError::NoStore { dir });
     }

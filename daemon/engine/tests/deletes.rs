@@ -6,7 +6,7 @@ mod bench;
 
 use std::time::Duration;
 
-use bench::situations::{HOUR, ended, ready, run};
+use bench::situations::{HOUR, ended, ready, run, service};
 use bench::{Bench, CLUSTER, INSTANCE};
 use muster_engine::action::{Action, Outcome};
 use muster_engine::desired::machine_name;
@@ -49,6 +49,37 @@ fn a_delete_in_the_middle_of_a_create_leaves_nothing_wherever_it_comes() {
             assert_eq!(ended(&mut bench, &delete).await.phase, OperationPhase::Succeeded, "after {millis} ms");
             assert!(bench.world.audit(INSTANCE, &[]).is_clean(), "after {millis} ms");
         }
+    });
+}
+
+#[test]
+fn nothing_else_can_be_asked_of_a_cluster_that_is_being_deleted_and_a_second_delete_is_the_first() {
+    run(async {
+        let mut bench = ready(1, 1).await;
+        let web = vec![(bench.new_service_id(), service("web", "good:1", 1))];
+        let create = bench.ask(|state, asked| state.admit_service_create(web, asked)).unwrap();
+        ended(&mut bench, &create).await;
+        let delete = bench.ask(|state, asked| state.admit_delete(asked)).unwrap();
+
+        let other = vec![(bench.new_service_id(), service("other", "good:1", 1))];
+        let name = "web".parse().unwrap();
+        let refused = [
+            bench.ask(|state, asked| state.admit_scale(None, Some(3), asked)),
+            bench.ask(|state, asked| state.admit_upgrade(None, asked)),
+            bench.ask(|state, asked| state.admit_renew(asked)),
+            bench.ask(|state, asked| state.admit_service_create(other, asked)),
+            bench.ask(|state, asked| state.admit_service_update(service("web", "good:2", 1), None, asked)),
+            bench.ask(|state, asked| state.admit_service_scale(&name, 5, asked)),
+            bench.ask(|state, asked| state.admit_service_delete(&name, asked)),
+        ];
+        for refused in refused {
+            let error = refused.unwrap_err();
+            assert_eq!(error.code, ErrorCode::Conflict, "{error}");
+            assert!(error.message.contains("is being deleted"), "{error}");
+        }
+        assert_eq!(bench.ask(|state, asked| state.admit_delete(asked)).unwrap().id, delete.id);
+        assert_eq!(ended(&mut bench, &delete).await.phase, OperationPhase::Succeeded);
+        assert!(bench.world.audit(INSTANCE, &[]).is_clean());
     });
 }
 

@@ -110,6 +110,28 @@ fn one_lost_control_plane_of_three_is_replaced() {
 }
 
 #[test]
+fn services_are_made_and_changed_while_any_control_plane_is_being_replaced() {
+    run(async {
+        for number in 1..=3 {
+            let mut bench = ready(3, 0).await;
+            // Its machine cannot be made again.
+            let refused = Fault::Refused { code: ErrorCode::Quota, permanent: true };
+            bench.world.inject(every(|call| call.kind == CallKind::Create, refused));
+            lose(&bench, Role::ControlPlane, number);
+            assert!(bench.run_until(HOUR, |bench| bench.phase() == ClusterPhase::Degraded).await);
+            let asked_at = bench.now();
+            let change = vec![(bench.new_service_id(), service("web", "good:1", 1))];
+            let create = bench.ask(|state, asked| state.admit_service_create(change, asked)).unwrap();
+            assert_eq!(ended(&mut bench, &create).await.phase, OperationPhase::Succeeded, "without {number}");
+            let change = service("web", "good:2", 1);
+            let update = bench.ask(|state, asked| state.admit_service_update(change, None, asked)).unwrap();
+            assert_eq!(ended(&mut bench, &update).await.phase, OperationPhase::Succeeded, "without {number}");
+            assert!(bench.now().since(asked_at) < Duration::from_secs(120), "without {number}");
+        }
+    });
+}
+
+#[test]
 fn a_lost_majority_fails_what_is_asked_at_once_and_says_what_to_do() {
     run(async {
         for (control_planes, lost) in [(1, 1), (3, 2), (3, 3)] {

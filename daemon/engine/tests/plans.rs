@@ -239,16 +239,19 @@ fn what_may_have_been_made_is_looked_up_and_never_made_again() {
 fn what_is_not_listed_yet_is_not_taken_for_absent_not_even_after_a_restart() {
     run(async {
         for restart in [false, true] {
-            let mut bench = Bench::create(1, 0, 1);
+            // Without tokens a second creation makes a second network.
+            let mut bench = Bench::create_at(false, 1, 0, 1);
             let lag = bench.state.deadlines.listing_lag;
-            // Slow to the end of its time, made at the last moment, and then listed late.
-            bench.world.inject(nth(|call| call.kind == CallKind::Create, 0, Fault::LateListing(lag)));
+            bench.world.inject(nth(|call| call.kind == CallKind::Create, 0, Fault::LostAndListedLate(lag)));
             bench.advance();
-            bench.run_for(Duration::from_millis(150)).await;
+            bench.run_for(lag / 2).await;
             if restart {
                 bench.crash();
             }
             assert!(bench.run_until(HOUR, |bench| bench.phase() == ClusterPhase::Ready).await);
+            let times = |step: &str| bench.begun.iter().filter(|action| action.to_string() == step).count();
+            assert!(times("look up network") > 1, "it was looked up before it was listed");
+            assert_eq!(times("create network"), 1);
             let delete = bench.ask(|state, asked| state.admit_delete(asked)).unwrap();
             assert_eq!(ended(&mut bench, &delete).await.phase, OperationPhase::Succeeded);
             assert!(bench.world.audit(INSTANCE, &[]).is_clean());
@@ -266,6 +269,7 @@ fn a_permanent_refusal_fails_the_operation_at_once_with_its_cause_and_a_retry_go
         let create = bench.ended.values().next().unwrap();
         assert_eq!(create.phase, OperationPhase::Failed);
         assert_eq!(create.cause.as_ref().unwrap().code, ErrorCode::Quota);
+        assert!(create.ended_at.unwrap().since(create.created_at) < Duration::from_secs(1));
         bench.world.clear_faults();
         let retry = bench.ask(|state, asked| state.admit_retry(asked)).unwrap();
         assert_eq!(ended(&mut bench, &retry).await.phase, OperationPhase::Succeeded);

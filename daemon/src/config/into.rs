@@ -23,6 +23,7 @@ impl sections::Limits {
             changes_per_cluster: self.changes_per_cluster,
             handshake: Duration::from_millis(self.handshake_ms),
             frame: Duration::from_millis(self.frame_ms),
+            idle: Duration::from_millis(self.idle_ms),
             read: Duration::from_millis(self.read_ms),
             change: Duration::from_millis(self.change_ms),
         }

@@ -126,6 +126,7 @@ impl Config {
             ("audit.records_kept", self.audit.records_kept),
             ("limits.handshake_ms", limits.handshake_ms),
             ("limits.frame_ms", limits.frame_ms),
+            ("limits.idle_ms", limits.idle_ms),
             ("limits.read_ms", limits.read_ms),
             ("limits.change_ms", limits.change_ms),
             ("limits.look_when_busy_ms", limits.look_when_busy_ms),

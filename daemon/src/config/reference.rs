@@ -114,6 +114,10 @@ pub const SETTINGS: &[Setting] = &[
         "Within how many milliseconds a message that has begun must have come, and one that is sent must be taken.",
     ),
     setting(
+        "limits.idle_ms",
+        "After how many milliseconds a connection is closed on which nothing is asked for and nothing is under way.",
+    ),
+    setting(
         "limits.read_ms",
         "Within how many milliseconds a request that changes nothing is answered, or refused with `deadline-exceeded`.",
     ),

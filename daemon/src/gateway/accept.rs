@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use muster_protocol::handshake;
 use muster_protocol::hello::Refusal;
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
-use tokio::time::sleep;
+use tokio::time::{interval, sleep};
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
+use super::listener::Listener;
 use super::session;
 use crate::app::App;
 use crate::gateway::limits::Limits;
@@ -25,6 +26,12 @@ const REFUSAL_LIMIT: Duration = Duration::from_millis(50);
 /// Long frames of one user's sessions that are read at once; together they take 32 MiB at most.
 const LONG_FRAMES: usize = 8;
 
+/// Bytes that may wait to be written to one user's sessions together.
+const UNWRITTEN_BYTES: usize = 64 << 20;
+
+/// How often is looked whether the socket's file is there.
+const LOOK_FOR_SOCKET: Duration = Duration::from_secs(2);
+
 /// Places for sessions.
 #[derive(Clone, Default)]
 struct Places {
@@ -34,23 +41,45 @@ struct Places {
 /// What one user's sessions have.
 struct Taken {
     sessions: usize,
-    /// What they share, so that nobody's half frames are another's trouble.
-    long_frames: Arc<Semaphore>,
+    shared: OfUser,
+}
+
+/// What the sessions of one user share, so that nobody's half frames and untaken answers are another's trouble.
+#[derive(Clone)]
+pub struct OfUser {
+    /// Places to read a long frame.
+    pub long_frames: Arc<Semaphore>,
+    /// Bytes that may wait to be written.
+    pub unwritten: Arc<Semaphore>,
+}
+
+impl OfUser {
+    fn new() -> Self {
+        Self {
+            long_frames: Arc::new(Semaphore::new(LONG_FRAMES)),
+            unwritten: Arc::new(Semaphore::new(UNWRITTEN_BYTES)),
+        }
+    }
 }
 
 /// A session's place; given back when dropped.
 struct Place {
     uid: u32,
-    long_frames: Arc<Semaphore>,
+    shared: OfUser,
     places: Places,
 }
 
 /// Accepts connections until the daemon stops. Their sessions are tracked.
-pub async fn accept(app: Arc<App>, listener: UnixListener, sessions: TaskTracker) {
+pub async fn accept(app: Arc<App>, mut listener: Listener, sessions: TaskTracker) {
     let places = Places::default();
+    let mut look_for_socket = interval(LOOK_FOR_SOCKET);
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = listener.socket.accept() => accepted,
+            _ = look_for_socket.tick() => {
+                listener.bring_back().await;
+                continue;
+            }
             () = app.stopping.cancelled() => return,
         };
         let stream = match accepted {
@@ -67,7 +96,7 @@ pub async fn accept(app: Arc<App>, listener: UnixListener, sessions: TaskTracker
             Ok(place) => {
                 let app = app.clone();
                 sessions.spawn(async move {
-                    session::serve(app, stream, place.long_frames.clone()).await;
+                    session::serve(app, stream, place.shared.clone()).await;
                     drop(place);
                 });
             }
@@ -92,12 +121,11 @@ impl Places {
         if of_user >= limits.sessions_per_user {
             return Err(format!("you have {of_user} connections, which is the limit; close some"));
         }
-        let new = || Taken { sessions: 0, long_frames: Arc::new(Semaphore::new(LONG_FRAMES)) };
-        let user = taken.entry(uid).or_insert_with(new);
+        let user = taken.entry(uid).or_insert_with(|| Taken { sessions: 0, shared: OfUser::new() });
         user.sessions += 1;
-        let long_frames = user.long_frames.clone();
+        let shared = user.shared.clone();
         metrics::gauge!("muster_sessions").set((all + 1) as f64);
-        Ok(Place { uid, long_frames, places: self.clone() })
+        Ok(Place { uid, shared, places: self.clone() })
     }
 }
 

@@ -44,12 +44,13 @@ impl Actor for Gateway {
         (app, listener): Self::Arguments,
     ) -> Result<Self::State, ActorProcessingErr> {
         let sessions = TaskTracker::new();
-        let accepted = tokio::spawn(accept(app.clone(), listener.socket, sessions.clone()));
+        let remove = listener.remove.clone();
+        let accepted = tokio::spawn(accept(app.clone(), listener, sessions.clone()));
         let accepting = tokio::spawn(async move {
             let _ended = accepted.await;
             let _ = myself.cast(GatewayMessage::AcceptingEnded);
         });
-        Ok(GatewayState { app, sessions, accepting: Some(accepting), remove: listener.remove })
+        Ok(GatewayState { app, sessions, accepting: Some(accepting), remove })
     }
 
     async fn handle(

@@ -68,7 +68,8 @@ fn free_bytes(dir: &Path) -> Result<u64, String> {
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
-/// Deadlines and events carry the system's time. While that is behind what is on record, the daemon goes by its own.
+/// Deadlines and events carry the system's time. While that is behind what is on record, or was set ahead, the daemon goes
+/// by its own.
 fn clock(app: &App) -> Finding {
     let now = system_time();
     let ahead = Duration::from_secs(app.provisioner.shared.clock.ahead().as_secs());
@@ -82,6 +83,14 @@ fn clock(app: &App) -> Finding {
              caught up"
         );
         let remedy = format!("if the clock is right now, it has caught up in {:?}; if not, {remedy}", ahead * 2);
+        return bad(app, "clock", ErrorCode::Conflict, &message, &remedy);
+    }
+    let behind = Duration::from_secs(app.provisioner.shared.clock.behind().as_secs());
+    if !behind.is_zero() {
+        let message = format!(
+            "it shows {now}, {behind:?} more than has passed: Muster's own time goes a quarter faster until it has caught up"
+        );
+        let remedy = format!("if the clock is right now, Muster has caught up in {:?}; if not, {remedy}", behind * 4);
         return bad(app, "clock", ErrorCode::Conflict, &message, &remedy);
     }
     good("clock", format!("shows {now}"))

@@ -17,6 +17,8 @@ pub struct Limits {
     pub handshake: Duration,
     /// Until a frame that has begun must have ended, and until a peer must have taken one that is sent to it.
     pub frame: Duration,
+    /// How long a connection is kept on which nothing is asked for and nothing is under way.
+    pub idle: Duration,
     /// Until a request that changes nothing must be answered.
     pub read: Duration,
     /// Until a request that changes something must be answered.
@@ -32,6 +34,7 @@ impl Default for Limits {
             changes_per_cluster: 32,
             handshake: Duration::from_secs(5),
             frame: Duration::from_secs(30),
+            idle: Duration::from_secs(600),
             read: Duration::from_secs(30),
             change: Duration::from_secs(60),
         }

@@ -56,6 +56,8 @@ pub struct Listener {
     pub path: PathBuf,
     /// The file to remove in the end: none if systemd made it, for then it stays.
     pub remove: Option<PathBuf>,
+    /// Whose members may connect beside its owner.
+    group: Option<String>,
 }
 
 impl Listener {
@@ -64,7 +66,7 @@ impl Listener {
         let Some(socket) = listenfd::ListenFd::from_env().take_unix_listener(0)? else { return Ok(None) };
         socket.set_nonblocking(true)?;
         let path = socket.local_addr()?.as_pathname().map(Path::to_owned).unwrap_or_default();
-        Ok(Some(Self { socket: UnixListener::from_std(socket)?, path, remove: None }))
+        Ok(Some(Self { socket: UnixListener::from_std(socket)?, path, remove: None, group: None }))
     }
 
     /// The socket that was passed, if one was; else a new one as it is configured, or at its usual place.
@@ -119,7 +121,25 @@ impl Listener {
         if finished.is_err() {
             let _ = std::fs::remove_file(&unfinished);
         }
-        Ok(Self { socket: finished?, path: path.to_owned(), remove: Some(path.to_owned()) })
+        let (path, group) = (path.to_owned(), group.map(str::to_owned));
+        Ok(Self { socket: finished?, remove: Some(path.clone()), path, group })
+    }
+
+    /// Makes the socket anew where somebody has removed its file, so that nobody else could connect. One that systemd made
+    /// is systemd's to look after.
+    pub async fn bring_back(&mut self) {
+        let Some(path) = &self.remove else { return };
+        match tokio::fs::symlink_metadata(path).await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Ok(_) | Err(_) => return,
+        }
+        match Self::bind(path, self.group.as_deref()) {
+            Ok(new) => {
+                warn!(socket = %path.display(), "somebody removed the socket: it is there again");
+                *self = new;
+            }
+            Err(cause) => warn!(socket = %path.display(), %cause, "somebody removed the socket"),
+        }
     }
 }
 
@@ -169,6 +189,22 @@ mod tests {
         let second = Listener::bind(&path, None).unwrap();
         assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
         drop(second);
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_somebody_removed_is_there_again_and_one_of_another_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("muster.sock");
+        let mut listener = Listener::bind(&path, None).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        listener.bring_back().await;
+        let (connected, accepted) = tokio::join!(tokio::net::UnixStream::connect(&path), listener.socket.accept());
+        assert!(connected.is_ok() && accepted.is_ok());
+        std::fs::remove_file(&path).unwrap();
+        let other = Listener::bind(&path, None).unwrap();
+        listener.bring_back().await;
+        let (connected, accepted) = tokio::join!(tokio::net::UnixStream::connect(&path), other.socket.accept());
+        assert!(connected.is_ok() && accepted.is_ok());
     }
 
     #[tokio::test]

@@ -16,14 +16,18 @@ const MAX_WAITING_BYTES: usize = 2 * MAX_FRAME_BYTES;
 /// What a frame costs beside its bytes, about: the smallest ones must not be many more than the room was meant for.
 const FRAME_BYTES: usize = 64;
 
+/// A frame's part of what may wait for its session, and for all sessions of its user.
+type Room = (OwnedSemaphorePermit, OwnedSemaphorePermit);
+
 /// Takes frames; dropped when the last of them was put in.
 pub struct Outbox {
     room: Arc<Semaphore>,
-    writer: Arc<SharedWriter<OwnedSemaphorePermit>>,
+    room_of_user: Arc<Semaphore>,
+    writer: Arc<SharedWriter<Room>>,
 }
 
 /// Writes what an [`Outbox`] could not write at once.
-pub struct Outgoing(Arc<SharedWriter<OwnedSemaphorePermit>>);
+pub struct Outgoing(Arc<SharedWriter<Room>>);
 
 /// The session is over: nobody reads any more.
 #[derive(Debug)]
@@ -35,10 +39,11 @@ impl From<GivenUp> for SessionOver {
     }
 }
 
-/// Frames for this peer.
-pub fn outbox(peer: OwnedWriteHalf) -> (Outbox, Outgoing) {
+/// Frames for this peer, with room that its user's sessions share.
+pub fn outbox(peer: OwnedWriteHalf, room_of_user: Arc<Semaphore>) -> (Outbox, Outgoing) {
     let writer = Arc::new(SharedWriter::new(peer));
-    (Outbox { room: Arc::new(Semaphore::new(MAX_WAITING_BYTES)), writer: writer.clone() }, Outgoing(writer))
+    let outbox = Outbox { room: Arc::new(Semaphore::new(MAX_WAITING_BYTES)), room_of_user, writer: writer.clone() };
+    (outbox, Outgoing(writer))
 }
 
 impl Outbox {
@@ -61,15 +66,17 @@ impl Outbox {
             }
         };
         let bytes = u32::try_from(body.len() + FRAME_BYTES).unwrap_or(u32::MAX);
-        let room = match self.room.clone().try_acquire_many_owned(bytes) {
-            Ok(room) => room,
-            Err(_) => {
-                // What was put in and not flushed would keep its room for ever.
-                self.flush();
-                self.room.clone().acquire_many_owned(bytes).await.map_err(|_| SessionOver)?
-            }
-        };
+        let room = (self.take(&self.room, bytes).await?, self.take(&self.room_of_user, bytes).await?);
         Ok(self.writer.feed(&body, room)?)
+    }
+
+    async fn take(&self, room: &Arc<Semaphore>, bytes: u32) -> Result<OwnedSemaphorePermit, SessionOver> {
+        if let Ok(taken) = room.clone().try_acquire_many_owned(bytes) {
+            return Ok(taken);
+        }
+        // What was put in and not flushed would keep its room for ever.
+        self.flush();
+        room.clone().acquire_many_owned(bytes).await.map_err(|_| SessionOver)
     }
 
     /// Writes what was put in, together.
@@ -95,5 +102,39 @@ impl Outgoing {
     /// Writes until the outbox is dropped. A peer that takes nothing for `limit` is given up.
     pub async fn write(self, limit: Duration) -> io::Result<()> {
         self.0.drain(limit).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::future::poll_immediate;
+    use tokio::net::UnixStream;
+
+    use super::*;
+
+    /// A session of a peer that reads nothing.
+    fn session(room_of_user: &Arc<Semaphore>) -> (Outbox, Outgoing, UnixStream) {
+        let (own, peer) = UnixStream::pair().unwrap();
+        let (outbox, outgoing) = outbox(own.into_split().1, room_of_user.clone());
+        (outbox, outgoing, peer)
+    }
+
+    fn frame_of(bytes: usize) -> ServerFrame {
+        ServerFrame::answer(1, Err(Error::new(ErrorCode::Internal, "x".repeat(bytes))))
+    }
+
+    #[tokio::test]
+    async fn what_waits_for_all_sessions_of_a_user_is_bounded_and_a_session_that_ends_gives_its_room_back() {
+        let room_of_user = Arc::new(Semaphore::new(6 << 20));
+        let (first, first_outgoing, _first_peer) = session(&room_of_user);
+        let (second, _second_outgoing, _second_peer) = session(&room_of_user);
+        first.send(frame_of(3 << 20)).await.unwrap();
+        second.send(frame_of(2 << 20)).await.unwrap();
+        let mut third = Box::pin(second.send(frame_of(2 << 20)));
+        assert!(poll_immediate(&mut third).await.is_none(), "the session has room, and its user has not");
+        let given_up = first_outgoing.write(Duration::from_millis(1)).await.unwrap_err();
+        assert_eq!(given_up.kind(), io::ErrorKind::TimedOut);
+        third.await.unwrap();
+        assert!(room_of_user.available_permits() < 3 << 20);
     }
 }

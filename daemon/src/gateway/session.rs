@@ -21,11 +21,12 @@ use muster_protocol::stream::{FrameReader, ReadError};
 use muster_protocol::{Asker, ClientBody, ClientFrame, Error, ErrorCode, ServerFrame};
 use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, info};
 
+use super::accept::OfUser;
 use super::connection::Connection;
 use super::meters::Meters;
 use super::outbox::{SessionOver, outbox};
@@ -38,9 +39,9 @@ pub fn hello() -> Hello {
     Hello::of_this_build(concat!("musterd ", env!("CARGO_PKG_VERSION")))
 }
 
-/// Serves a connection until its peer goes, breaks the protocol, or the daemon stops. Its long frames are read with one of
-/// the user's places.
-pub async fn serve(app: Arc<App>, mut stream: UnixStream, long_frames: Arc<Semaphore>) {
+/// Serves a connection until its peer goes, breaks the protocol or asks for nothing for long, or the daemon stops. Its long
+/// frames and what waits to be written take of what its user has.
+pub async fn serve(app: Arc<App>, mut stream: UnixStream, of_user: OfUser) {
     let limits = app.limits.clone();
     let greeted = timeout(limits.handshake, async {
         let identity = roles::identify(&stream).await?;
@@ -58,7 +59,7 @@ pub async fn serve(app: Arc<App>, mut stream: UnixStream, long_frames: Arc<Semap
     debug!(uid = caller.uid, role = ?caller.role, client = %agreed.peer.build, "session begins");
 
     let (read_half, write_half) = stream.into_split();
-    let (outbox, outgoing) = outbox(write_half);
+    let (outbox, outgoing) = outbox(write_half, of_user.unwritten);
     let over = CancellationToken::new();
     let room = Arc::new(Semaphore::new(limits.requests_per_session));
     let connection = Connection {
@@ -83,7 +84,7 @@ pub async fn serve(app: Arc<App>, mut stream: UnixStream, long_frames: Arc<Semap
         over.cancel();
     };
     let reader = async {
-        let mut reader = FrameReader::sharing(read_half, limits.frame, long_frames);
+        let mut reader = FrameReader::sharing(read_half, limits.frame, of_user.long_frames);
         connection.read(&mut reader).await;
         connection.outbox.flush();
         // What was asked for is still answered, if the peer only closed its own half or the daemon stops.
@@ -105,6 +106,7 @@ impl Connection {
                     self.outbox.flush();
                     tokio::select! {
                         frame = reader.next::<ClientFrame>() => frame,
+                        () = self.idle() => return debug!(uid = self.caller.uid, "a peer asks for nothing any more"),
                         () = &mut over => return,
                         () = &mut stopping => return,
                     }
@@ -136,6 +138,16 @@ impl Connection {
                     self.over.cancel();
                     return;
                 }
+            }
+        }
+    }
+
+    /// Returns when no frame has come for the limit and nothing is under way.
+    async fn idle(&self) {
+        loop {
+            sleep(self.app.limits.idle).await;
+            if self.lock_running().is_empty() {
+                return;
             }
         }
     }
@@ -188,7 +200,7 @@ impl Connection {
         tokio::select! {
             () = self.requests.wait() => {}
             () = self.over.cancelled() => {}
-            () = tokio::time::sleep(self.app.limits.change) => self.over.cancel(),
+            () = sleep(self.app.limits.change) => self.over.cancel(),
         }
     }
 }

@@ -25,13 +25,14 @@ use crate::board::Board;
 use crate::clock::Clock;
 use crate::cluster::workshop::{Pace, Shared};
 use crate::config::{Config, Places};
-use crate::daemon::{DaemonError, key_source, make_private, store_options};
+use crate::daemon::{key_source, store_options};
 use crate::journal::change;
 use crate::journal::load::newest_event;
 use crate::journal::records::{StoredCluster, StoredEvent, StoredInstance, StoredOperation};
 use crate::journal::vault::Vault;
 use crate::kinds::Kinds;
 use crate::provisioner::Provisioner;
+use crate::state_dir::{self, StateDirError, make_private};
 
 pub use plan::{ClusterPlan, Verdict};
 pub use report::Report;
@@ -54,7 +55,7 @@ pub struct Wanted {
 pub enum RecoverError {
     /// The state directory cannot be used.
     #[error("cannot use the state directory")]
-    StateDir(#[from] DaemonError),
+    StateDir(#[from] StateDirError),
     /// The store cannot be opened, perhaps because the daemon runs.
     #[error("cannot open the store")]
     Open(#[from] OpenError),
@@ -104,7 +105,7 @@ pub async fn recover(
 ) -> Result<Report, RecoverError> {
     let state_dir = config.state_dir_or_usual(places);
     make_private(&state_dir)?;
-    let (store, _) = Store::open(state_dir.join("store"), store_options(config)).await?;
+    let (store, _) = Store::open(state_dir::store(&state_dir), store_options(config)).await?;
     let recovered = async {
         let sealer = Sealer::load(&store, key_source(config, &state_dir)).await?;
         recover_into(&store, sealer, config, kinds, wanted).await

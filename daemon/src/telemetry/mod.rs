@@ -35,7 +35,9 @@ pub fn start_logs(log: &Log) -> Result<(), TelemetryError> {
     let filter =
         EnvFilter::try_new(&level).map_err(|error| TelemetryError::Filter { level, reason: error.to_string() })?;
     let is_for_people = std::io::stderr().is_terminal();
-    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(is_for_people);
+    // A line that cannot be written is lost: to complain on the same standard error would panic.
+    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
+    let builder = builder.with_ansi(is_for_people);
     let started = match log.format {
         Format::Text => builder.try_init(),
         Format::Json => builder.json().flatten_event(true).try_init(),

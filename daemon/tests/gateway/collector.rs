@@ -4,10 +4,14 @@
 
 use std::time::Duration;
 
+use futures::TryStreamExt;
+use muster_client::EventQuery;
 use muster_engine::ledger::ResourceKey;
 use muster_protocol::{ClusterId, InstanceId};
 
-use crate::support::{TestDaemon, name, succeed};
+use crate::support::{TestDaemon, name, spec, succeed};
+use musterd::collector::History;
+use musterd::collector::forget::forget;
 use musterd::collector::leftovers::{GRACE, Leftovers};
 use musterd::collector::look::look;
 
@@ -15,7 +19,10 @@ use musterd::collector::look::look;
 async fn leftovers_of_a_deleted_cluster_are_removed_and_what_is_unknown_or_of_others_is_not() {
     let daemon = TestDaemon::start().await;
     let client = daemon.with_cluster("demo").await;
+    succeed(&client, client.cluster_create(spec("living"), None).await.unwrap()).await;
+    let living = client.cluster_info(&name("living")).await.unwrap().summary.id;
     let (context, world) = (daemon.daemon.context(), &daemon.world);
+    let its_things = world.resources(daemon.daemon.instance(), living);
     let deleted = client.cluster_info(&name("demo")).await.unwrap().summary.id;
     succeed(&client, client.cluster_delete(&name("demo"), None).await.unwrap()).await;
     crate::support::until("the cluster is gone", async || client.cluster_info(&name("demo")).await.is_err()).await;
@@ -35,7 +42,30 @@ async fn leftovers_of_a_deleted_cluster_are_removed_and_what_is_unknown_or_of_ot
     leftovers.age(GRACE + Duration::from_secs(1));
     look(&context, &mut leftovers).await;
     assert!(world.resources(instance, deleted).is_empty());
+    assert_eq!(world.resources(instance, living), its_things, "what a living cluster has is no leftover");
     assert_eq!(world.resources(instance, unknown).len(), 1, "the history does not know its cluster");
     assert_eq!(world.resources(foreign, unknown).len(), 1, "it is not ours");
     assert_eq!(client.doctor().await.unwrap().iter().filter(|finding| finding.subject == "leftovers").count(), 1);
+}
+
+#[tokio::test]
+async fn history_is_forgotten_as_far_as_it_may_be_and_stays_so_after_a_restart() {
+    let daemon = TestDaemon::start().await;
+    // More events than one record holds.
+    for cluster in ["a", "b"] {
+        daemon.with_cluster(cluster).await;
+    }
+    let client = daemon.with_cluster("demo").await;
+    let operation = client.operations(None).try_collect::<Vec<_>>().await.unwrap().remove(0);
+    let history = History { events: 3, events_age: Duration::from_secs(3600), operations: 0, audit: 2 };
+    forget(&daemon.daemon.context(), history).await;
+    let daemon = daemon.restart().await;
+
+    let client = daemon.client().await;
+    let events: Vec<_> = client.events(EventQuery::default()).try_collect().await.unwrap();
+    assert!(events[0].number > 1 && events.len() >= 3, "{events:?}");
+    // Its idempotency key may still be answered with it.
+    assert_eq!(client.operation_info(operation.id).await.unwrap(), operation);
+    assert!(client.cluster_info(&name("demo")).await.is_ok(), "what is there is no history");
+    assert!(client.audit(None, None).try_collect::<Vec<_>>().await.unwrap().len() <= 2);
 }

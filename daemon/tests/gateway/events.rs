@@ -4,10 +4,10 @@
 
 use futures::{StreamExt, TryStreamExt};
 use muster_client::EventQuery;
-use muster_protocol::ErrorCode;
 use muster_protocol::model::event::{Event, EventKind};
+use muster_protocol::{ClientFrame, Error, ErrorCode, Request, ServerBody, StreamItem};
 
-use crate::support::{LIMIT, TestDaemon, name, spec, succeed};
+use crate::support::{LIMIT, Raw, TestDaemon, name, spec, succeed};
 
 #[tokio::test]
 async fn a_follower_sees_every_event_once_across_a_restart() {
@@ -67,4 +67,46 @@ async fn a_cursor_behind_the_end_of_the_log_is_refused() {
         assert_eq!(error.code(), ErrorCode::InvalidArgument);
         assert!(error.to_error().details.contains_key("last"));
     }
+}
+
+/// What the daemon answers to a cursor, frame by frame: the numbers of its events, or its refusal.
+async fn behind(daemon: &TestDaemon, since: u64) -> Result<Vec<u64>, Error> {
+    let mut raw = Raw::connect(daemon).await;
+    raw.send(ClientFrame::request(1, Request::Events { since: Some(since), cluster: None, follow: false })).await;
+    raw.send(ClientFrame::credit(1, 1_000)).await;
+    let mut numbers = Vec::new();
+    loop {
+        match raw.next().await.unwrap().body {
+            ServerBody::Item(item) => {
+                let StreamItem::Event(event) = item else { panic!("{item:?}") };
+                numbers.push(event.number);
+            }
+            ServerBody::End(ended) => return ended.map(|()| numbers),
+            ServerBody::Answer(refused) => return Err(refused.unwrap_err()),
+            ServerBody::Credit(_) => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn cursors_at_both_ends_of_the_log_are_taken_or_refused_exactly() {
+    let daemon = TestDaemon::start().await;
+    // More than one record holds.
+    for cluster in ["a", "b", "c"] {
+        daemon.with_cluster(cluster).await;
+    }
+    let store = daemon.daemon.context().store.clone();
+    let end = store.event_numbers().await.unwrap().end;
+    let last = end - 1;
+    assert_eq!(behind(&daemon, 0).await.unwrap(), (1..end).collect::<Vec<_>>());
+    assert_eq!(behind(&daemon, last - 1).await.unwrap(), [last]);
+    assert_eq!(behind(&daemon, last).await.unwrap(), [0; 0]);
+    assert_eq!(behind(&daemon, last + 1).await.unwrap_err().code, ErrorCode::InvalidArgument);
+
+    store.prune_events(last).await.unwrap();
+    let first = store.event_numbers().await.unwrap().start;
+    assert!(first > 1, "something is pruned");
+    assert_eq!(behind(&daemon, first - 1).await.unwrap(), (first..end).collect::<Vec<_>>());
+    let refused = behind(&daemon, first - 2).await.unwrap_err();
+    assert_eq!((refused.code, &refused.details["firstAvailable"]), (ErrorCode::NotFound, &first.to_string()));
 }

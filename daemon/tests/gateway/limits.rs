@@ -5,7 +5,7 @@ use muster_engine::sim::{CallKind, Fault, every};
 use muster_protocol::handshake::{self, HandshakeError};
 use muster_protocol::hello::{Hello, Refusal};
 use muster_protocol::model::cluster::ClusterPhase;
-use muster_protocol::{ClientFrame, ErrorCode, Request, ServerBody};
+use muster_protocol::{ClientFrame, ErrorCode, Request, Retry, ServerBody};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::UnixStream;
 
@@ -35,6 +35,25 @@ async fn of_thousands_of_connections_only_the_allowed_ones_are_kept_and_they_are
 }
 
 #[tokio::test]
+async fn a_connection_on_which_nothing_is_under_way_is_closed_after_a_while_and_one_that_follows_is_kept() {
+    let daemon = TestDaemon::with(|config| config.limits.idle_ms = 100).await;
+    let mut follower = Raw::connect(&daemon).await;
+    follower.send(ClientFrame::request(1, Request::Events { since: None, cluster: None, follow: true })).await;
+    let mut idle = Raw::connect(&daemon).await;
+    idle.send(ClientFrame::request(1, Request::Whoami)).await;
+    assert!(matches!(idle.next().await.unwrap().body, ServerBody::Answer(Ok(_))));
+    assert!(idle.next().await.is_none(), "it is closed, and nothing more is said");
+    follower.send(ClientFrame::credit(1, 1)).await;
+    assert!(matches!(follower.next().await.unwrap().body, ServerBody::Item(_)));
+    // A client that was closed connects anew by itself.
+    let client = daemon.client().await;
+    for _ in 0..3 {
+        client.whoami().await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(150)).await;
+    }
+}
+
+#[tokio::test]
 async fn one_request_too_many_is_busy_and_the_others_go_on() {
     let daemon = TestDaemon::with(|config| config.limits.requests_per_session = 3).await;
     let mut raw = Raw::connect(&daemon).await;
@@ -56,6 +75,19 @@ async fn one_request_too_many_is_busy_and_the_others_go_on() {
         matches!(raw.next().await.unwrap().body, ServerBody::Answer(Ok(_)))
     })
     .await;
+}
+
+#[tokio::test]
+async fn one_change_too_many_of_a_cluster_is_busy_and_others_have_their_own_places() {
+    let daemon = TestDaemon::with(|config| config.limits.changes_per_cluster = 1).await;
+    let client = daemon.with_cluster("demo").await;
+    succeed(&client, client.cluster_create(spec("other"), None).await.unwrap()).await;
+    let waiting = daemon.daemon.context().changes.try_take(&name("demo"));
+    let refused = client.cluster_scale(&name("demo"), None, Some(3), None).await.unwrap_err().to_error();
+    assert_eq!((refused.code, refused.retry), (ErrorCode::Busy, Retry::Later));
+    succeed(&client, client.cluster_scale(&name("other"), None, Some(3), None).await.unwrap()).await;
+    drop(waiting);
+    succeed(&client, client.cluster_scale(&name("demo"), None, Some(3), None).await.unwrap()).await;
 }
 
 #[tokio::test]

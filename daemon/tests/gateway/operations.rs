@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use futures::TryStreamExt;
 use muster_client::EventQuery;
 use muster_engine::sim::{Call, CallKind, Fault, every};
-use muster_protocol::model::account::AccountSpec;
+use muster_protocol::model::account::{AccountSpec, Finding};
 use muster_protocol::model::cluster::{ClusterPhase, ClusterSpec, Infrastructure, Orchestrator, Pool};
 use muster_protocol::model::event::EventKind;
 use muster_protocol::model::host::Role;
@@ -22,6 +22,8 @@ use muster_protocol::model::service::LogLine;
 use muster_protocol::page::PageRequest;
 use muster_protocol::request::ServiceSource;
 use muster_protocol::{ErrorCode, OperationId};
+use muster_store::Batch;
+use musterd::journal::records::StoredInstance;
 
 use crate::support::{TestDaemon, name, service, spec, succeed, until};
 
@@ -207,6 +209,8 @@ async fn accounts_are_checked_listed_and_not_removed_while_they_are_used() {
     succeed(&client, client.cluster_create(used, None).await.unwrap()).await;
     assert_eq!(client.account_list().await.unwrap()[0].clusters, 1);
     assert_eq!(client.account_remove(&name("trial")).await.unwrap_err().code(), ErrorCode::Conflict);
+    let of_another_kind = AccountSpec { infrastructure: Infrastructure::Local, ..account };
+    assert_eq!(client.account_add(of_another_kind).await.unwrap_err().code(), ErrorCode::Conflict);
     succeed(&client, client.cluster_delete(&name("demo"), None).await.unwrap()).await;
     client.account_remove(&name("trial")).await.unwrap();
     assert!(client.account_list().await.unwrap().is_empty());
@@ -328,4 +332,51 @@ async fn a_cluster_has_the_machines_of_all_its_pools_and_no_option_that_its_kind
     let options = [("podCidr".to_owned(), "10.1.0.0/16".to_owned())].into();
     let refused = client.cluster_create(ClusterSpec { options, ..spec("other") }, None).await.unwrap_err().to_error();
     assert_eq!((refused.code, refused.details["field"].as_str()), (ErrorCode::Unsupported, "options.podCidr"));
+}
+
+#[tokio::test]
+async fn the_doctor_says_each_thing_that_is_wrong_with_its_remedy() {
+    let daemon = TestDaemon::start().await;
+    let client = daemon.client().await;
+    let wrong = async || -> BTreeMap<String, Finding> {
+        let findings = client.doctor().await.unwrap();
+        // The host of a test has what it has.
+        let ours =
+            findings.into_iter().filter(|finding| !["disk", "docker engine"].contains(&finding.subject.as_str()));
+        ours.filter(|finding| !finding.ok).map(|finding| (finding.subject.clone(), finding)).collect()
+    };
+    for subject in ["store", "clock", "catalog", "leftovers", "broken: docker engine"] {
+        assert!(!wrong().await.contains_key(subject), "{subject}");
+    }
+
+    let context = daemon.daemon.context();
+    let endpoint = daemon.folder.path().join("nobody.sock").display().to_string();
+    let account = AccountSpec {
+        name: name("broken"),
+        infrastructure: Infrastructure::Local,
+        endpoint: Some(endpoint),
+        credentials: BTreeMap::new(),
+        defaults: BTreeMap::new(),
+    };
+    client.account_add(account).await.unwrap();
+    let templates = daemon.folder.path().join("templates");
+    std::fs::create_dir_all(&templates).unwrap();
+    std::fs::write(templates.join("bad.yaml"), "name: [").unwrap();
+    let clock = &context.provisioner.shared.clock;
+    clock.not_before(clock.now() + Duration::from_secs(3600));
+    let mut batch = Batch::new();
+    batch.delete::<StoredInstance>(StoredInstance::KEY).unwrap();
+    context.store.commit(batch).await.unwrap();
+
+    let wrong = wrong().await;
+    for (subject, said) in [
+        ("store", "the installation's own record is missing"),
+        ("clock", "less than it did"),
+        ("catalog", "bad.yaml"),
+        ("broken: docker engine", "does not answer"),
+    ] {
+        let finding = wrong.get(subject).unwrap_or_else(|| panic!("no {subject} in {wrong:#?}"));
+        assert!(finding.message.contains(said), "{finding:?}");
+        assert!(finding.cause.as_ref().unwrap().remedy.is_some(), "{finding:?}");
+    }
 }

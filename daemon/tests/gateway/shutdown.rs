@@ -97,3 +97,18 @@ async fn a_call_that_ends_within_the_drain_is_known_after_the_restart_and_one_th
         assert_eq!(networks.count(), if is_known { 1 } else { 2 }, "drained: made once; else the slow call never came");
     }
 }
+
+#[tokio::test]
+async fn while_it_drains_it_begins_nothing_new() {
+    let daemon = TestDaemon::start().await;
+    let client = daemon.client().await;
+    daemon.world.keep_history();
+    daemon.world.inject(every(|call| call.kind == CallKind::Create, Fault::Slow(Duration::from_millis(200))));
+    client.cluster_create(spec("demo"), None).await.unwrap();
+    let begun = |world: &SimWorld| world.history().iter().filter(|call| !call.kind.is_observation()).count();
+    // The preflight, and the network on which all else stands.
+    until("the network is being made", async || begun(&daemon.world) == 2).await;
+    let world = daemon.world.clone();
+    daemon.daemon.shutdown().await;
+    assert_eq!(begun(&world), 2, "{:?}", world.history());
+}

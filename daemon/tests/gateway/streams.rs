@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use futures::SinkExt;
 use muster_protocol::{ClientFrame, Error, ErrorCode, Request, Response, ServerBody, StreamItem};
 
 use crate::support::{Raw, TestDaemon, name};
@@ -77,6 +78,20 @@ async fn a_cancelled_stream_sends_nothing_more_and_its_id_can_be_used_again() {
     items_and_no_more(&mut raw, 0).await;
     raw.send(ClientFrame::request(1, Request::Whoami)).await;
     assert!(matches!(raw.next().await.unwrap().body, ServerBody::Answer(Ok(_))));
+}
+
+#[tokio::test]
+async fn a_peer_that_closes_its_half_hears_what_it_asked_for_and_its_streams_end() {
+    let daemon = TestDaemon::start().await;
+    let mut raw = Raw::connect(&daemon).await;
+    raw.send(ClientFrame::request(1, Request::Events { since: Some(1), cluster: None, follow: true })).await;
+    raw.send(ClientFrame::request(2, Request::Doctor)).await;
+    SinkExt::<bytes::Bytes>::close(&mut raw.writer).await.unwrap();
+    let mut answered = false;
+    while let Some(frame) = raw.next().await {
+        answered |= frame.id == 2 && matches!(frame.body, ServerBody::Answer(Ok(_)));
+    }
+    assert!(answered, "what was asked for is answered, and then the connection is over");
 }
 
 #[tokio::test]

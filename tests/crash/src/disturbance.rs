@@ -37,7 +37,8 @@ impl Disturbance {
                 | Fault::Throttled { .. }
                 | Fault::Slow(_)
                 | Fault::Hang { .. }
-                | Fault::LateListing(_) => false,
+                | Fault::LateListing(_)
+                | Fault::LostAndListedLate(_) => false,
             },
             Self::None | Self::Crash(_) | Self::CrashTwice(..) | Self::FullDisk(_) => false,
         }
@@ -57,7 +58,7 @@ impl Disturbance {
     /// By how much what is created may be missing in listings.
     pub fn listing_lag(self) -> Duration {
         match self {
-            Self::Fault(_, Fault::LateListing(lag)) => lag,
+            Self::Fault(_, Fault::LateListing(lag) | Fault::LostAndListedLate(lag)) => lag,
             Self::Fault(..) | Self::None | Self::Crash(_) | Self::CrashTwice(..) | Self::FullDisk(_) => Duration::ZERO,
         }
     }

@@ -10,7 +10,7 @@ use muster_protocol::quantity::{Bytes, CpuMillis};
 use muster_protocol::{ErrorCode, Timestamp};
 
 use crate::docker_error::{failure, status};
-use crate::{LocalDriver, capabilities};
+use crate::{LocalDriver, capabilities, host_limits};
 
 /// systemd, sshd and a Docker Engine need about 100 MiB; below this a machine boots into being killed.
 const LEAST_MEMORY: Bytes = Bytes(256 << 20);
@@ -23,7 +23,11 @@ impl LocalDriver {
     pub(crate) async fn findings(&self) -> Vec<Finding> {
         let engine = self.check_engine().await;
         let reachable = engine.is_ok();
-        let mut findings = vec![finding("docker engine", engine), finding("capabilities", check_capabilities())];
+        let mut findings = vec![
+            finding("docker engine", engine),
+            finding("capabilities", check_capabilities()),
+            finding("host limits", host_limits::check()),
+        ];
         if reachable {
             findings.push(finding("machine image", self.check_image(None).await));
         }
@@ -33,6 +37,8 @@ impl LocalDriver {
     pub(crate) async fn refuse_what_cannot_be(&self, spec: &ClusterSpec) -> Result<(), Failure> {
         let info = self.docker()?.info().await.map_err(|error| failure("ask the Docker Engine", error))?;
         check_capabilities()?;
+        let in_pools = spec.pools.iter().map(|pool| u64::from(pool.count)).sum::<u64>();
+        host_limits::refuse_too_many(u64::from(spec.control_planes) + u64::from(spec.workers) + in_pools)?;
         let cluster = spec.machine.image.as_deref();
         refuse_shape(&spec.machine, &info)?;
         self.check_image(cluster).await?;

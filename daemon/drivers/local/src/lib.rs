@@ -8,6 +8,7 @@ mod address;
 mod capabilities;
 mod check;
 mod docker_error;
+mod host_limits;
 mod keys;
 mod machine;
 mod mark;
@@ -17,6 +18,7 @@ mod parameters;
 mod power;
 mod rekey;
 mod reservations;
+mod turns;
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -37,6 +39,7 @@ use muster_protocol::{ClusterId, ErrorCode, InstanceId};
 use crate::address::POOL;
 use crate::docker_error::failure;
 use crate::reservations::Reservations;
+use crate::turns::Turns;
 
 /// The image of a machine that has its Docker Engine installed already.
 pub const MACHINE_IMAGE: &str = "muster/machine:bookworm";
@@ -78,12 +81,13 @@ pub struct LocalDriver {
     options: LocalOptions,
     docker: OnceLock<Docker>,
     reservations: Reservations,
+    turns: Turns,
 }
 
 impl LocalDriver {
     /// A driver with these options. Nothing is asked yet: the engine may not even run.
     pub fn new(options: LocalOptions) -> Self {
-        Self { options, docker: OnceLock::new(), reservations: Reservations::default() }
+        Self { options, docker: OnceLock::new(), reservations: Reservations::default(), turns: Turns::default() }
     }
 
     /// The client; made at the first use, because that fails as long as the socket is not there.

@@ -61,6 +61,7 @@ impl LocalDriver {
         machine: &Name,
         shape: &MachineShape,
     ) -> Result<Present, Failure> {
+        let _turn = self.turns.of(cluster.cluster, machine).await;
         let found = match self.find(cluster, machine).await? {
             Some(found) if found.stage == Stage::Leaving => {
                 // If this fails, what is left of it is there.

@@ -138,6 +138,8 @@ pub enum Fault {
     /// What it creates is in no answer to a question before this time has passed.
     /// For a world whose [`super::SimOptions::listing_lag`] is at least as long.
     LateListing(Duration),
+    /// The same, and its answer gets lost: whoever looks it up finds nothing at first.
+    LostAndListedLate(Duration),
 }
 
 /// Decides how a call goes wrong, if it does.

@@ -293,6 +293,11 @@ impl SimWorld {
                 tokio::time::sleep(duration).await;
                 self.things().carry_out(effect)
             }
+            Some(Fault::LostAndListedLate(lag)) => {
+                let unheard = self.things().listing_late_by(lag, effect);
+                drop(unheard);
+                Err(no_answer())
+            }
             Some(Fault::LostRequest) => Err(no_answer()),
             Some(Fault::LostAnswer) => {
                 // Whether it worked or was refused: nobody hears of it.
