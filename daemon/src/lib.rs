@@ -22,7 +22,9 @@ pub mod recover;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "test code, though not in a test function")]
 mod reference;
+mod reloads;
 pub mod root;
 mod systemd;
 pub mod telemetry;
+mod unmanaged;
 pub mod upkeep;
