@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 use crate::call::CallError;
 use crate::connection::{Address, Connection};
 use crate::error::IDEMPOTENCY_KEY;
-use crate::passing::{is_passing, may_pass};
+use crate::passing::{is_of_daemon, is_passing, may_pass};
 use crate::patience::Patience;
 use crate::repeat::{Repeat, make_repeatable};
 use crate::watch::UntilLost;
@@ -168,7 +168,9 @@ impl Client {
                         if !is_passing(&error) || (repeat == Repeat::Never && maybe_applied) {
                             return Err(with_key(error.into(), key));
                         }
-                        self.discard(&connection).await;
+                        if is_of_daemon(&error) {
+                            self.discard(&connection).await;
+                        }
                         error.into()
                     }
                     Err(CallError::Unsendable(error)) => return Err(error),

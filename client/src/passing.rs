@@ -12,6 +12,12 @@ pub(crate) fn is_passing(error: &Error) -> bool {
     error.code == ErrorCode::Unavailable && error.retry == Retry::Later
 }
 
+/// Whether it is the daemon that starts or stops, and not only its part that takes care of one cluster: that error names
+/// the cluster.
+pub(crate) fn is_of_daemon(error: &Error) -> bool {
+    !error.details.contains_key("cluster")
+}
+
 /// Whether another try to connect and ask may go better.
 pub(crate) fn may_pass(error: &ClientError) -> bool {
     match error {

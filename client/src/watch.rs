@@ -4,7 +4,7 @@ use futures::{Stream, stream};
 use muster_protocol::{Request, StreamItem};
 
 use crate::call::CallError;
-use crate::passing::{is_passing, may_pass};
+use crate::passing::{is_of_daemon, is_passing, may_pass};
 use crate::patience::Patience;
 use crate::pending::{Lost, StreamEvent};
 use crate::subscription::Subscription;
@@ -116,7 +116,10 @@ impl<R: Resume> Watch<R> {
 
     /// Gives the present subscription up, and returns when it is time to ask again.
     async fn again_after(&mut self, error: ClientError) -> Result<(), ClientError> {
-        if let Some(subscription) = self.subscription.take() {
+        let is_of_cluster = matches!(&error, ClientError::Remote(error) if !is_of_daemon(error));
+        if let Some(subscription) = self.subscription.take()
+            && !is_of_cluster
+        {
             self.client.discard(subscription.connection()).await;
         }
         if may_pass(&error) && self.resume.can_resume() && self.patience.pause().await { Ok(()) } else { Err(error) }

@@ -173,6 +173,33 @@ async fn a_daemon_that_is_stopping_is_asked_again_on_a_new_connection() {
 }
 
 #[tokio::test]
+async fn a_cluster_that_is_unavailable_is_asked_for_again_on_the_connection_that_others_share() {
+    let (server, demo) = (Server::new(), name("demo"));
+    let (client, mut peer) = server.connect(server.builder()).await;
+    let restarting = || {
+        let error = Error::new(ErrorCode::Unavailable, "the cluster's supervisor is starting again");
+        error.retry_later().with_detail("cluster", "demo")
+    };
+    let serve = async {
+        let (id, first) = peer.request().await;
+        peer.send(ServerFrame::answer(id, Err(restarting()))).await;
+        let (id, second) = peer.request().await;
+        assert_eq!(second, first);
+        peer.answer(id, Response::Operation(operation(OperationId::generate(), OperationPhase::Running, 0))).await;
+        let (stream, _, _) = peer.stream_request().await;
+        peer.send(ServerFrame::end(stream, Err(restarting()))).await;
+        let (stream, _, _) = peer.stream_request().await;
+        peer.item(stream, log_item("hello")).await;
+    };
+    let ask = async {
+        client.cluster_delete(&demo, None).await.unwrap();
+        client.service_logs(&demo, &demo, false, None).next().await.unwrap().unwrap()
+    };
+    let (line, ()) = soon("the line", async { tokio::join!(ask, serve) }).await;
+    assert_eq!(line.text, "hello");
+}
+
+#[tokio::test]
 async fn waiting_for_an_operation_survives_the_daemons_restart() {
     let server = Server::new();
     let (client, mut peer) = server.connect(server.builder()).await;

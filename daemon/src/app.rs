@@ -46,6 +46,8 @@ pub struct App {
     pub keys: Permits<(Principal, String)>,
     /// Idempotency keys that may have an answer in the store.
     pub recent_keys: RecentKeys,
+    /// Changes that one user may have under way.
+    pub changes_of_user: Permits<Principal>,
     /// Changes of one cluster that may wait for its supervisor.
     pub changes: Permits<Name>,
     /// Held for reading while a cluster is made with an account, for writing while accounts change.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use muster_engine::plan::Plan;
 use muster_engine::state::ClusterState;
 use muster_protocol::model::operation::OperationInfo;
-use muster_protocol::{ClusterId, Error, ErrorCode, Name, OperationId};
+use muster_protocol::{Cause, ClusterId, Error, ErrorCode, Name, OperationId};
 use ractor::ActorRef;
 use tokio::sync::watch;
 
@@ -21,6 +21,8 @@ pub struct Pinned {
     pub plan: Option<Arc<Plan>>,
     /// Its supervisor; none while that is starting (again).
     pub supervisor: Option<ActorRef<SupervisorMessage>>,
+    /// Why the daemon cannot take care of it as it should, if that is so.
+    pub trouble: Option<Cause>,
 }
 
 /// All snapshots. Locks are held for moments only, and never across an await.
@@ -71,14 +73,26 @@ impl Board {
         let mut clusters = self.write_clusters();
         let (id, name) = (state.id(), state.desired().spec.name.clone());
         clusters.by_name.entry(name).or_insert(id);
-        let supervisor = clusters.by_id.get(&id).and_then(|pinned| pinned.supervisor.clone());
-        clusters.by_id.insert(id, Pinned { state, plan, supervisor });
+        let before = clusters.by_id.remove(&id);
+        let (supervisor, trouble) = before.map_or((None, None), |pinned| (pinned.supervisor, pinned.trouble));
+        clusters.by_id.insert(id, Pinned { state, plan, supervisor, trouble });
     }
 
     /// Says who supervises a cluster now.
     pub fn set_supervisor(&self, cluster: ClusterId, supervisor: Option<ActorRef<SupervisorMessage>>) {
         if let Some(pinned) = self.write_clusters().by_id.get_mut(&cluster) {
             pinned.supervisor = supervisor;
+        }
+    }
+
+    /// Says why the daemon cannot take care of a cluster as it should, or that it can.
+    pub fn set_trouble(&self, cluster: ClusterId, trouble: Option<Cause>) {
+        let mut clusters = self.write_clusters();
+        let Some(pinned) = clusters.by_id.get_mut(&cluster) else { return };
+        // What is tried again and fails for the same reason has its trouble since the first time.
+        let text = |trouble: &Option<Cause>| trouble.as_ref().map(|cause| cause.message.clone());
+        if text(&pinned.trouble) != text(&trouble) {
+            pinned.trouble = trouble;
         }
     }
 
@@ -107,12 +121,12 @@ impl Board {
         after: Option<&(Name, ClusterId)>,
         limit: usize,
         is_wanted: impl Fn(&Name) -> bool,
-    ) -> Vec<Arc<ClusterState>> {
+    ) -> Vec<Pinned> {
         let clusters = self.read_clusters();
         let wanted = clusters.by_name.iter().filter(|(name, _)| is_wanted(name));
         let found = wanted.filter_map(|(_, id)| clusters.by_id.get(id));
         let behind = |pinned: &&Pinned| after.is_none_or(|(name, id)| order(pinned) > (name, *id));
-        found.filter(behind).take(limit).map(|pinned| pinned.state.clone()).collect()
+        found.filter(behind).take(limit).cloned().collect()
     }
 
     /// All clusters, in the order of their ids.

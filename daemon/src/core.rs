@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use muster_engine::state::{ClusterState, Deadlines};
-use muster_protocol::{ClusterId, Error, InstanceId};
+use muster_protocol::{ClusterId, InstanceId};
 use muster_store::{Batch, BatchError, CommitError, ReadError, Sealer, Store};
 use ractor::{Actor, ActorRef, SpawnErr};
 use tokio::sync::RwLock;
@@ -68,8 +68,8 @@ pub struct Core {
     pub fleet: ActorRef<FleetMessage>,
     /// Clusters as they were on disk, not supervised yet; see [`Core::resume`].
     waiting: Vec<Arc<ClusterState>>,
-    /// Clusters that could not be taken up; the fleet tries again.
-    unreadable: Vec<ClusterId>,
+    /// Clusters that cannot be taken care of; the fleet tries again.
+    unmanaged: Vec<ClusterId>,
 }
 
 /// Why a core does not start.
@@ -103,7 +103,7 @@ impl Core {
         };
         let provisioner = Provisioner::new(shared, instance, parts.deadlines, parts.kinds, parts.store.clone());
         let provisioner = Arc::new(provisioner);
-        let (waiting, unreadable) = pin_up(&provisioner, &parts.store).await?;
+        let (waiting, unmanaged) = pin_up(&provisioner, &parts.store).await?;
         let (fleet, _) = Actor::spawn(None, Fleet, provisioner.clone()).await?;
         let recent_keys = idempotency::recent_keys(&parts.store, provisioner.shared.clock.now()).await?;
         let tokens = TokenBook::load(&parts.store).await?;
@@ -118,6 +118,7 @@ impl Core {
             metrics: parts.metrics,
             keys: Permits::new(1),
             recent_keys,
+            changes_of_user: Permits::new(parts.limits.changes_per_user),
             changes: Permits::new(parts.limits.changes_per_cluster),
             limits: parts.limits,
             accounts: RwLock::new(()),
@@ -125,7 +126,7 @@ impl Core {
             state_dir: parts.state_dir,
             stopping: CancellationToken::new(),
         };
-        Ok(Self { app: Arc::new(app), fleet, waiting, unreadable })
+        Ok(Self { app: Arc::new(app), fleet, waiting, unmanaged })
     }
 
     /// Has every cluster supervised again that was on disk.
@@ -134,7 +135,7 @@ impl Core {
             // A fleet that is gone already means that the daemon stops.
             let _ = self.fleet.cast(FleetMessage::Start(state));
         }
-        for cluster in self.unreadable.drain(..) {
+        for cluster in self.unmanaged.drain(..) {
             let _ = self.fleet.cast(FleetMessage::Restart(cluster));
         }
     }
@@ -160,21 +161,19 @@ async fn pin_up(provisioner: &Provisioner, store: &Store) -> Result<PinnedUp, St
     for operation in &stored.operations {
         board.publish_operation(&operation.info);
     }
-    let (mut states, mut unreadable) = (Vec::new(), Vec::new());
+    let (mut states, mut unmanaged) = (Vec::new(), Vec::new());
     for parts in stored.clusters {
-        let (id, name) = (parts.record.id, parts.record.desired.spec.name.clone());
-        match provisioner.assemble(parts).await {
-            Ok(state) => {
-                let state = Arc::new(state);
-                board.publish(state.clone(), None);
-                states.push(state);
-            }
-            // Its account or kind is missing: it stays on disk untouched, and is there again when that is mended.
-            Err(Error { message, .. }) => {
-                tracing::error!(cluster = %name, %id, cause = %message, "a cluster cannot be taken care of");
-                unreadable.push(id);
-            }
+        let (state, trouble) = provisioner.assemble(parts).await;
+        let (id, state) = (state.id(), Arc::new(state));
+        if trouble.is_some() {
+            // It can be seen, it keeps its name and its account, and it is taken up when what is missing is there again.
+            board.publish(state, Some(Arc::default()));
+            provisioner.note_trouble(id, trouble);
+            unmanaged.push(id);
+        } else {
+            board.publish(state.clone(), None);
+            states.push(state);
         }
     }
-    Ok((states, unreadable))
+    Ok((states, unmanaged))
 }

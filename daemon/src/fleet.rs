@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use muster_engine::state::ClusterState;
-use muster_protocol::ClusterId;
+use muster_engine::words;
+use muster_protocol::{ClusterId, Error, ErrorCode};
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 use tokio::time::Instant;
 use tracing::{error, info};
@@ -13,7 +14,8 @@ use tracing::{error, info};
 use crate::cluster::message::SupervisorMessage;
 use crate::cluster::supervisor::Supervisor;
 use crate::cluster::{RENEWED, RETIRED};
-use crate::provisioner::Provisioner;
+use crate::provisioner::{Loaded, Provisioner};
+use crate::reloads::Reloads;
 
 /// What the fleet is told.
 pub enum FleetMessage {
@@ -21,6 +23,8 @@ pub enum FleetMessage {
     Start(Arc<ClusterState>),
     /// Supervise it again, from what is on disk.
     Restart(ClusterId),
+    /// This is on disk of clusters that were to be read again.
+    Loaded(Vec<(ClusterId, Loaded)>),
     /// Supervise it with other tools: its account was replaced. Calls under way are cut off, as by a crash.
     Renew(ClusterId),
     /// Have all supervisors finish what they do; answer when that is so.
@@ -36,6 +40,7 @@ pub struct FleetState {
     supervised: HashMap<ActorId, Supervised>,
     /// Failures in a row.
     failures: HashMap<ClusterId, u32>,
+    reloads: Reloads,
     is_draining: bool,
 }
 
@@ -62,7 +67,7 @@ impl Actor for Fleet {
         provisioner: Self::Arguments,
     ) -> Result<Self::State, ActorProcessingErr> {
         let (supervised, failures) = (HashMap::new(), HashMap::new());
-        Ok(FleetState { provisioner, supervised, failures, is_draining: false })
+        Ok(FleetState { provisioner, supervised, failures, reloads: Reloads::default(), is_draining: false })
     }
 
     async fn handle(
@@ -73,12 +78,14 @@ impl Actor for Fleet {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             FleetMessage::Start(cluster) => state.start(&myself, cluster).await,
-            FleetMessage::Restart(cluster) => state.restart(&myself, cluster).await,
+            FleetMessage::Restart(cluster) => state.restart(&myself, cluster),
+            FleetMessage::Loaded(clusters) => state.start_again(&myself, clusters).await,
             FleetMessage::Renew(cluster) => {
                 let supervised = state.supervised.values().find(|supervised| supervised.cluster == cluster);
-                // One that is not supervised just now finds the new tools by itself.
-                if let Some(Supervised { supervisor, .. }) = supervised {
-                    supervisor.stop(Some(RENEWED.to_owned()));
+                match supervised {
+                    Some(Supervised { supervisor, .. }) => supervisor.stop(Some(RENEWED.to_owned())),
+                    // One that waits for its restart finds the new tools by itself.
+                    None => state.reloads.want_anew(cluster),
                 }
             }
             FleetMessage::Drain(reply) => {
@@ -114,7 +121,7 @@ impl Actor for Fleet {
                     }
                     Some(RENEWED) if !state.is_draining => {
                         state.provisioner.shared.board.set_supervisor(ended.cluster, None);
-                        state.restart(&myself, ended.cluster).await;
+                        state.restart(&myself, ended.cluster);
                     }
                     _ => state.schedule_restart(&myself, ended.cluster),
                 }
@@ -137,44 +144,75 @@ impl Actor for Fleet {
 impl FleetState {
     async fn start(&mut self, myself: &ActorRef<FleetMessage>, state: Arc<ClusterState>) {
         let cluster = state.id();
-        let started = match self.provisioner.workshop(&state.record).await {
-            Ok(workshop) => {
-                let spawned = Actor::spawn_linked(None, Supervisor, (workshop, state), myself.get_cell()).await;
-                spawned.map_err(|error| error.to_string())
-            }
-            Err(error) => Err(error.to_string()),
+        let (workshop, trouble) = match self.provisioner.workshop(&state.record).await {
+            Ok(equipped) => equipped,
+            Err(error) => return self.restart_later(myself, cluster, error),
         };
-        match started {
+        match Actor::spawn_linked(None, Supervisor, (workshop, state), myself.get_cell()).await {
             Ok((supervisor, _)) => {
                 self.provisioner.shared.board.set_supervisor(cluster, Some(supervisor.clone()));
+                self.provisioner.note_trouble(cluster, trouble);
                 let since = Instant::now();
                 self.supervised.insert(supervisor.get_id(), Supervised { cluster, supervisor, since });
             }
-            Err(cause) => {
-                error!(%cluster, %cause, "cannot start a supervisor");
-                self.schedule_restart(myself, cluster);
-            }
+            Err(error) => self.restart_later(myself, cluster, Error::new(ErrorCode::Internal, words::chain(&error))),
         }
     }
 
-    async fn restart(&mut self, myself: &ActorRef<FleetMessage>, cluster: ClusterId) {
-        match self.provisioner.load(cluster).await {
-            Ok(Some(state)) => {
-                info!(%cluster, "supervisor starts again");
-                let state = Arc::new(state);
-                self.provisioner.shared.board.publish(state.clone(), None);
-                self.start(myself, state).await;
+    /// Has a cluster read from disk and supervised, together with others that wait for the same.
+    fn restart(&mut self, myself: &ActorRef<FleetMessage>, cluster: ClusterId) {
+        self.reloads.want(cluster);
+        self.load(myself);
+    }
+
+    /// Reading takes a while, and new clusters do not wait for it.
+    fn load(&mut self, myself: &ActorRef<FleetMessage>) {
+        let Some(clusters) = self.reloads.begin() else { return };
+        let (provisioner, fleet) = (self.provisioner.clone(), myself.clone());
+        tokio::spawn(async move {
+            let wanted = clusters.clone();
+            // A task of its own, so that a panic in it is an answer and not a silence.
+            let reading = tokio::spawn(async move { provisioner.load(&wanted).await });
+            let loaded = reading.await.unwrap_or_else(|lost| {
+                let unread = || Loaded::Unread(Error::new(ErrorCode::Internal, words::chain(&lost)));
+                clusters.into_iter().map(|cluster| (cluster, unread())).collect()
+            });
+            let _ = fleet.cast(FleetMessage::Loaded(loaded));
+        });
+    }
+
+    async fn start_again(&mut self, myself: &ActorRef<FleetMessage>, clusters: Vec<(ClusterId, Loaded)>) {
+        self.reloads.end();
+        for (cluster, loaded) in clusters {
+            if self.is_draining || self.reloads.is_wanted(cluster) {
+                continue;
             }
-            Ok(None) => {
-                // It was gone, and its record too: only the last word was lost.
-                self.failures.remove(&cluster);
-                self.provisioner.shared.board.remove(cluster);
-            }
-            Err(cause) => {
-                error!(%cluster, %cause, "cannot read a cluster");
-                self.schedule_restart(myself, cluster);
+            match loaded {
+                Loaded::Found(state, None) => {
+                    info!(%cluster, "supervisor starts again");
+                    let state = Arc::new(*state);
+                    self.provisioner.shared.board.publish(state.clone(), None);
+                    self.start(myself, state).await;
+                }
+                Loaded::Found(state, Some(trouble)) => {
+                    self.provisioner.shared.board.publish(Arc::new(*state), Some(Arc::default()));
+                    self.restart_later(myself, cluster, trouble);
+                }
+                Loaded::Gone => {
+                    // It was gone, and its record too: only the last word was lost.
+                    self.failures.remove(&cluster);
+                    self.provisioner.shared.board.remove(cluster);
+                }
+                Loaded::Unread(error) => self.restart_later(myself, cluster, error),
             }
         }
+        self.load(myself);
+    }
+
+    /// The cluster cannot be supervised now: says why, and tries again after a while.
+    fn restart_later(&mut self, myself: &ActorRef<FleetMessage>, cluster: ClusterId, why: Error) {
+        self.provisioner.note_trouble(cluster, Some(why));
+        self.schedule_restart(myself, cluster);
     }
 
     fn schedule_restart(&mut self, myself: &ActorRef<FleetMessage>, cluster: ClusterId) {

@@ -22,8 +22,10 @@ pub mod recover;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "test code, though not in a test function")]
 mod reference;
+mod reloads;
 pub mod root;
 pub mod state_dir;
 mod systemd;
 pub mod telemetry;
+mod unmanaged;
 pub mod upkeep;

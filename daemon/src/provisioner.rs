@@ -1,6 +1,6 @@
 //! The provisioner: checks accounts and resources, and gives each cluster its driver, preparer and handler.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,24 +9,36 @@ use muster_engine::context::{ClusterContext, Material};
 use muster_engine::desired::ClusterRecord;
 use muster_engine::driver::Driver;
 use muster_engine::failure::Failure;
-use muster_engine::options;
 use muster_engine::state::{ClusterState, Deadlines, NewKeys};
+use muster_engine::{options, words};
 use muster_protocol::model::account::Finding;
 use muster_protocol::model::cluster::{ClusterSpec, Infrastructure};
 use muster_protocol::{ClusterId, Error, ErrorCode, InstanceId, Name, Retry};
 use muster_store::Store;
+use tracing::error;
 
 use crate::cluster::account::AccountGate;
 use crate::cluster::workshop::{Shared, Workshop};
 use crate::journal::load::{self, StoredParts};
 use crate::journal::records::StoredAccount;
 use crate::kinds::{Account, Kinds};
+use crate::unmanaged;
 
 /// How long an infrastructure may take to say whether a cluster could be made.
 const PREFLIGHT_LIMIT: Duration = Duration::from_secs(20);
 
 /// An infrastructure with an account's name, or with its defaults.
 type AccountKey = (Infrastructure, Option<Name>);
+
+/// A cluster that was read from disk.
+pub enum Loaded {
+    /// It is there; and why it can only be looked at, if that is so.
+    Found(Box<ClusterState>, Option<Error>),
+    /// There is no such cluster any more.
+    Gone,
+    /// It could not be read.
+    Unread(Error),
+}
 
 /// Checks accounts and resources, and equips clusters.
 pub struct Provisioner {
@@ -154,43 +166,77 @@ impl Provisioner {
         Deadlines { listing_lag: driver.listing_lag(), ..self.deadlines }
     }
 
-    /// Everything that a cluster's actors need.
-    pub async fn workshop(&self, record: &ClusterRecord) -> Result<Workshop, Error> {
+    /// Everything that a cluster's actors need; and why it will not do, if that is so. A cluster whose keys are missing
+    /// can still be deleted.
+    pub async fn workshop(&self, record: &ClusterRecord) -> Result<(Workshop, Option<Error>), Error> {
         let spec = &record.desired.spec;
         let driver = self.driver(spec.infrastructure, spec.account.as_ref()).await?;
         let preparer = self.kinds.preparer(spec.orchestrator, spec.infrastructure)?;
-        let material = self.shared.vault.material(record.id).await;
-        let material = material.map_err(|error| Error::new(ErrorCode::Store, error.to_string()))?.unwrap_or_default();
+        let material = self.shared.vault.material(record.id).await.map_err(|error| unread(&error))?;
+        let trouble = material.is_none().then(without_keys);
+        let material = material.unwrap_or_default();
         let context = ClusterContext { instance: self.instance, cluster: record.id, spec: spec.clone(), material };
         let context = Arc::new(context);
         let handler = self.kinds.handler(context.clone())?;
         let account = self.gate(spec.infrastructure, spec.account.as_ref());
         let deadlines = self.deadlines_with(driver.as_ref());
-        Ok(Workshop { shared: self.shared.clone(), context, driver, preparer, handler, account, deadlines })
+        let workshop = Workshop { shared: self.shared.clone(), context, driver, preparer, handler, account, deadlines };
+        Ok((workshop, trouble))
     }
 
-    /// A cluster as it is on disk.
-    pub async fn load(&self, cluster: ClusterId) -> Result<Option<ClusterState>, Error> {
-        let parts = load::load_one(&self.store, cluster).await;
-        let parts = parts.map_err(|error| Error::new(ErrorCode::Store, error.to_string()))?;
-        match parts {
-            Some(parts) => Ok(Some(self.assemble(parts).await?)),
-            None => Ok(None),
+    /// Clusters as they are on disk, each with its [`Loaded`].
+    pub async fn load(&self, clusters: &BTreeSet<ClusterId>) -> Vec<(ClusterId, Loaded)> {
+        let mut running = match load::running_operations(&self.store).await {
+            Ok(running) => running,
+            Err(error) => return clusters.iter().map(|id| (*id, Loaded::Unread(unread(&error)))).collect(),
+        };
+        let mut loaded = Vec::new();
+        for id in clusters {
+            let operations = running.remove(id).unwrap_or_default();
+            let state = match load::load_one(&self.store, *id).await {
+                Ok(Some(parts)) => {
+                    let (state, trouble) = self.assemble(StoredParts { operations, ..parts }).await;
+                    Loaded::Found(Box::new(state), trouble)
+                }
+                Ok(None) => Loaded::Gone,
+                Err(error) => Loaded::Unread(unread(&error)),
+            };
+            loaded.push((*id, state));
         }
+        loaded
     }
 
-    /// The state that stored parts make.
-    pub async fn assemble(&self, parts: StoredParts) -> Result<ClusterState, Error> {
-        let spec = &parts.record.desired.spec;
-        let driver = self.driver(spec.infrastructure, spec.account.as_ref()).await?;
-        let deadlines = self.deadlines_with(driver.as_ref());
-        let blueprint = self.blueprint(spec, driver)?;
+    /// The state that stored parts make. If the cluster's account or kind is missing, that is said too: the cluster can only
+    /// be looked at, and stays on disk untouched.
+    pub async fn assemble(&self, parts: StoredParts) -> (ClusterState, Option<Error>) {
+        let known = self.known_of(&parts.record).await;
+        let (blueprint, deadlines, trouble) = match known {
+            Ok((blueprint, deadlines)) => (blueprint, deadlines, None),
+            Err(error) => (unmanaged::blueprint(parts.record.recipe.clone()), self.deadlines, Some(error)),
+        };
         let mut state = ClusterState::loaded(parts.record, blueprint, deadlines);
         state.ledger = parts.ledger.into();
         state.services = parts.services.into();
         state.kept = parts.kept.into();
         state.operations = parts.operations;
-        Ok(state)
+        (state, trouble)
+    }
+
+    async fn known_of(&self, record: &ClusterRecord) -> Result<(Blueprint, Deadlines), Error> {
+        let spec = &record.desired.spec;
+        let driver = self.driver(spec.infrastructure, spec.account.as_ref()).await?;
+        let deadlines = self.deadlines_with(driver.as_ref());
+        Ok((self.blueprint(spec, driver)?, deadlines))
+    }
+
+    /// Says for all to see why the daemon cannot take care of a cluster as it should, or that it can.
+    pub fn note_trouble(&self, cluster: ClusterId, trouble: Option<Error>) {
+        let trouble = trouble.map(|Error { code, message, remedy, retry, details: _ }| {
+            error!(%cluster, cause = %message, "a cluster cannot be taken care of");
+            let failure = Failure { remedy, retry, ..Failure::not_applied(code, message) };
+            failure.into_cause("supervise".to_owned(), self.shared.clock.now())
+        });
+        self.shared.board.set_trouble(cluster, trouble);
     }
 
     /// Whether this build can work with such an account.
@@ -200,10 +246,10 @@ impl Provisioner {
 
     async fn account(&self, name: &Name) -> Result<Account, Error> {
         let stored = self.store.get::<StoredAccount>(name.as_str().as_bytes()).await;
-        let stored = stored.map_err(|error| Error::new(ErrorCode::Store, error.to_string()))?;
+        let stored = stored.map_err(|error| unread(&error))?;
         let Some(StoredAccount(info)) = stored else { return Err(Error::not_found("account", name)) };
         let credentials = self.shared.vault.credentials(name).await;
-        let credentials = credentials.map_err(|error| Error::new(ErrorCode::Store, error.to_string()))?;
+        let credentials = credentials.map_err(|error| unread(&error))?;
         Ok(Account { info, credentials })
     }
 
@@ -213,6 +259,20 @@ impl Provisioner {
         let places = self.shared.pace.calls_per_account;
         gates.entry((infrastructure, account.cloned())).or_insert_with(|| AccountGate::new(places)).clone()
     }
+}
+
+fn unread(error: &(dyn std::error::Error + 'static)) -> Error {
+    Error::new(ErrorCode::Store, words::chain(error))
+        .with_remedy("see `muster doctor` and the daemon's log; check that the disk is healthy, or restore a backup")
+        .retry_later()
+}
+
+fn without_keys() -> Error {
+    Error::new(
+        ErrorCode::Store,
+        "the keys of the cluster are missing in the store, and nothing of it is reached without them",
+    )
+    .with_remedy("restore a backup that has them, or delete the cluster")
 }
 
 /// A failed look or check as the answer to a request.

@@ -1,7 +1,9 @@
-//! What others say, kept to a length.
+//! What others say, kept to a length, and what errors say with all that they were caused by.
 //!
 //! A provider's or orchestrator's words go into causes and events, which are stored, and a stored record has a limit.
 //! What has happened cannot be refused for being told at length.
+
+use std::error::Error;
 
 /// The most bytes of one sentence: more than anybody reads, and so little that a record holds several beside its own
 /// content.
@@ -26,9 +28,35 @@ pub fn at_most(most: usize, mut text: String) -> String {
     text
 }
 
+/// The words of an error and of everything that it was caused by.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let words = cause.to_string();
+        if !text.contains(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+        source = cause.source();
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot read the keys")]
+    struct Outer(#[source] std::io::Error);
+
+    #[test]
+    fn a_chain_of_errors_says_every_cause_once() {
+        let broken = || std::io::Error::other("the disk is broken");
+        assert_eq!(chain(&Outer(broken())), "cannot read the keys: the disk is broken");
+        assert_eq!(chain(&std::io::Error::other(broken())), "the disk is broken");
+    }
 
     #[test]
     fn a_long_text_is_cut_between_characters_and_says_so() {

@@ -25,6 +25,8 @@ fn a_deleted_cluster_is_taken_away_from_below_and_swept() {
     run(async {
         let mut bench = ready(1, 1).await;
         let delete = bench.ask(|state, asked| state.admit_delete(asked)).unwrap();
+        let refused = bench.ask(|state, asked| state.admit_scale(None, Some(2), asked)).unwrap_err();
+        assert!(refused.remedy.unwrap().contains(&format!("`muster operation cancel {}`", delete.id)));
         assert_eq!(
             bench.steps(),
             [
@@ -156,6 +158,8 @@ fn a_cancelled_create_is_a_delete() {
         bench.run_for(Duration::from_millis(150)).await;
         let create = *bench.state.operations.keys().next().unwrap();
         bench.ask(|state, asked| state.admit_cancel(create, asked)).unwrap();
+        let refused = bench.ask(|state, asked| state.admit_scale(None, Some(2), asked)).unwrap_err();
+        assert!(!refused.remedy.unwrap().contains("operation cancel"), "no operation is there to be cancelled");
         assert!(bench.run_until(HOUR, |bench| bench.phase() == ClusterPhase::Deleted).await);
         assert_eq!(bench.ended[&create].phase, OperationPhase::Cancelled);
         assert!(bench.world.audit(INSTANCE, &[]).is_clean());

@@ -9,11 +9,11 @@ use std::time::Duration;
 use bench::situations::{HOUR, ended, lose, ready, run};
 use bench::{Bench, CLUSTER, INSTANCE};
 use muster_engine::sim::{CallKind, Fault, every, nth};
-use muster_engine::state::{Observation, Requested};
+use muster_engine::state::{ClusterState, Observation, Requested};
 use muster_protocol::model::cluster::ClusterPhase;
 use muster_protocol::model::host::Role;
-use muster_protocol::model::operation::OperationPhase;
-use muster_protocol::{ErrorCode, OperationId, Principal};
+use muster_protocol::model::operation::{OperationInfo, OperationKind, OperationPhase};
+use muster_protocol::{Error, ErrorCode, OperationId, Principal};
 
 #[test]
 fn a_cluster_is_made_from_its_network_up() {
@@ -284,5 +284,27 @@ fn an_operation_that_another_one_replaced_stays_superseded() {
         let create = bench.ended.values().next().unwrap();
         assert_eq!(create.phase, OperationPhase::Superseded);
         assert_eq!(create.cause.as_ref().unwrap().code, ErrorCode::Superseded);
+    });
+}
+
+#[test]
+fn a_creation_goes_on_as_an_operation_when_what_took_its_place_is_cancelled() {
+    run(async {
+        let changes: [fn(&mut ClusterState, Requested) -> Result<OperationInfo, Error>; 2] =
+            [|state, asked| state.admit_scale(None, Some(2), asked), ClusterState::admit_delete];
+        for change in changes {
+            let mut bench = Bench::create(1, 1, 1);
+            let change = bench.ask(change).unwrap();
+            bench.ask(|state, asked| state.admit_cancel(change.id, asked)).unwrap();
+            assert_eq!(bench.end_of(&change).unwrap().phase, OperationPhase::Cancelled);
+            let running: Vec<OperationInfo> =
+                bench.state.operations.values().map(|record| record.info.clone()).collect();
+            let [creation] = running.as_slice() else { panic!("{running:?}") };
+            assert_eq!((creation.kind, bench.phase()), (OperationKind::ClusterCreate, ClusterPhase::Creating));
+            assert_eq!(ended(&mut bench, creation).await.phase, OperationPhase::Succeeded);
+            let scale = bench.ask(|state, asked| state.admit_scale(None, Some(3), asked)).unwrap();
+            bench.ask(|state, asked| state.admit_cancel(scale.id, asked)).unwrap();
+            assert_eq!(bench.state.operations.len(), 0, "a cluster that was ready is not created again");
+        }
     });
 }

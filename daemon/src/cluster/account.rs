@@ -1,4 +1,5 @@
-//! The calls to one account: so many at a time, and those that hang hold up the others for a moment only.
+//! The calls to one account: so many at a time. Those that hang hold up the others for a moment only, as long as not too
+//! many hang.
 
 use std::future::Future;
 use std::pin::pin;
@@ -12,46 +13,72 @@ use tokio::time::timeout;
 /// of the infrastructure meanwhile; kept places would let a few hung clusters stop all others of the account.
 const KEPT: Duration = Duration::from_secs(10);
 
+/// So many times the places may hang beside those that have one. When more hang, the next ones keep their places.
+const HANG: usize = 4;
+
 /// The places of an account. Clones share them.
 #[derive(Clone)]
 pub struct AccountGate {
-    calls: Arc<Semaphore>,
+    calls: Arc<Places>,
     /// Looks have places of their own, so that a change never waits for somebody's look.
-    looks: Arc<Semaphore>,
+    looks: Arc<Places>,
 }
 
 impl AccountGate {
     /// So many calls at a time, and as many looks.
     pub fn new(places: usize) -> Self {
-        Self { calls: Arc::new(Semaphore::new(places)), looks: Arc::new(Semaphore::new(places)) }
+        Self { calls: Arc::new(Places::new(places)), looks: Arc::new(Places::new(places)) }
     }
 
     /// Makes a call as soon as there is a place for it; none if there was none within `patience`, and so no call.
     pub async fn call<T>(&self, patience: Duration, call: impl Future<Output = T>) -> Option<T> {
-        through(&self.calls, patience, call).await
+        self.calls.through(patience, call).await
     }
 
     /// As [`AccountGate::call`], for calls that only look.
     pub async fn look<T>(&self, patience: Duration, look: impl Future<Output = T>) -> Option<T> {
-        through(&self.looks, patience, look).await
+        self.looks.through(patience, look).await
     }
 }
 
-async fn through<T>(places: &Semaphore, patience: Duration, call: impl Future<Output = T>) -> Option<T> {
-    // Nobody closes it.
-    let place = timeout(patience, places.acquire()).await.ok()?.ok()?;
-    let mut call = pin!(call);
-    if let Ok(answer) = timeout(KEPT, &mut call).await {
-        return Some(answer);
+/// Nobody closes the semaphores.
+struct Places {
+    usual: Semaphore,
+    /// For those that take longer than [`KEPT`].
+    hung: Semaphore,
+}
+
+impl Places {
+    fn new(usual: usize) -> Self {
+        Self {
+            usual: Semaphore::new(usual),
+            hung: Semaphore::new(usual.saturating_mul(HANG).min(Semaphore::MAX_PERMITS)),
+        }
     }
-    drop(place);
-    Some(call.await)
+
+    async fn through<T>(&self, patience: Duration, call: impl Future<Output = T>) -> Option<T> {
+        let place = timeout(patience, self.usual.acquire()).await.ok()?.ok()?;
+        let mut call = pin!(call);
+        if let Ok(answer) = timeout(KEPT, &mut call).await {
+            return Some(answer);
+        }
+        let hung = tokio::select! {
+            answer = &mut call => return Some(answer),
+            hung = self.hung.acquire() => hung,
+        };
+        drop(place);
+        let answer = call.await;
+        drop(hung);
+        Some(answer)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::future::{pending, ready};
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use tokio::task::JoinHandle;
     use tokio::time::Instant;
 
     use super::*;
@@ -77,6 +104,28 @@ mod tests {
             assert_eq!(gate.call(LONG, ready(1)).await, Some(1));
         }
         assert_eq!(began.elapsed().as_secs(), KEPT.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn however_many_calls_hang_no_more_are_under_way_than_the_places_and_so_many_times_those() {
+        let (gate, under_way) = (AccountGate::new(2), Arc::new(AtomicUsize::new(0)));
+        let calls: Vec<_> = (0..100)
+            .map(|_| {
+                let (gate, under_way) = (gate.clone(), under_way.clone());
+                tokio::spawn(async move {
+                    let call = async {
+                        under_way.fetch_add(1, Ordering::SeqCst);
+                        pending::<()>().await;
+                    };
+                    gate.call(LONG, call).await
+                })
+            })
+            .collect();
+        tokio::time::sleep(LONG / 2).await;
+        assert_eq!(under_way.load(Ordering::SeqCst), 2 + 2 * HANG);
+        calls.iter().for_each(JoinHandle::abort);
+        tokio::task::yield_now().await;
+        assert_eq!(gate.call(LONG, ready(1)).await, Some(1), "the places are free again");
     }
 
     #[tokio::test(start_paused = true)]

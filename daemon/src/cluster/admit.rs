@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use muster_engine::desired::take_secrets;
 use muster_engine::state::{ClusterState, ServiceChange};
-use muster_engine::validate;
+use muster_engine::{validate, words};
 use muster_protocol::model::operation::OperationInfo;
 use muster_protocol::model::service::ServiceSpec;
 use muster_protocol::{Error, ErrorCode, Name, SecretString, ServiceId};
@@ -81,12 +81,9 @@ async fn changed_service(
     check(workshop, state, &spec)?;
     let service = state.services.get(&spec.name).ok_or_else(|| Error::not_found("service", &spec.name))?;
     let present_version = service.version.secrets_version;
-    let kept = workshop
-        .shared
-        .vault
-        .secrets(service.id, present_version)
-        .await
-        .map_err(|error| Error::new(ErrorCode::Store, format!("the service's secrets cannot be read: {error}")))?;
+    let kept = workshop.shared.vault.secrets(service.id, present_version).await.map_err(|error| {
+        Error::new(ErrorCode::Store, format!("the service's secrets cannot be read: {}", words::chain(&error)))
+    })?;
     let given = take_secrets(&mut spec);
     let mut values = BTreeMap::new();
     for secret in &spec.secrets {
@@ -130,5 +127,5 @@ fn store_secrets(
 }
 
 fn not_stored(error: &muster_store::BatchError) -> Error {
-    Error::new(ErrorCode::Store, format!("the change cannot be stored: {error}"))
+    Error::new(ErrorCode::Store, format!("the change cannot be stored: {}", words::chain(error)))
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use muster_engine::plan::Plan;
 use muster_engine::state::ClusterState;
+use muster_engine::words;
 use muster_protocol::{Error, ErrorCode};
 use muster_store::{Batch, CommitError};
 
@@ -32,7 +33,7 @@ impl SupervisorState {
         if is_last {
             written = written.and_then(|()| change::write_removal(&mut batch, &next));
         }
-        written.map_err(|error| Uncommitted::Refused(Error::new(ErrorCode::Store, error.to_string())))?;
+        written.map_err(|error| Uncommitted::Refused(Error::new(ErrorCode::Store, words::chain(&error))))?;
         if !batch.is_empty() {
             match self.workshop.shared.journal.write(batch).await {
                 Ok(_) => {}

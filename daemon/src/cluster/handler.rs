@@ -9,6 +9,7 @@ use muster_engine::handler::{Handler, ServiceOrder};
 use muster_engine::member::Member;
 use muster_engine::order::HandlerOrder;
 use muster_engine::state::Observation;
+use muster_engine::words;
 use muster_protocol::model::access::AccessFile;
 use muster_protocol::{ErrorCode, Timestamp};
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
@@ -123,7 +124,7 @@ async fn put_secrets_in(order: &mut ServiceOrder, vault: &Vault) -> Result<(), F
         return Ok(());
     }
     let mut values = vault.secrets(order.id, order.secrets_version).await.map_err(|error| {
-        Failure::not_applied(ErrorCode::Store, format!("cannot read the service's secrets: {error}"))
+        Failure::not_applied(ErrorCode::Store, format!("cannot read the service's secrets: {}", words::chain(&error)))
     })?;
     for secret in &mut order.spec.secrets {
         secret.value = values.remove(&secret.name);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use muster_engine::failure::Failure;
 use muster_engine::session::{Kept, KeptEntry};
 use muster_engine::state::ClusterState;
+use muster_engine::words;
 use muster_protocol::ErrorCode;
 use muster_store::Batch;
 
@@ -22,7 +23,9 @@ impl SupervisorState {
         next.keep(key, value)?;
         if let Some(Kept::Sealed(value)) = value {
             let put = self.workshop.shared.vault.put_kept(batch, next.id(), key, value);
-            put.map_err(|error| Failure::not_applied(ErrorCode::Store, format!("cannot be stored: {error}")))?;
+            put.map_err(|error| {
+                Failure::not_applied(ErrorCode::Store, format!("cannot be stored: {}", words::chain(&error)))
+            })?;
         }
         Ok(())
     }
@@ -35,8 +38,8 @@ impl SupervisorState {
                 KeptEntry::Plain(value) => Some(Kept::Plain(value.clone())),
                 KeptEntry::Sealed => {
                     let sealed = self.workshop.shared.vault.kept(self.current.id(), key).await;
-                    let unread = |error| Failure::not_applied(ErrorCode::Store, format!("cannot read {key}: {error}"));
-                    sealed.map_err(unread)?.map(Kept::Sealed)
+                    let unread = |why| Failure::not_applied(ErrorCode::Store, format!("cannot read {key}: {why}"));
+                    sealed.map_err(|error| unread(words::chain(&error)))?.map(Kept::Sealed)
                 }
             };
             values.extend(value.map(|value| (key.clone(), value)));

@@ -13,6 +13,10 @@ use crate::journal::records::{StoredAnswer, StoredEvent, StoredOperation};
 /// Records forgotten in one batch, so that others need not wait long.
 const AT_ONCE: usize = 500;
 
+/// The most ended operations that are kept for being young: some 50 MB of memory. Whoever asks again with the key of one
+/// that was forgotten is told so, and the change is not made twice.
+const OF_A_DAY: usize = 100_000;
+
 #[derive(Debug, thiserror::Error)]
 enum ForgetError {
     #[error(transparent)]
@@ -59,7 +63,7 @@ async fn answers(app: &App) -> Result<usize, ForgetError> {
 
 async fn operations(app: &App, kept: usize) -> Result<usize, ForgetError> {
     let board = &app.provisioner.shared.board;
-    let old = too_many(&board.operations(None, usize::MAX, |_| true), kept, app.now());
+    let old = too_many(&board.operations(None, usize::MAX, |_| true), kept, OF_A_DAY, app.now());
     for some in old.chunks(AT_ONCE) {
         let mut batch = Batch::new();
         for id in some {
@@ -71,11 +75,13 @@ async fn operations(app: &App, kept: usize) -> Result<usize, ForgetError> {
     Ok(old.len())
 }
 
-/// Ended operations beyond the newest `kept`. Those that an idempotency key may still be answered with stay.
-fn too_many(newest_first: &[OperationInfo], kept: usize, now: Timestamp) -> Vec<OperationId> {
+/// Ended operations beyond the newest `kept`. Those that an idempotency key may still be answered with stay, as long as
+/// they are no more than `of_a_day`.
+fn too_many(newest_first: &[OperationInfo], kept: usize, of_a_day: usize, now: Timestamp) -> Vec<OperationId> {
     let ended = newest_first.iter().filter_map(|operation| Some((operation.id, operation.ended_at?)));
-    let beyond = ended.skip(kept);
-    beyond.filter(|(_, ended_at)| now.since(*ended_at) >= REMEMBERED).map(|(id, _)| id).collect()
+    let beyond = ended.enumerate().skip(kept);
+    let too_many = beyond.filter(|(place, (_, at))| *place >= of_a_day || now.since(*at) >= REMEMBERED);
+    too_many.map(|(_, (id, _))| id).collect()
 }
 
 async fn events(app: &App, history: History) -> Result<u64, ForgetError> {
@@ -134,7 +140,16 @@ mod tests {
             operation(3, None),
             operation(2, Some(1)),
         ];
-        assert_eq!(too_many(&newest_first, 1, now), [OperationId::from_u128(2)]);
-        assert_eq!(too_many(&newest_first, 9, now), []);
+        assert_eq!(too_many(&newest_first, 1, 9, now), [OperationId::from_u128(2)]);
+        assert_eq!(too_many(&newest_first, 9, 9, now), []);
+    }
+
+    #[test]
+    fn of_young_operations_no_more_are_kept_than_a_daemon_can_hold() {
+        let now = Timestamp::from_millis(1000);
+        let newest_first =
+            [operation(4, Some(900)), operation(3, None), operation(2, Some(900)), operation(1, Some(900))];
+        assert_eq!(too_many(&newest_first, 1, 2, now), [OperationId::from_u128(1)]);
+        assert_eq!(too_many(&newest_first, 3, 2, now), [], "as many as the configuration says are kept in any case");
     }
 }

@@ -20,6 +20,7 @@ impl sections::Limits {
             sessions: self.sessions,
             sessions_per_user: self.sessions_per_user,
             requests_per_session: self.requests_per_session,
+            changes_per_user: self.changes_per_user,
             changes_per_cluster: self.changes_per_cluster,
             handshake: Duration::from_millis(self.handshake_ms),
             frame: Duration::from_millis(self.frame_ms),

@@ -113,6 +113,7 @@ impl Config {
             ("limits.sessions", limits.sessions),
             ("limits.sessions_per_user", limits.sessions_per_user),
             ("limits.requests_per_session", limits.requests_per_session),
+            ("limits.changes_per_user", limits.changes_per_user),
             ("limits.changes_per_cluster", limits.changes_per_cluster),
             ("limits.calls_per_cluster", limits.calls_per_cluster),
             ("limits.calls_per_account", limits.calls_per_account),

@@ -78,7 +78,10 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting("history.events_kept", "How many events are kept; a few dozen more may be, for they go in chunks."),
     setting("history.events_days", "For how many days events are kept at most."),
-    setting("history.operations_kept", "How many ended operations are kept. Those of the last day always are."),
+    setting(
+        "history.operations_kept",
+        "How many ended operations are kept. Those of the last day are kept too, as long as they are no more than 100,000.",
+    ),
     setting(
         "upgrade.adopt",
         "When clusters adopt the recipe of a newer release of Muster: `asked`, by `muster cluster upgrade` only, or `auto`, by themselves as soon as they are ready. A cluster never changes the orchestrator's version by itself.",
@@ -102,11 +105,15 @@ pub const SETTINGS: &[Setting] = &[
     setting("limits.sessions", "Connections at once."),
     setting("limits.sessions_per_user", "Connections of one user at once."),
     setting("limits.requests_per_session", "Requests that one connection may have under way."),
+    setting(
+        "limits.changes_per_user",
+        "Changes that one user may have under way, on all connections and after they were closed. A token is a user of its own.",
+    ),
     setting("limits.changes_per_cluster", "Changes of one cluster that may wait to be admitted."),
     setting("limits.calls_per_cluster", "Calls to infrastructure and orchestrator under way for one cluster."),
     setting(
         "limits.calls_per_account",
-        "Calls to the infrastructure under way for one account; one that takes longer than 10 s does not count any more.",
+        "Calls to the infrastructure under way for one account. One that takes longer than 10 s gives its place to another; of such, four times as many may be under way beside.",
     ),
     setting("limits.handshake_ms", "Within how many milliseconds a new connection must have said hello."),
     setting(

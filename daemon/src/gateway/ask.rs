@@ -53,16 +53,16 @@ pub async fn hand_over(
     })?;
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let supervisor = supervisor(app, &found, deadline).await?;
+        let supervisor = supervisor(app, cluster, &found, deadline).await?;
         let ask = |reply| SupervisorMessage::Change(Box::new(intent), reply);
         match supervisor.call(ask, Some(app.limits.change)).await {
             Ok(CallResult::Success(answer)) => return answer,
-            Ok(CallResult::Timeout) => return Err(unanswered("the cluster's supervisor does not answer")),
-            Ok(CallResult::SenderError) => return Err(unanswered("the cluster's supervisor failed")),
+            Ok(CallResult::Timeout) => return Err(lost(cluster, "does not answer")),
+            Ok(CallResult::SenderError) => return Err(lost(cluster, "failed")),
             // It went away before it could read the message: certainly nothing happened. Its successor is asked.
             Err(MessagingErr::SendErr(SupervisorMessage::Change(unread, _))) => intent = *unread,
             Err(MessagingErr::SendErr(_) | MessagingErr::ChannelClosed | MessagingErr::InvalidActorType) => {
-                return Err(unanswered("the cluster's supervisor is gone"));
+                return Err(lost(cluster, "is gone"));
             }
         }
         sleep(BETWEEN_LOOKS).await;
@@ -76,41 +76,63 @@ pub async fn for_answer<T: Send + 'static>(
     message: impl FnOnce(RpcReplyPort<Result<T, Failure>>) -> SupervisorMessage,
 ) -> Result<T, Error> {
     let found = || app.provisioner.shared.board.cluster(cluster);
-    let supervisor = supervisor(app, found, patience()).await?;
+    let supervisor = supervisor(app, cluster, found, patience()).await?;
     match supervisor.call(message, Some(app.limits.read)).await {
         Ok(CallResult::Success(answer)) => answer.map_err(as_error),
         Ok(CallResult::Timeout) => Err(Error::new(ErrorCode::Unreachable, "the orchestrator does not answer")
             .with_remedy("see what is wrong with it with `muster cluster info`")
             .retry_later()),
         Ok(CallResult::SenderError) | Err(_) => {
-            Err(Error::new(ErrorCode::Unavailable, "the cluster's supervisor is starting again").retry_later())
+            Err(unavailable(cluster, "the cluster's supervisor is starting again").with_remedy("ask again in a moment"))
         }
     }
 }
 
 /// The cluster's supervisor, which may be starting just now.
-pub async fn supervisor(
+async fn supervisor(
     app: &App,
+    cluster: &Name,
     found: impl Fn() -> Result<Pinned, Error>,
     deadline: Instant,
 ) -> Result<ActorRef<SupervisorMessage>, Error> {
     loop {
-        if let Some(supervisor) = found()?.supervisor {
+        let pinned = found()?;
+        refuse_if_unmanaged(&pinned)?;
+        if let Some(supervisor) = pinned.supervisor {
             return Ok(supervisor);
         }
         if app.stopping.is_cancelled() {
             return Err(stopping());
         }
         if Instant::now() >= deadline {
-            return Err(Error::new(ErrorCode::Unavailable, "the cluster's supervisor is not running")
-                .with_remedy("ask again in a moment; if it stays so, the daemon's log says why")
-                .retry_later());
+            return Err(unavailable(cluster, "the cluster's supervisor is not running")
+                .with_remedy("ask again in a moment; if it stays so, the daemon's log says why"));
         }
         sleep(BETWEEN_LOOKS).await;
     }
 }
 
+/// Refuses what needs a supervisor if the cluster cannot have one now.
+pub fn refuse_if_unmanaged(pinned: &Pinned) -> Result<(), Error> {
+    let (None, Some(trouble)) = (&pinned.supervisor, &pinned.trouble) else { return Ok(()) };
+    let name = &pinned.state.desired().spec.name;
+    let message = format!("the daemon cannot take care of cluster `{name}`: {}", trouble.message);
+    let mut error = Error::new(ErrorCode::Conflict, message).retry_later();
+    error.remedy.clone_from(&trouble.remedy);
+    Err(error)
+}
+
+/// The detail tells the client library that the daemon itself is well, so that nobody else loses the connection.
+fn unavailable(cluster: &Name, message: &str) -> Error {
+    Error::new(ErrorCode::Unavailable, message).with_detail("cluster", cluster).retry_later()
+}
+
+/// The supervisor has heard of a change, and nobody knows what it made of it.
+fn lost(cluster: &Name, how: &str) -> Error {
+    unanswered(&format!("the cluster's supervisor {how}")).with_detail("cluster", cluster)
+}
+
 /// Until when a supervisor is waited for.
-pub fn patience() -> Instant {
+fn patience() -> Instant {
     Instant::now() + PATIENCE
 }

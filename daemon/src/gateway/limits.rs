@@ -11,6 +11,8 @@ pub struct Limits {
     pub sessions_per_user: usize,
     /// Requests that one connection may have under way.
     pub requests_per_session: usize,
+    /// Changes that one user may have under way, whatever became of the connection that asked for them.
+    pub changes_per_user: usize,
     /// Changes of one cluster that may wait for its supervisor.
     pub changes_per_cluster: usize,
     /// Until a new connection must have said hello.
@@ -31,6 +33,7 @@ impl Default for Limits {
             sessions: 2048,
             sessions_per_user: 1024,
             requests_per_session: 64,
+            changes_per_user: 1024,
             changes_per_cluster: 32,
             handshake: Duration::from_secs(5),
             frame: Duration::from_secs(30),

@@ -93,11 +93,11 @@ where
         things.extend(sorted(&pinned.state));
     }
     while things.len() <= limit {
-        let states = board.page(behind.as_ref(), CLUSTERS_AT_ONCE, |name| caller.sees(name));
-        let Some(last) = states.last() else { break };
-        behind = Some((last.desired().spec.name.clone(), last.id()));
-        for state in &states {
-            things.extend(sorted(state));
+        let clusters = board.page(behind.as_ref(), CLUSTERS_AT_ONCE, |name| caller.sees(name));
+        let Some(last) = clusters.last() else { break };
+        behind = Some((last.state.desired().spec.name.clone(), last.state.id()));
+        for pinned in &clusters {
+            things.extend(sorted(&pinned.state));
         }
     }
     page(things, limit, key)

@@ -8,9 +8,14 @@ use std::time::Duration;
 
 use muster_protocol::{Principal, Timestamp};
 
-/// Hashes of keys: two that share one cost a read and nothing else. Kept for `span` at least and twice that at most.
+/// The most keys of one generation: some 20 MB of memory.
+const MOST: usize = 1_000_000;
+
+/// Hashes of keys: two that share one cost a read and nothing else. Kept for `span` at least and twice that at most. Of
+/// more keys than fit, none is kept: until the generation is forgotten, any key may have been noted before.
 pub struct RecentKeys {
     span: Duration,
+    most: usize,
     hasher: RandomState,
     seen: Mutex<KeyGenerations>,
 }
@@ -26,7 +31,7 @@ impl RecentKeys {
     /// Keys that are remembered for `span`, from now on.
     pub fn new(span: Duration, now: Timestamp) -> Self {
         let seen = KeyGenerations { young: HashSet::new(), old: HashSet::new(), since: now };
-        Self { span, hasher: RandomState::new(), seen: Mutex::new(seen) }
+        Self { span, most: MOST, hasher: RandomState::new(), seen: Mutex::new(seen) }
     }
 
     /// Notes a caller's key, **before** anything is written with it. Whether it may have been noted before.
@@ -37,8 +42,13 @@ impl RecentKeys {
             seen.old = std::mem::take(&mut seen.young);
             seen.since = now;
         }
-        let is_old = seen.old.contains(&hash);
-        !seen.young.insert(hash) || is_old
+        let is_known = seen.old.contains(&hash) || seen.young.contains(&hash);
+        let is_full = |keys: &HashSet<u64>| keys.len() >= self.most;
+        let may_be_missing = is_full(&seen.old) || is_full(&seen.young);
+        if !is_full(&seen.young) {
+            seen.young.insert(hash);
+        }
+        is_known || may_be_missing
     }
 }
 
@@ -59,5 +69,21 @@ mod tests {
         assert!(!keys.note(anna, "between", at(150)));
         assert!(keys.note(otto, "first", at(199)), "still known, although the young ones began anew");
         assert!(!keys.note(anna, "first", at(200)));
+    }
+    #[test]
+    fn of_more_keys_than_fit_none_is_kept_and_any_may_have_been_noted() {
+        let span = Duration::from_secs(100);
+        let at = |seconds: u64| Timestamp::from_millis(seconds * 1000);
+        let keys = RecentKeys { most: 3, ..RecentKeys::new(span, at(0)) };
+        let anna = &Principal::user("anna");
+        for key in ["1", "2", "3"] {
+            assert!(!keys.note(anna, key, at(1)), "{key}");
+        }
+        for number in 4..1000 {
+            assert!(keys.note(anna, &number.to_string(), at(2)), "{number}");
+        }
+        assert_eq!(keys.seen.lock().unwrap().young.len(), 3);
+        assert!(keys.note(anna, "999", at(100)), "it may be one that was not kept");
+        assert!(!keys.note(anna, "1000", at(200)), "by now it would be forgotten");
     }
 }

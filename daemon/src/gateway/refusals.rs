@@ -1,5 +1,6 @@
 //! The answers when the daemon itself is why a request fails.
 
+use muster_engine::words;
 use muster_protocol::{Error, ErrorCode};
 use muster_store::CommitError;
 
@@ -31,8 +32,8 @@ pub fn unanswered(message: &str) -> Error {
 }
 
 /// The answer when the store could not be read or written; nothing was changed.
-pub fn store_error(error: impl std::fmt::Display) -> Error {
-    Error::new(ErrorCode::Store, format!("the store failed: {error}"))
+pub fn store_error(error: impl std::error::Error) -> Error {
+    Error::new(ErrorCode::Store, format!("the store failed: {}", words::chain(&error)))
         .with_remedy("see `muster doctor` and the daemon's log; check that the disk is healthy and not full")
 }
 

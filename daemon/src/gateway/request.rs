@@ -11,7 +11,9 @@ use muster_protocol::credit::Window;
 use muster_protocol::duplex::INPUT_WINDOW;
 use muster_protocol::hello::FEATURE_DUPLEX;
 use muster_protocol::request::RequiredRole;
-use muster_protocol::{Asker, Error, ErrorCode, PrincipalKind, Request, RequestId, ServerFrame, StreamInput};
+use muster_protocol::{
+    Asker, Error, ErrorCode, Principal, PrincipalKind, Request, RequestId, ServerFrame, StreamInput,
+};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -66,6 +68,12 @@ pub(super) async fn begin(
     if is_duplex && connection.agreed.features & FEATURE_DUPLEX == 0 {
         return connection.outbox.put(ServerFrame::answer(id, Err(one_way_only()))).await;
     }
+    // Only of a trusted user it is believed for whom a change is.
+    let user = match &asker {
+        Some(asker) if connection.caller.is_trusted => &asker.principal,
+        Some(_) | None => &connection.caller.principal,
+    };
+    let user = asked.is_change().then(|| user.clone());
     match begin_work(connection, asker, request) {
         Dispatched::AtOnce(answer) => {
             let result = answer.as_ref().map(|_| ()).map_err(|error| error.code);
@@ -77,12 +85,26 @@ pub(super) async fn begin(
             let Some(place) = connection.place() else {
                 return connection.outbox.put(ServerFrame::answer(id, Err(busy(connection)))).await;
             };
+            let Some(work) = with_permit(connection, user, work) else {
+                return connection.outbox.put(ServerFrame::answer(id, Err(too_many_changes(connection)))).await;
+            };
             let (input, heard) = is_duplex.then(|| mpsc::channel(INPUT_WINDOW as usize)).unzip();
             let running = connection.running(id, asked.is_stream, input, token);
             tokio::spawn(run(connection.clone(), connection.requests.token(), asked, work, running, heard, place));
             Ok(())
         }
     }
+}
+
+/// Work that counts among the changes of its user until it is done; none if the user has too many under way. A change
+/// goes on without its connection, so the places of connections do not bound it.
+fn with_permit(connection: &Connection, user: Option<Principal>, work: Work) -> Option<Work> {
+    let Some(user) = user else { return Some(work) };
+    let permit = connection.app.changes_of_user.try_take(&user)?;
+    Some(Box::pin(async move {
+        let _permit = permit;
+        work.await
+    }))
 }
 
 fn begin_work(connection: &Connection, asker: Option<Asker>, request: Request) -> Dispatched {
@@ -314,6 +336,13 @@ fn busy(connection: &Connection) -> Error {
     let most = connection.app.limits.requests_per_session;
     Error::new(ErrorCode::Busy, format!("this connection has {most} requests under way"))
         .with_remedy("wait for an answer before asking more")
+        .retry_later()
+}
+
+fn too_many_changes(connection: &Connection) -> Error {
+    let most = connection.app.limits.changes_per_user;
+    Error::new(ErrorCode::Busy, format!("{most} changes of this user are under way"))
+        .with_remedy("wait until some of them are made, or raise `changes_per_user` in `[limits]`")
         .retry_later()
 }
 

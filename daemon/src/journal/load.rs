@@ -83,22 +83,32 @@ pub async fn load_all(store: &Store) -> Result<Stored, ReadError> {
     Ok(Stored { clusters: parts.into_values().collect(), operations })
 }
 
-/// Reads one cluster again. Its operations are looked for among all of them: one that was just asked for may be on disk
-/// without anybody having been told.
+/// The operations of clusters that have not ended.
+pub type RunningOperations = BTreeMap<ClusterId, BTreeMap<OperationId, OperationRecord>>;
+
+/// Looks for running operations among all that are stored: one that was just asked for may be on disk without anybody
+/// having been told. The more clusters are read again, the more need it only once.
+pub async fn running_operations(store: &Store) -> Result<RunningOperations, ReadError> {
+    let mut running = RunningOperations::new();
+    for StoredOperation(operation) in store.scan::<StoredOperation>(&[]).await? {
+        if !operation.info.phase.is_ended() {
+            running.entry(operation.info.cluster_id).or_default().insert(operation.info.id, operation);
+        }
+    }
+    Ok(running)
+}
+
+/// Reads one cluster again, but for its operations.
 pub async fn load_one(store: &Store, cluster: ClusterId) -> Result<Option<StoredParts>, ReadError> {
     let Some(StoredCluster(record)) = store.get::<StoredCluster>(cluster.as_bytes()).await? else { return Ok(None) };
     let entries = store.scan::<StoredEntry>(cluster.as_bytes()).await?;
     let services = store.scan::<StoredService>(cluster.as_bytes()).await?;
     let kept = store.scan::<StoredKept>(cluster.as_bytes()).await?;
-    let operations = store.scan::<StoredOperation>(&[]).await?.into_iter().map(|stored| stored.0);
-    let running =
-        operations.filter(|operation| operation.info.cluster_id == cluster && !operation.info.phase.is_ended());
     Ok(Some(StoredParts {
-        record,
         ledger: entries.into_iter().map(|stored| (stored.key, stored.entry)).collect(),
         services: services.into_iter().map(|stored| (stored.name, stored.service)).collect(),
         kept: kept.into_iter().map(|stored| (stored.key, stored.entry)).collect(),
-        operations: running.map(|operation| (operation.info.id, operation)).collect(),
+        ..StoredParts::of(record)
     }))
 }
 

@@ -6,16 +6,17 @@
 //! Values keep their envelopes, so secrets stay sealed and every record is checked again when it is read back.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, BufWriter, Write},
     path::{Path, PathBuf},
 };
 
-use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::digest::{Context, SHA256, digest};
 use tokio::{sync::oneshot, task::spawn_blocking};
 
 use crate::{
     ExportError, ReadError, Store, Table,
-    directory::{create_private_dir, replace_file, sync_dir},
+    directory::{create_private_dir, replace_file_with, sync_dir},
     engine::{Engine, guarded},
     envelope,
     root::{ROOT_KEY, Root, RootError, newer_table},
@@ -55,27 +56,40 @@ impl Snapshot {
         Ok(Snapshot { root, records })
     }
 
-    fn encode(&self) -> Result<Vec<u8>, ReadError> {
-        let mut bytes = MAGIC.to_vec();
-        let root = self.root.encode()?;
-        bytes.extend_from_slice(&(root.len() as u32).to_be_bytes());
-        bytes.extend_from_slice(&root);
+    /// Writes the content of an export, record by record: a store may be large.
+    fn write_to(&self, root: &[u8], file: &mut fs::File) -> io::Result<()> {
+        let mut out = Hashed { out: BufWriter::new(file), hash: Context::new(&SHA256) };
+        out.write_all(&MAGIC)?;
+        out.write_all(&(root.len() as u32).to_be_bytes())?;
+        out.write_all(root)?;
         for (key, value) in &self.records {
-            bytes.extend_from_slice(&(key.len() as u32).to_be_bytes());
-            bytes.extend_from_slice(&(value.len() as u32).to_be_bytes());
-            bytes.extend_from_slice(key);
-            bytes.extend_from_slice(value);
+            out.write_all(&(key.len() as u32).to_be_bytes())?;
+            out.write_all(&(value.len() as u32).to_be_bytes())?;
+            out.write_all(key)?;
+            out.write_all(value)?;
         }
-        let hash = digest(&SHA256, &bytes);
-        bytes.extend_from_slice(hash.as_ref());
-        Ok(bytes)
+        let Hashed { mut out, hash } = out;
+        out.write_all(hash.finish().as_ref())?;
+        out.flush()
     }
 }
 
-/// A checked export in memory.
-pub(crate) struct Loaded {
-    pub snapshot: Snapshot,
-    bytes: u64,
+/// Hashes what is written.
+struct Hashed<W> {
+    out: W,
+    hash: Context,
+}
+
+impl<W: Write> Write for Hashed<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.hash.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
 }
 
 impl Store {
@@ -117,7 +131,8 @@ async fn blocking<T: Send + 'static>(
 
 fn write(snapshot: &Snapshot, path: &Path) -> Result<ExportSummary, ExportError> {
     let io = |source| ExportError::Io { path: path.to_owned(), source };
-    replace_file(path, &snapshot.encode()?).map_err(io)?;
+    let root = snapshot.root.encode().map_err(ReadError::from)?;
+    replace_file_with(path, |file| snapshot.write_to(&root, file)).map_err(io)?;
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     sync_dir(parent).map_err(io)?;
     let summary = verify_export(path)?;
@@ -129,20 +144,28 @@ fn write(snapshot: &Snapshot, path: &Path) -> Result<ExportSummary, ExportError>
 
 /// Reads an export back and checks all of it.
 pub fn verify_export(path: &Path) -> Result<ExportSummary, ExportError> {
-    let Loaded { snapshot: Snapshot { root, .. }, bytes } = load(path)?;
+    let (root, bytes) = read(path, |_key, _value| {})?;
     Ok(ExportSummary { path: path.to_owned(), generation: root.generation, records: root.count, bytes })
 }
 
 /// Reads and checks an export.
-pub(crate) fn load(path: &Path) -> Result<Loaded, ExportError> {
-    let bytes = fs::read(path).map_err(|source| ExportError::Io { path: path.to_owned(), source })?;
-    parse(&bytes).map_err(|error| match error {
-        RootError::Damaged(cause) => not_intact(path, &cause),
-        RootError::OtherRelease(which) => ExportError::OtherRelease { path: path.to_owned(), which },
-    })
+pub(crate) fn load(path: &Path) -> Result<Snapshot, ExportError> {
+    let mut records = Vec::new();
+    let (root, _) = read(path, |key, value| records.push((key.into(), value.into())))?;
+    Ok(Snapshot { root, records })
 }
 
-fn parse(bytes: &[u8]) -> Result<Loaded, RootError> {
+/// Checks an export while each of its records is shown to `visitor`. Its root and its size in bytes.
+fn read(path: &Path, visitor: impl FnMut(&[u8], &[u8])) -> Result<(Root, u64), ExportError> {
+    let bytes = fs::read(path).map_err(|source| ExportError::Io { path: path.to_owned(), source })?;
+    let root = parse(&bytes, visitor).map_err(|error| match error {
+        RootError::Damaged(cause) => not_intact(path, &cause),
+        RootError::OtherRelease(which) => ExportError::OtherRelease { path: path.to_owned(), which },
+    })?;
+    Ok((root, bytes.len() as u64))
+}
+
+fn parse(bytes: &[u8], mut visitor: impl FnMut(&[u8], &[u8])) -> Result<Root, RootError> {
     let damaged = |cause: &str| RootError::Damaged(cause.to_owned());
     let (body, hash) = bytes.split_last_chunk::<HASH_LEN>().ok_or_else(|| damaged("too short"))?;
     if digest(&SHA256, body).as_ref() != hash {
@@ -152,7 +175,6 @@ fn parse(bytes: &[u8]) -> Result<Loaded, RootError> {
     let root_len = take_len(&mut rest)?;
     let root = Root::decode(take(&mut rest, root_len)?)?;
     let mut found = Root::new(root.store_id);
-    let mut records = Vec::new();
     while !rest.is_empty() {
         let (key_len, value_len) = (take_len(&mut rest)?, take_len(&mut rest)?);
         let (key, value) = (take(&mut rest, key_len)?, take(&mut rest, value_len)?);
@@ -161,12 +183,12 @@ fn parse(bytes: &[u8]) -> Result<Loaded, RootError> {
             return Err(newer_table(key).unwrap_or_else(|| damaged("a record lies outside every table")));
         }
         found.add(key, envelope.generation, envelope.crc);
-        records.push((key.into(), value.into()));
+        visitor(key, value);
     }
     if (found.count, found.digest) != (root.count, root.digest) {
         return Err(damaged("its records do not add up"));
     }
-    Ok(Loaded { snapshot: Snapshot { root, records }, bytes: bytes.len() as u64 })
+    Ok(root)
 }
 
 fn take_len(rest: &mut &[u8]) -> Result<usize, RootError> {

@@ -27,7 +27,7 @@ pub fn restore(dir: &Path, file: &Path, replace: bool) -> Result<OpenReport, Res
         return Err(RestoreError::StoreExists { dir: dir.to_owned() });
     }
     let aside = layout.free_place("replaced", testimony.map_or(0, |testimony| testimony.generation));
-    let (engine, root) = install(&layout, &OpenOptions::default(), loaded.snapshot, testimony.as_ref(), Some(&aside))?;
+    let (engine, root) = install(&layout, &OpenOptions::default(), loaded, testimony.as_ref(), Some(&aside))?;
     discard(engine);
     Witness::create(&layout.witness(), &Testimony::of(&root, true)).map_err(io)?;
     Ok(OpenReport {
@@ -52,7 +52,7 @@ pub(crate) fn from_newest_export(
     let mut newest = None;
     for path in paths {
         match export::load(&path) {
-            Ok(loaded) if testimony.is_none_or(|testimony| testimony.store_id == loaded.snapshot.root.store_id) => {
+            Ok(loaded) if testimony.is_none_or(|testimony| testimony.store_id == loaded.root.store_id) => {
                 newest = Some((path, loaded));
                 break;
             }
@@ -64,13 +64,13 @@ pub(crate) fn from_newest_export(
         }
     }
     let Some((path, loaded)) = newest else { return Err(refusal(None)) };
-    let exported = loaded.snapshot.root.generation;
-    let complete = testimony.is_some_and(|testimony| testimony.judge(&loaded.snapshot.root).is_ok());
+    let exported = loaded.root.generation;
+    let complete = testimony.is_some_and(|testimony| testimony.judge(&loaded.root).is_ok());
     if !complete && !options.accept_older_export {
         return Err(refusal(Some((path, exported))));
     }
     // The repair has copied the files aside before it touched them.
-    let (engine, root) = install(layout, options, loaded.snapshot, testimony, None)?;
+    let (engine, root) = install(layout, options, loaded, testimony, None)?;
     let repair = if complete {
         Repair::RestoredExport { export: path }
     } else {

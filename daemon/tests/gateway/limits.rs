@@ -105,3 +105,25 @@ async fn a_cluster_whose_machines_hang_while_they_are_prepared_holds_up_no_other
     assert_eq!(hung.summary.phase, ClusterPhase::Creating);
     succeed(&client, client.cluster_delete(&name("hung"), None).await.unwrap()).await;
 }
+
+#[tokio::test]
+async fn changes_of_a_user_count_also_after_their_connections_are_gone() {
+    let daemon = TestDaemon::with(|config| config.limits.changes_per_user = 2).await;
+    for cluster in ["one", "two", "three"] {
+        daemon.with_cluster(cluster).await;
+    }
+    daemon.world.keep_history();
+    daemon.world.inject(every(|call| call.kind == CallKind::Preflight, Fault::Hang { applied: false }));
+    let asked = || daemon.world.history().iter().filter(|call| call.kind == CallKind::Preflight).count();
+    for number in 1..=2 {
+        let mut raw = Raw::connect(&daemon).await;
+        let spec = spec(&format!("hung-{number}"));
+        raw.send(ClientFrame::request(1, Request::ClusterCreate { spec, idempotency_key: None })).await;
+        until("the infrastructure is asked", async || asked() == number).await;
+    }
+    let client = daemon.client().await;
+    let refused = client.cluster_create(spec("one-too-many"), None).await.unwrap_err();
+    assert_eq!(refused.code(), ErrorCode::Busy);
+    client.whoami().await.unwrap();
+    assert_eq!(asked(), 2);
+}

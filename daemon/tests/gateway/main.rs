@@ -20,5 +20,6 @@ mod shutdown;
 mod streams;
 mod support;
 mod tokens;
+mod unmanaged;
 mod updates;
 mod upkeep;

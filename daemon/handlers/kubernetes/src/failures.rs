@@ -5,6 +5,7 @@ use std::error::Error as StdError;
 use kube::Error as ApiError;
 use kube::core::Status;
 use muster_engine::failure::{Certainty, Failure};
+use muster_engine::words::chain;
 use muster_protocol::ErrorCode;
 
 /// Turns an answer of the API into ours, honest about whether the call may have had an effect.
@@ -95,21 +96,6 @@ fn lacks_quorum(status: &Status) -> bool {
 
 fn is_quota(status: &Status) -> bool {
     status.message.contains("exceeded quota") || status.message.contains("failed quota")
-}
-
-/// The words of an error and of everything that it was caused by.
-pub(crate) fn chain(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let words = cause.to_string();
-        if !text.contains(&words) {
-            text.push_str(": ");
-            text.push_str(&words);
-        }
-        source = cause.source();
-    }
-    text
 }
 
 /// The first cause of this type. I/O errors hide theirs from `source`, so they are opened.

@@ -17,13 +17,13 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Resource, ResourceExt as _};
 use muster_engine::context::ClusterContext;
 use muster_engine::failure::Failure;
+use muster_engine::words::chain;
 use muster_protocol::ErrorCode;
 use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
 
 use crate::access::Clients;
 use crate::digest::digest;
-use crate::failures::chain;
 use crate::marks::{self, NAMESPACE};
 use crate::observe::ClusterObjects;
 

@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 
 use bollard::errors::Error as EngineError;
 use muster_engine::failure::{Certainty, Failure};
+use muster_engine::words::chain;
 use muster_protocol::ErrorCode;
 
 use crate::tls_end::TlsEnd;
@@ -109,21 +110,6 @@ fn tls_failure(what: &str, error: &rustls::Error) -> Failure {
     Failure::not_applied(ErrorCode::Credentials, format!("{what}: mutual TLS failed: {error}")).with_remedy(
         "the engine's certificate and Muster's are not of the same cluster; prepare the machine again, and check its clock",
     )
-}
-
-/// The words of an error and of everything that it was caused by.
-pub(crate) fn chain(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let words = cause.to_string();
-        if !text.contains(&words) {
-            text.push_str(": ");
-            text.push_str(&words);
-        }
-        source = cause.source();
-    }
-    text
 }
 
 /// The first cause of this type. I/O errors hide theirs from `source`, so they are opened.

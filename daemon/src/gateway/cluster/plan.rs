@@ -9,6 +9,7 @@ use muster_protocol::{Error, Name, Response};
 use super::create::new_state;
 use super::upgrade;
 use crate::app::App;
+use crate::gateway::ask;
 use crate::gateway::roles::Caller;
 
 /// The plan of a change. Changes nothing.
@@ -45,7 +46,9 @@ pub async fn plan(app: &App, caller: &Caller, change: PlanChange) -> Result<Resp
 }
 
 fn copy(app: &App, cluster: &Name) -> Result<ClusterState, Error> {
-    Ok((*app.provisioner.shared.board.cluster(cluster)?.state).clone())
+    let pinned = app.provisioner.shared.board.cluster(cluster)?;
+    ask::refuse_if_unmanaged(&pinned)?;
+    Ok((*pinned.state).clone())
 }
 
 /// What a create would refuse is refused here too.

@@ -14,7 +14,7 @@ use muster_protocol::{ClusterId, Error, ErrorCode, OperationId, Principal, Times
 use super::{ClusterState, Deadlines};
 use crate::blueprint::Blueprint;
 use crate::desired::{ClusterRecord, Desired};
-use crate::operation::Target;
+use crate::operation::{OperationRecord, Target};
 
 pub use service::ServiceChange;
 
@@ -137,7 +137,8 @@ impl ClusterState {
         Ok(self.admitted(kind, target, Vec::new(), wait, asked))
     }
 
-    /// Ends an operation; what was asked for before it is asked for again. One that has ended stays as it ended.
+    /// Ends an operation; what was asked for before it is asked for again, a creation too. One that has ended stays as it
+    /// ended.
     pub fn admit_cancel(&mut self, id: OperationId, asked: Requested) -> Result<OperationInfo, Error> {
         let Some(operation) = self.operations.get(&id).cloned() else {
             return Err(Error::not_found("operation", id));
@@ -169,18 +170,41 @@ impl ClusterState {
         }
         self.forget_all_failures();
         self.end_operation(id, OperationPhase::Cancelled, None, asked.at);
+        self.go_on_creating(asked);
         let info = self.operations.get(&id).map_or(operation.info, |operation| operation.info.clone());
         self.tidy();
         Ok(info)
     }
 
-    fn refuse_if_leaving(&self) -> Result<(), Error> {
-        if self.desired().absent {
-            let name = &self.desired().spec.name;
-            return Err(Error::new(ErrorCode::Conflict, format!("cluster `{name}` is being deleted"))
-                .with_remedy("wait until it is gone, or cancel the deletion with `muster operation cancel`"));
+    /// A change of a cluster that never was ready took the place of its creation. Once the change is cancelled, the
+    /// creation goes on, as an operation that can be waited for and cancelled like the first one.
+    fn go_on_creating(&mut self, asked: Requested) {
+        let is_asked_for =
+            self.running_operations().any(|operation| matches!(operation.target, Target::Cluster { .. }));
+        if self.desired().absent || self.record.was_ready || is_asked_for {
+            return;
         }
-        Ok(())
+        let target = Target::Cluster { before: None };
+        self.start_operation(OperationKind::ClusterCreate, target, Vec::new(), self.deadlines.cluster, asked);
+    }
+
+    fn refuse_if_leaving(&self) -> Result<(), Error> {
+        if !self.desired().absent {
+            return Ok(());
+        }
+        let name = &self.desired().spec.name;
+        let is_deletion = |operation: &OperationRecord| operation.info.kind == OperationKind::ClusterDelete;
+        // After a cancelled creation, or one that could not be ended in its time, no operation is there to be cancelled.
+        let remedy = match self.running_operations().find(|operation| is_deletion(operation)) {
+            Some(deletion) => {
+                format!(
+                    "wait until it is gone, or cancel the deletion with `muster operation cancel {}`",
+                    deletion.info.id
+                )
+            }
+            None => "wait until it is gone, or choose another name for a new cluster".to_owned(),
+        };
+        Err(Error::new(ErrorCode::Conflict, format!("cluster `{name}` is being deleted")).with_remedy(remedy))
     }
 
     fn leave(&mut self, now: Timestamp) {

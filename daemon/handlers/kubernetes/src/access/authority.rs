@@ -9,13 +9,13 @@ use async_trait::async_trait;
 use muster_engine::context::{ClusterContext, Material};
 use muster_engine::failure::Failure;
 use muster_engine::member::Member;
+use muster_engine::words::chain;
 use muster_material::issuer::{CertificateIssuer, ShortLived, Subject};
 use muster_protocol::ErrorCode;
 use muster_protocol::model::host::Role;
 use tokio::sync::Mutex;
 
 use super::{Candidate, Clients, Connector, clients, kubeconfig, server_url};
-use crate::failures::chain;
 
 /// The material's entry with the certificate (PEM) of the cluster's authority, `/etc/kubernetes/pki/ca.crt` on its machines.
 pub const AUTHORITY_CERTIFICATE: &str = "kubernetes-ca.crt";

@@ -61,7 +61,7 @@ pub trait Connector: Send + Sync {
 /// Clients that are made from a kubeconfig.
 async fn clients(kubeconfig: &SecretString) -> Result<Clients, Failure> {
     let unusable = |error: &dyn std::error::Error| {
-        let why = crate::failures::chain(error);
+        let why = muster_engine::words::chain(error);
         Failure::not_applied(ErrorCode::Credentials, format!("the kubeconfig cannot be used: {why}")).permanent()
     };
     let parsed = Kubeconfig::from_yaml(kubeconfig.expose()).map_err(|error| unusable(&error))?;

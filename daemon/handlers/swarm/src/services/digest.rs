@@ -7,11 +7,10 @@
 use std::time::Duration;
 
 use bollard::errors::Error as ApiError;
-use muster_engine::words;
+use muster_engine::words::{self, chain};
 use muster_protocol::Name;
 
 use crate::connect::Engine;
-use crate::failures::chain;
 
 /// The longest refusal that is kept, in bytes.
 const LONGEST_REFUSAL: usize = 300;
