@@ -3,6 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bollard::models::SystemInfo;
+use muster_engine::desired::Desired;
 use muster_engine::failure::Failure;
 use muster_protocol::model::account::Finding;
 use muster_protocol::model::cluster::{ClusterSpec, MachineShape};
@@ -37,8 +38,8 @@ impl LocalDriver {
     pub(crate) async fn refuse_what_cannot_be(&self, spec: &ClusterSpec) -> Result<(), Failure> {
         let info = self.docker()?.info().await.map_err(|error| failure("ask the Docker Engine", error))?;
         check_capabilities()?;
-        let in_pools = spec.pools.iter().map(|pool| u64::from(pool.count)).sum::<u64>();
-        host_limits::refuse_too_many(u64::from(spec.control_planes) + u64::from(spec.workers) + in_pools)?;
+        let machines = Desired { generation: 1, spec: spec.clone(), absent: false }.machines().count();
+        host_limits::refuse_too_many(machines as u64)?;
         let cluster = spec.machine.image.as_deref();
         refuse_shape(&spec.machine, &info)?;
         self.check_image(cluster).await?;
