@@ -74,7 +74,8 @@ impl World {
     /// If the name would be too long.
     pub fn cluster_like_this(&self, short: &str) -> Result<ClusterSpec> {
         let account = self.account.as_ref().map(|account| account.name.clone());
-        Ok(ClusterSpec { account, ..ClusterSpec::new(self.name(short)?, self.orchestrator, self.infrastructure) })
+        let like_this = ClusterSpec::new(self.name(short)?, self.orchestrator, self.infrastructure);
+        Ok(ClusterSpec { account, options: self.machines.options_beside(), ..like_this })
     }
 
     /// The machines of the cluster.

@@ -42,7 +42,7 @@ impl Cloud {
         [
             ("region", REGION),
             ("imageId", &self.image),
-            ("vpcCidr", self.hypervisor.vpc_cidr()),
+            ("vpcCidr", &self.half("0")),
             ("allowedCidrs", &gateway),
             ("sshUser", "root"),
             ("connect", "private"),
@@ -50,6 +50,15 @@ impl Cloud {
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into()
+    }
+
+    /// The options of a cluster beside another: all machines are in one network here, where those of EC2 are apart.
+    pub fn options_beside(&self) -> BTreeMap<String, String> {
+        [("vpcCidr".to_owned(), self.half("128"))].into()
+    }
+
+    fn half(&self, first: &str) -> String {
+        self.hypervisor.vpc_cidr().replace(".0/24", &format!(".{first}/25"))
     }
 
     /// The containers that stand for instances.
