@@ -75,16 +75,18 @@ pub async fn let_in(container: &str, public_key: &str) -> Result<String> {
     Ok(docker(&["exec", container, "timeout", "30", "sh", "-c", &script]).await?.trim().to_owned())
 }
 
-/// A bridge of this name with a range of `10.SECOND.0.0/16` that nobody has yet: `10.SECOND.n.0/24`.
+/// A bridge of this name with a range of `10.SECOND.0.0/16` that nobody has yet: the even one of two neighbours, as
+/// `10.SECOND.n.0/24`; the odd one, [`neighbour`], is in it too.
 ///
 /// # Errors
 /// If Docker refuses, or all are taken.
 pub async fn make_network(name: &str, second: u8) -> Result<String> {
-    let first = std::process::id() % 200;
-    for number in 0..200 {
-        let cidr = format!("10.{second}.{}.0/24", (first + number) % 200);
+    let first = std::process::id() % 100;
+    for number in 0..100 {
+        let third = (first + number) % 100 * 2;
+        let (cidr, both) = (format!("10.{second}.{third}.0/24"), format!("10.{second}.{third}.0/23"));
         let label = format!("{LABEL}={name}");
-        let made = docker(&["network", "create", "--subnet", &cidr, "--label", &label, name]).await;
+        let made = docker(&["network", "create", "--subnet", &both, "--label", &label, name]).await;
         match made {
             Ok(_) => return Ok(cidr),
             Err(error) if error.to_string().contains("overlaps") => {}
@@ -92,6 +94,12 @@ pub async fn make_network(name: &str, second: u8) -> Result<String> {
         }
     }
     bail!("no range of 10.{second}.0.0/16 is free")
+}
+
+/// The other half of a network that was made for `10.SECOND.n.0/24`.
+pub fn neighbour(cidr: &str) -> Option<String> {
+    let [first, second, third, rest] = cidr.split('.').collect::<Vec<_>>()[..] else { return None };
+    Some(format!("{first}.{second}.{}.{rest}", third.parse::<u8>().ok()? + 1))
 }
 
 /// Removes the containers and the network that have this name as their mark. It waits; for `Drop`.

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 
 use super::hypervisor::Hypervisor;
 use super::{Moto, Proxy, REGION};
+use crate::machine_container::neighbour;
 
 /// An EC2 that ends with this value, with all machines.
 pub struct Cloud {
@@ -42,7 +43,7 @@ impl Cloud {
         [
             ("region", REGION),
             ("imageId", &self.image),
-            ("vpcCidr", &self.half("0")),
+            ("vpcCidr", self.hypervisor.vpc_cidr()),
             ("allowedCidrs", &gateway),
             ("sshUser", "root"),
             ("connect", "private"),
@@ -54,11 +55,7 @@ impl Cloud {
 
     /// The options of a cluster beside another: all machines are in one network here, where those of EC2 are apart.
     pub fn options_beside(&self) -> BTreeMap<String, String> {
-        [("vpcCidr".to_owned(), self.half("128"))].into()
-    }
-
-    fn half(&self, first: &str) -> String {
-        self.hypervisor.vpc_cidr().replace(".0/24", &format!(".{first}/25"))
+        neighbour(self.hypervisor.vpc_cidr()).map(|cidr| ("vpcCidr".to_owned(), cidr)).into_iter().collect()
     }
 
     /// The containers that stand for instances.
