@@ -1,6 +1,5 @@
 //! How an owner lays hands on his machines past Muster, at each infrastructure.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
@@ -36,14 +35,6 @@ impl Machines {
                 let found = lab.hosts().iter().find(|one| Some(&one.address) == host.address.as_ref());
                 Ok(found.with_context(|| format!("{} is no host of the lab", host.name))?.container.clone())
             }
-        }
-    }
-
-    /// What a cluster beside another asks for, so that their machines find room beside each other.
-    pub fn options_beside(&self) -> BTreeMap<String, String> {
-        match self {
-            Self::Cloud(cloud) => cloud.options_beside(),
-            Self::Simulated | Self::Containers | Self::Lab(_) => BTreeMap::new(),
         }
     }
 

@@ -29,6 +29,7 @@ pub struct Stage {
     pub infrastructure: Infrastructure,
     machines: Machines,
     account: Option<AccountSpec>,
+    account_beside: Option<AccountSpec>,
     cluster: Name,
     image: String,
     patience: Duration,
@@ -132,6 +133,7 @@ impl Stage {
             infrastructure: Infrastructure::Sim,
             machines: Machines::Simulated,
             account: None,
+            account_beside: None,
             at_once: 1,
             cluster: "conformance".parse().context("cannot name the cluster")?,
             image: String::new(),
@@ -150,7 +152,7 @@ impl Stage {
             ..ClusterSpec::new(self.cluster.clone(), self.orchestrator, self.infrastructure)
         };
         let made = async {
-            if let Some(account) = &self.account {
+            for account in self.account.iter().chain(&self.account_beside) {
                 self.client.account_add(account.clone()).await?;
             }
             let asked = self.client.cluster_create(spec, None).await?;
@@ -170,7 +172,7 @@ impl Stage {
             orchestrator: self.orchestrator,
             infrastructure: self.infrastructure,
             machines: self.machines.clone(),
-            account: self.account.clone(),
+            account_beside: self.account_beside.clone(),
             image: self.image.clone(),
             patience: self.patience,
             number,

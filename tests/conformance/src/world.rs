@@ -37,8 +37,8 @@ pub struct World {
     pub infrastructure: Infrastructure,
     /// How their owner lays hands on them.
     pub machines: Machines,
-    /// The account at the infrastructure, if it is one that needs an account.
-    pub account: Option<AccountSpec>,
+    /// The account at the infrastructure for what comes beside the shared cluster, if it is one that needs an account.
+    pub account_beside: Option<AccountSpec>,
     /// An image with busybox.
     pub image: String,
     /// How long anything that is awaited may take.
@@ -73,9 +73,8 @@ impl World {
     /// # Errors
     /// If the name would be too long.
     pub fn cluster_like_this(&self, short: &str) -> Result<ClusterSpec> {
-        let account = self.account.as_ref().map(|account| account.name.clone());
-        let like_this = ClusterSpec::new(self.name(short)?, self.orchestrator, self.infrastructure);
-        Ok(ClusterSpec { account, options: self.machines.options_beside(), ..like_this })
+        let account = self.account_beside.as_ref().map(|account| account.name.clone());
+        Ok(ClusterSpec { account, ..ClusterSpec::new(self.name(short)?, self.orchestrator, self.infrastructure) })
     }
 
     /// The machines of the cluster.

@@ -37,6 +37,14 @@ impl Cloud {
         self.proxy.endpoint()
     }
 
+    /// What an account has to say of it for clusters beside those of the first account: all machines are in one network here,
+    /// where those of EC2 are apart.
+    pub fn defaults_beside(&self) -> BTreeMap<String, String> {
+        let mut defaults = self.defaults();
+        defaults.extend(neighbour(self.hypervisor.vpc_cidr()).map(|cidr| ("vpcCidr".to_owned(), cidr)));
+        defaults
+    }
+
     /// What an account has to say of it for its clusters.
     pub fn defaults(&self) -> BTreeMap<String, String> {
         let gateway = format!("{}/32", self.hypervisor.gateway());
@@ -51,11 +59,6 @@ impl Cloud {
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into()
-    }
-
-    /// The options of a cluster beside another: all machines are in one network here, where those of EC2 are apart.
-    pub fn options_beside(&self) -> BTreeMap<String, String> {
-        neighbour(self.hypervisor.vpc_cidr()).map(|cidr| ("vpcCidr".to_owned(), cidr)).into_iter().collect()
     }
 
     /// The containers that stand for instances.

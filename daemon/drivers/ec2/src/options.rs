@@ -113,7 +113,9 @@ impl Ec2Options {
         if let Some(unknown) = credentials.keys().find(|name| ![KEY_ID, SECRET, SESSION_TOKEN].contains(&name.as_str()))
         {
             let message = format!("an account at EC2 has no credential `{unknown}`");
-            return Err(invalid(message).with_remedy(format!("credentials: {KEY_ID}, {SECRET}, {SESSION_TOKEN}")));
+            return Err(invalid(message)
+                .with_field("credentials")
+                .with_remedy(format!("credentials: {KEY_ID}, {SECRET}, {SESSION_TOKEN}")));
         }
         let keys = match (credentials.get(KEY_ID), credentials.get(SECRET)) {
             (Some(id), Some(secret)) => Some(StaticKeys {
@@ -124,7 +126,9 @@ impl Ec2Options {
             (None, None) if !credentials.contains_key(SESSION_TOKEN) => None,
             (Some(_) | None, Some(_) | None) => {
                 let message = format!("`{KEY_ID}` and `{SECRET}` go together");
-                return Err(invalid(message).with_remedy("give both, or none to use the daemon's own credentials"));
+                return Err(invalid(message)
+                    .with_field("credentials")
+                    .with_remedy("give both, or none to use the daemon's own credentials"));
             }
         };
         let external_id = defaults.remove(EXTERNAL_ID);

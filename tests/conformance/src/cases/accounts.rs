@@ -22,7 +22,7 @@ pub(super) fn cases() -> Cases {
 
 fn account(world: &World) -> Result<AccountSpec> {
     let name = world.name("account")?;
-    if let Some(account) = &world.account {
+    if let Some(account) = &world.account_beside {
         return Ok(AccountSpec { name, ..account.clone() });
     }
     Ok(AccountSpec {

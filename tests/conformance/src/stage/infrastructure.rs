@@ -44,7 +44,12 @@ impl Stage {
             defaults: cloud.defaults(),
             ..account(Infrastructure::Ec2)?
         };
-        Self::swarm_at(account, Machines::Cloud(cloud)).await
+        let beside = AccountSpec {
+            name: "beside".parse().context("cannot name the account")?,
+            defaults: cloud.defaults_beside(),
+            ..account.clone()
+        };
+        Self::swarm_at(account, beside, Machines::Cloud(cloud)).await
     }
 
     async fn swarm_on_hosts() -> Result<Self> {
@@ -60,14 +65,15 @@ impl Stage {
                 .collect(),
             ..account(Infrastructure::Hosts)?
         };
-        Self::swarm_at(account, Machines::Lab(Arc::new(lab))).await
+        Self::swarm_at(account.clone(), account, Machines::Lab(Arc::new(lab))).await
     }
 
-    async fn swarm_at(account: AccountSpec, machines: Machines) -> Result<Self> {
+    async fn swarm_at(account: AccountSpec, beside: AccountSpec, machines: Machines) -> Result<Self> {
         let stage = Self {
             infrastructure: account.infrastructure,
             machines,
             account: Some(account),
+            account_beside: Some(beside),
             // Machines that are lost or come back are noticed later than those of this host's engine.
             patience: Duration::from_secs(150),
             ..Self::swarm_without_cluster().await?
