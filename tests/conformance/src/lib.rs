@@ -8,10 +8,11 @@
 //! - `stage`: the daemon and the cluster; `machines`: how their owner lays hands on machines, at each infrastructure
 //! - `world`: what a case can do
 //! - `run`: runs them, a few at a time, and counts
-//! - `gaps`: what is known not to hold yet; `page`: the page in the documentation
+//! - `gaps`: what is known not to hold yet; `page`: the page in the documentation, and `column`: one of its columns
 
 pub mod case;
 pub mod cases;
+pub mod column;
 pub mod gaps;
 pub mod machines;
 pub mod page;

@@ -45,7 +45,8 @@ impl Machines {
     pub async fn lose(&self, host: &HostInfo) -> Result<()> {
         match self {
             Self::Cloud(cloud) => cloud.terminate(provider_id(host)?).await,
-            Self::Simulated | Self::Containers | Self::Lab(_) => {
+            Self::Lab(_) => bail!("{} would be waited for, and the other cases need it", host.name),
+            Self::Simulated | Self::Containers => {
                 docker(&["rm", "--force", "--volumes", &self.container(host).await?]).await.map(drop)
             }
         }
@@ -61,6 +62,17 @@ impl Machines {
             Self::Simulated | Self::Containers | Self::Lab(_) => {
                 docker(&["stop", "--time", "5", &self.container(host).await?]).await.map(drop)
             }
+        }
+    }
+
+    /// Switches a machine on that only its owner can switch on.
+    ///
+    /// # Errors
+    /// If it is not there.
+    pub async fn start_if_nobody_else_can(&self, host: &HostInfo) -> Result<()> {
+        match self {
+            Self::Lab(_) => docker(&["start", &self.container(host).await?]).await.map(drop),
+            Self::Simulated | Self::Containers | Self::Cloud(_) => Ok(()),
         }
     }
 }

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser;
 use muster_client::protocol::model::cluster::{Infrastructure, Orchestrator};
-use muster_tests_conformance::page::{self, Column};
+use muster_tests_conformance::column::Column;
+use muster_tests_conformance::page;
 use muster_tests_conformance::run::{Which, run};
 use muster_tests_conformance::stage::Stage;
 

@@ -2,46 +2,17 @@
 //! written down.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use muster_client::protocol::model::cluster::{Infrastructure, Orchestrator};
 
-use crate::case::Case;
 use crate::cases;
+use crate::column::Column;
 use crate::gaps::GAPS;
 use crate::run::Ended;
 use crate::verdict::Verdict;
-
-/// A column of the page: where the cases were performed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Column {
-    /// All cases on this orchestrator.
-    Orchestrator(Orchestrator),
-    /// The cases about machines at this infrastructure.
-    Infrastructure(Infrastructure),
-}
-
-impl Column {
-    fn has(self, case: &Case) -> bool {
-        match self {
-            Self::Orchestrator(orchestrator) => case.is_for(orchestrator),
-            Self::Infrastructure(Infrastructure::Sim) => case.is_of_infrastructure() && case.is_for(Orchestrator::Sim),
-            Self::Infrastructure(_) => case.is_of_infrastructure(),
-        }
-    }
-}
-
-impl fmt::Display for Column {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Orchestrator(orchestrator) => orchestrator.fmt(f),
-            Self::Infrastructure(infrastructure) => write!(f, "at {infrastructure}"),
-        }
-    }
-}
 
 const ORCHESTRATORS: [Column; 3] = [
     Column::Orchestrator(Orchestrator::Sim),

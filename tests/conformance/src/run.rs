@@ -99,7 +99,7 @@ async fn perform(stage: &Stage, case: Case, number: u16) -> Ended {
         Ok(()) => ended,
         Err(error) => ended.and(Err(error)),
     };
-    let verdict = Verdict::of(case.name, stage.orchestrator, &ended);
+    let verdict = Verdict::of(case.name, stage.orchestrator, stage.infrastructure, &ended);
     Ended { about: case.about, name: case.name, verdict, took: began.elapsed() }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use anyhow::{Error, Result};
 use muster_client::ClientError;
 use muster_client::protocol::ErrorCode;
-use muster_client::protocol::model::cluster::Orchestrator;
+use muster_client::protocol::model::cluster::{Infrastructure, Orchestrator};
 
 use crate::gaps;
 
@@ -24,8 +24,8 @@ pub enum Verdict {
 
 impl Verdict {
     /// Judges what came of a case.
-    pub fn of(name: &str, orchestrator: Orchestrator, ended: &Result<()>) -> Self {
-        let gap = gaps::reason(name, orchestrator);
+    pub fn of(name: &str, orchestrator: Orchestrator, infrastructure: Infrastructure, ended: &Result<()>) -> Self {
+        let gap = gaps::reason(name, orchestrator, infrastructure);
         match (ended, gap) {
             (Ok(()), None) => Self::Passed,
             (Ok(()), Some(_)) => Self::Failed("it holds now: take it from the list of gaps".to_owned()),
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     fn judged(error: Error) -> Verdict {
-        Verdict::of("a case that is no gap", Orchestrator::Sim, &Err(error))
+        Verdict::of("a case that is no gap", Orchestrator::Sim, Infrastructure::Sim, &Err(error))
     }
 
     #[test]

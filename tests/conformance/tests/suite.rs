@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use muster_tests::skip::docker_is_wanted;
+use muster_tests_conformance::column::Column;
 use muster_tests_conformance::page;
 use muster_tests_conformance::run::{Which, run};
 use muster_tests_conformance::stage::Stage;
@@ -13,7 +14,7 @@ async fn every_case_holds_on_the_simulated_twin_and_the_page_says_so() -> Result
     assert_eq!(totals.failed, 0, "{totals}");
     assert!(totals.cases >= 100, "{totals}");
     let written = std::fs::read_to_string(page::path())?;
-    let current = page::with_column(&written, page::Column::Orchestrator(stage.orchestrator), &ended);
+    let current = page::with_column(&written, Column::Orchestrator(stage.orchestrator), &ended);
     assert_eq!(written, current, "run: cargo xtask conformance --orchestrator sim --write-docs");
     Ok(())
 }

@@ -15,7 +15,7 @@ pub(super) fn cases() -> Cases {
         .alone("a service that somebody removed is made again", Needs::Programs, removed_service)
         .alone("a machine that somebody keeps copies off stays so and nothing waits for it", Needs::Programs, kept_off)
         .alone("a service waits for the machine that has its volume and says so", Needs::Programs, waits_for_its_volume)
-        .alone("a machine that was switched off is started again", Needs::Programs, switched_off)
+        .alone("a machine that was switched off comes back as it was", Needs::Programs, switched_off)
         .alone("a machine that left the cluster joins again", Needs::Programs, left)
         .alone("a machine that is lost is made anew", Needs::Programs, lost)
 }
@@ -103,6 +103,8 @@ async fn waits_for_its_volume(world: World) -> Result<()> {
 async fn switched_off(world: World) -> Result<()> {
     let before = world.host("worker-1").await?;
     world.stop_machine("worker-1").await?;
+    world.until("it is off", async || Ok((!world.machine_is_up("worker-1").await?).then_some(()))).await?;
+    world.start_machine_as_its_owner("worker-1").await?;
     world.until("it is up again", async || Ok(world.machine_is_up("worker-1").await?.then_some(()))).await?;
     is_whole(&world).await?;
     ensure!(world.host("worker-1").await?.provider_id == before.provider_id, "it is another machine");

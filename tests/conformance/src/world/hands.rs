@@ -47,6 +47,14 @@ impl World {
         self.machines.stop(&self.host(name).await?).await
     }
 
+    /// Switches a machine on that only its owner can switch on.
+    ///
+    /// # Errors
+    /// If it is not there.
+    pub async fn start_machine_as_its_owner(&self, name: &str) -> Result<()> {
+        self.machines.start_if_nobody_else_can(&self.host(name).await?).await
+    }
+
     /// Whether a machine runs and has come up.
     ///
     /// # Errors
