@@ -2,6 +2,7 @@
 //! on it and in the ingress mesh.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use bollard::models::{Network, NetworkCreateRequest};
 use bollard::query_parameters::ListNetworksOptions;
@@ -10,9 +11,10 @@ use muster_engine::failure::Failure;
 use muster_material::labels;
 use muster_material::networks::USUAL_MTU;
 use muster_protocol::ErrorCode;
+use tokio::time::{Instant, sleep};
 
 use crate::connect::Engine;
-use crate::failures::{Answer as _, is_taken};
+use crate::failures::{Answer as _, is_missing, is_taken};
 use crate::marks;
 use crate::membership::networks;
 
@@ -21,6 +23,10 @@ pub(crate) const NETWORK: &str = "muster";
 
 /// The engine's own name of the ingress mesh.
 const MESH: &str = "ingress";
+
+/// How long an engine may take to take down a network that was removed; on a quiet machine it is less than a second.
+const REMOVAL_LIMIT: Duration = Duration::from_secs(20);
+const REMOVAL_POLL: Duration = Duration::from_millis(100);
 
 /// The driver's option for the largest packet of the network beneath; what it adds to each packet it takes off itself.
 const DRIVER_MTU: &str = "com.docker.network.driver.mtu";
@@ -52,13 +58,18 @@ pub(crate) async fn ensure(cluster: &ClusterContext, manager: &Engine) -> Result
 pub(crate) async fn fit_mesh(cluster: &ClusterContext, manager: &Engine) -> Result<(), Failure> {
     let Some(mtu) = carried(cluster, manager).await? else { return Ok(()) };
     let options = driver_options(mtu);
-    if named(manager, MESH).await?.is_some() {
-        let mesh = manager.api().inspect_network(MESH, None).await.reading("read the ingress mesh")?;
-        if mesh.options.is_some_and(|present| present.get(DRIVER_MTU) == options.get(DRIVER_MTU)) {
+    for mesh in named(manager, MESH).await? {
+        let fits = mesh.options.as_ref().is_some_and(|present| present.get(DRIVER_MTU) == options.get(DRIVER_MTU));
+        if fits {
             return Ok(());
         }
-        manager.api().remove_network(MESH).await.writing("remove the ingress mesh, to make it fit")?;
+        let id = mesh.id.unwrap_or_default();
+        let removed = manager.api().remove_network(&id).await;
+        if !removed.as_ref().is_err_and(is_missing) {
+            removed.writing("remove the ingress mesh, to make it fit")?;
+        }
     }
+    until_gone(manager, MESH).await?;
     let request = NetworkCreateRequest {
         name: MESH.to_owned(),
         driver: Some("overlay".to_owned()),
@@ -67,6 +78,19 @@ pub(crate) async fn fit_mesh(cluster: &ClusterContext, manager: &Engine) -> Resu
         ..Default::default()
     };
     manager.api().create_network(request).await.writing("make the ingress mesh")?;
+    Ok(())
+}
+
+/// Returns when the engine has taken a network down that was removed. Two of one name would be in each other's way.
+async fn until_gone(manager: &Engine, name: &str) -> Result<(), Failure> {
+    let deadline = Instant::now() + REMOVAL_LIMIT;
+    while !named(manager, name).await?.is_empty() {
+        if Instant::now() >= deadline {
+            let message = format!("the network `{name}` that was removed is still there");
+            return Err(Failure::not_applied(ErrorCode::Orchestrator, message));
+        }
+        sleep(REMOVAL_POLL).await;
+    }
     Ok(())
 }
 
@@ -91,7 +115,7 @@ fn driver_options(mtu: u32) -> HashMap<String, String> {
 }
 
 async fn find(cluster: &ClusterContext, manager: &Engine) -> Result<Option<String>, Failure> {
-    let Some(network) = named(manager, NETWORK).await? else { return Ok(None) };
+    let Some(network) = named(manager, NETWORK).await?.into_iter().next() else { return Ok(None) };
     if !marks::are_ours(cluster, network.labels.as_ref()) {
         return Err(Failure::not_applied(
             ErrorCode::Conflict,
@@ -103,11 +127,11 @@ async fn find(cluster: &ClusterContext, manager: &Engine) -> Result<Option<Strin
     Ok(network.id)
 }
 
-async fn named(manager: &Engine, name: &str) -> Result<Option<Network>, Failure> {
+async fn named(manager: &Engine, name: &str) -> Result<Vec<Network>, Failure> {
     let options = ListNetworksOptions { filters: Some([("name".to_owned(), vec![name.to_owned()])].into()) };
     let networks = manager.api().list_networks(Some(options)).await.reading("list the networks")?;
     // The engine's filter takes parts of names too.
-    Ok(networks.into_iter().find(|network| network.name.as_deref() == Some(name)))
+    Ok(networks.into_iter().filter(|network| network.name.as_deref() == Some(name)).collect())
 }
 
 #[cfg(test)]
