@@ -6,6 +6,7 @@
 //! The line goes last, and by it a machine is known that needs nothing: whoever was cut off before begins anew.
 
 use std::io::Read as _;
+use std::time::Duration;
 
 use bollard::models::ExecConfig;
 use bollard::query_parameters::DownloadFromContainerOptionsBuilder;
@@ -13,6 +14,7 @@ use futures::TryStreamExt as _;
 use muster_engine::context::ClusterContext;
 use muster_engine::failure::Failure;
 use muster_protocol::{ErrorCode, Name};
+use tokio::time::{Instant, sleep};
 
 use crate::LocalDriver;
 use crate::docker_error::{failure, status};
@@ -22,6 +24,10 @@ use crate::power::Stage;
 
 /// Whoever puts more into it than this has not written a list of keys.
 const LARGEST_LIST: u64 = 1 << 20;
+
+/// How long sshd may take to read its key.
+const RELOAD_LIMIT: Duration = Duration::from_secs(30);
+const RELOAD_POLL: Duration = Duration::from_millis(50);
 
 impl LocalDriver {
     /// Gives a machine the cluster's keys, if it has others.
@@ -85,11 +91,20 @@ impl LocalDriver {
             // It ends when the command does.
             output.try_for_each(|_| async { Ok(()) }).await.map_err(failed)?;
         }
-        let ended = docker.inspect_exec(&exec.id).await.map_err(failed)?;
-        match ended.exit_code {
+        // Nothing of its output was asked for, so the stream may end before the command has.
+        let deadline = Instant::now() + RELOAD_LIMIT;
+        let code = loop {
+            let seen = docker.inspect_exec(&exec.id).await.map_err(failed)?;
+            if seen.exit_code.is_some() || Instant::now() >= deadline {
+                break seen.exit_code;
+            }
+            sleep(RELOAD_POLL).await;
+        };
+        match code {
             Some(0) => Ok(()),
             code => {
-                let message = format!("{STEP}: `systemctl` ended with {}", code.unwrap_or(-1));
+                let how = code.map_or_else(|| "does not end".to_owned(), |code| format!("ended with {code}"));
+                let message = format!("{STEP}: `systemctl` {how}");
                 Err(Failure::not_applied(ErrorCode::Provider, message)
                     .with_remedy("see on the machine why sshd does not run: `docker exec` with `journalctl -u ssh`"))
             }
