@@ -290,8 +290,8 @@ fn an_operation_that_another_one_replaced_stays_superseded() {
 #[test]
 fn a_creation_goes_on_as_an_operation_when_what_took_its_place_is_cancelled() {
     run(async {
-        let changes: [fn(&mut ClusterState, Requested) -> Result<OperationInfo, Error>; 2] =
-            [|state, asked| state.admit_scale(None, Some(2), asked), ClusterState::admit_delete];
+        type Change = fn(&mut ClusterState, Requested) -> Result<OperationInfo, Error>;
+        let changes: [Change; 2] = [|state, asked| state.admit_scale(None, Some(2), asked), ClusterState::admit_delete];
         for change in changes {
             let mut bench = Bench::create(1, 1, 1);
             let change = bench.ask(change).unwrap();
