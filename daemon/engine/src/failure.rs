@@ -67,6 +67,12 @@ impl Failure {
         Self { certainty: Certainty::MaybeApplied, ..self }
     }
 
+    /// A call that changes nothing had no effect, whatever became of it.
+    #[must_use]
+    pub fn of_reading(self) -> Self {
+        Self { certainty: Certainty::NotApplied, ..self }
+    }
+
     /// Trying again is useless until somebody changes something.
     #[must_use]
     pub fn permanent(mut self) -> Self {

@@ -31,10 +31,7 @@ impl Ec2Driver {
             };
             let may_pass = error.is_throttling() || error.failure.certainty == Certainty::MaybeApplied;
             if !may_pass || tries == READ_TRIES {
-                // A read changes nothing, whatever became of it.
-                let mut error = error;
-                error.failure.certainty = Certainty::NotApplied;
-                return Err(error);
+                return Err(CallError { failure: error.failure.of_reading(), ..error });
             }
             tries += 1;
             sleep(self.limiter.patience(Class::Read)).await;

@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 
 use kube::Error as ApiError;
 use kube::core::Status;
-use muster_engine::failure::{Certainty, Failure};
+use muster_engine::failure::Failure;
 use muster_engine::words::chain;
 use muster_protocol::ErrorCode;
 
@@ -19,11 +19,7 @@ pub(crate) trait Answer<T> {
 
 impl<T> Answer<T> for Result<T, ApiError> {
     fn reading(self, what: &str) -> Result<T, Failure> {
-        self.map_err(|error| {
-            let mut failure = failure(what, &error);
-            failure.certainty = Certainty::NotApplied;
-            failure
-        })
+        self.map_err(|error| failure(what, &error).of_reading())
     }
 
     fn writing(self, what: &str) -> Result<T, Failure> {
@@ -116,6 +112,7 @@ fn cause<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Opti
 
 #[cfg(test)]
 mod tests {
+    use muster_engine::failure::Certainty;
     use muster_protocol::Retry;
 
     use super::*;

@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 
 use bollard::errors::Error as EngineError;
-use muster_engine::failure::{Certainty, Failure};
+use muster_engine::failure::Failure;
 use muster_engine::words::chain;
 use muster_protocol::ErrorCode;
 
@@ -20,11 +20,7 @@ pub(crate) trait Answer<T> {
 
 impl<T> Answer<T> for Result<T, EngineError> {
     fn reading(self, what: &str) -> Result<T, Failure> {
-        self.map_err(|error| {
-            let mut failure = failure(what, &error);
-            failure.certainty = Certainty::NotApplied;
-            failure
-        })
+        self.map_err(|error| failure(what, &error).of_reading())
     }
 
     fn writing(self, what: &str) -> Result<T, Failure> {
@@ -139,6 +135,7 @@ fn cause<E: StdError + 'static>(error: &EngineError) -> Option<&E> {
 
 #[cfg(test)]
 mod tests {
+    use muster_engine::failure::Certainty;
     use muster_protocol::Retry;
 
     use super::*;
