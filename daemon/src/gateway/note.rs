@@ -1,4 +1,5 @@
-//! Events that tell of what somebody was given without an operation: a stream, a file. With their audit records.
+//! Events that tell of what happened without an operation: somebody was given a stream or a file, an account or a token was
+//! changed. With their audit records.
 
 use muster_protocol::model::event::EventKind;
 use muster_protocol::{Error, Name};
@@ -30,11 +31,42 @@ pub async fn note(
         message,
         cause: None,
     };
-    let mut batch = Batch::new();
+    write(app, Batch::new(), caller, event).await
+}
+
+/// Writes a change of a list of the daemon's own, with the event and the audit record that tell of it. Such changes have no
+/// idempotency key; `list` is the command that shows whether one was made.
+pub async fn change_of_list(
+    app: &App,
+    batch: Batch,
+    caller: &Caller,
+    kind: EventKind,
+    message: String,
+    list: &str,
+) -> Result<(), Error> {
+    let event = StoredEvent {
+        at: app.now(),
+        kind,
+        cluster: None,
+        operation: None,
+        service: None,
+        who: Some(caller.principal.clone()),
+        message,
+        cause: None,
+    };
+    write(app, batch, caller, event).await.map_err(|error| {
+        if error.is_maybe_applied() {
+            error.with_remedy(format!("see with `{list}` whether it was made"))
+        } else {
+            error
+        }
+    })
+}
+
+async fn write(app: &App, mut batch: Batch, caller: &Caller, event: StoredEvent) -> Result<(), Error> {
     batch.append_event(&event).map_err(store_error)?;
     if let Some(audit) = &caller.audit {
         audit.put(&mut batch, None).map_err(store_error)?;
     }
-    shared.journal.write(batch).await.map_err(commit_error)?;
-    Ok(())
+    app.provisioner.shared.journal.write(batch).await.map(drop).map_err(commit_error)
 }

@@ -11,10 +11,11 @@ use muster_protocol::model::event::EventKind;
 use muster_protocol::{ClusterId, Error, Name};
 use muster_store::Batch;
 
+use super::note::change_of_list;
 use super::roles::Caller;
 use crate::app::App;
-use crate::gateway::refusals::{commit_error, store_error};
-use crate::journal::records::{StoredAccount, StoredEvent};
+use crate::gateway::refusals::store_error;
+use crate::journal::records::StoredAccount;
 
 /// The names of the clusters that use an account.
 fn users_of(app: &App, account: &Name) -> Vec<Name> {
@@ -45,29 +46,6 @@ fn with_users(app: &App, mut info: AccountInfo) -> AccountInfo {
 }
 
 /// Writes a change of an account, with the event that tells of it.
-async fn write(app: &App, mut batch: Batch, caller: &Caller, message: String) -> Result<(), Error> {
-    let event = StoredEvent {
-        at: app.now(),
-        kind: EventKind::Account,
-        cluster: None,
-        operation: None,
-        service: None,
-        who: Some(caller.principal.clone()),
-        message,
-        cause: None,
-    };
-    batch.append_event(&event).map_err(store_error)?;
-    if let Some(note) = &caller.audit {
-        note.put(&mut batch, None).map_err(store_error)?;
-    }
-    app.provisioner.shared.journal.write(batch).await.map_err(|error| {
-        let error = commit_error(error);
-        // Changes of accounts have no idempotency key.
-        if error.is_maybe_applied() {
-            error.with_remedy("see with `muster account list` whether it was made")
-        } else {
-            error
-        }
-    })?;
-    Ok(())
+async fn write(app: &App, batch: Batch, caller: &Caller, message: String) -> Result<(), Error> {
+    change_of_list(app, batch, caller, EventKind::Account, message, "muster account list").await
 }
