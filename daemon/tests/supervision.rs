@@ -31,7 +31,7 @@ use support::{kinds, name, places, spec};
 use tempfile::TempDir;
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 /// What the journal says of a batch.
 #[derive(Clone, Copy, PartialEq)]
@@ -141,9 +141,12 @@ impl Bench {
     }
 
     async fn until_ready(&self) {
-        while self.cluster().state.record.phase != ClusterPhase::Ready {
-            sleep(Duration::from_millis(20)).await;
-        }
+        let ready = async {
+            while self.cluster().state.record.phase != ClusterPhase::Ready {
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        timeout(support::LIMIT, ready).await.expect("the cluster becomes ready");
     }
 
     fn machines(&self) -> usize {

@@ -15,6 +15,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use anyhow::{Context, Result};
@@ -33,6 +34,9 @@ const OF_KUBERNETES: [&str; 3] = ["muster-tests", "muster-tests-hosts", "muster-
 
 /// The package whose tests install the Debian package.
 const OF_PACKAGES: &str = "muster-tests-packages";
+
+/// Whether this program was told to end.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// What tests are told of the things that are set up for them, by the variables' names.
 type Environment = [(&'static str, PathBuf)];
@@ -80,8 +84,10 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     clean::clean(&test_dir, &[TEST_LABEL])?;
     let result = run_tests(options, &test_dir, &environment);
     let result = result.and_then(|(status, totals)| {
-        let of_real_engines = again::of_real_engines(&test_dir, &totals)?;
-        let passed_then = again::passing(of_real_engines, |name| {
+        // Whoever ends the tests does not want some of them again.
+        let failed =
+            if INTERRUPTED.load(Ordering::Relaxed) { Vec::new() } else { again::of_real_engines(&test_dir, &totals)? };
+        let passed_then = again::passing(failed, |name| {
             // What the failed one has left must not disturb this run.
             clean::clean(&test_dir, &[TEST_LABEL])?;
             let exact = ["--tests", "--", "--exact", name];
@@ -157,6 +163,7 @@ fn pass_signals_on(child: &Child) -> Result<()> {
     thread::spawn(move || {
         for _ in signals.forever() {
             shell::say("interrupted: ending the tests");
+            INTERRUPTED.store(true, Ordering::Relaxed);
             // Tests hold nothing that a polite end would save, and some of them would not hear of it.
             let _ended_already = kill_process_group(group, Signal::KILL);
         }
