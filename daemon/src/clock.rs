@@ -1,7 +1,7 @@
 //! The time, as a value that never goes back and can be paused.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use muster_protocol::Timestamp;
 use tokio::time;
@@ -24,7 +24,7 @@ impl Clock {
 
     /// The system's clock.
     pub fn system() -> Self {
-        Self::System(Arc::new(Mutex::new(Steady { shown: system_time(), since: Instant::now() })))
+        Self::System(Arc::new(Mutex::new(Steady { shown: Timestamp::of_system_clock(), since: Instant::now() })))
     }
 
     /// A clock that follows tokio's, starting now.
@@ -40,7 +40,7 @@ impl Clock {
     /// How far this is ahead of the system's clock, which was set back.
     pub fn ahead(&self) -> Duration {
         match self {
-            Self::System(_) => self.now().since(system_time()),
+            Self::System(_) => self.now().since(Timestamp::of_system_clock()),
             Self::Tokio { .. } => Duration::ZERO,
         }
     }
@@ -48,7 +48,7 @@ impl Clock {
     /// How far this is behind the system's clock, which was set ahead.
     pub fn behind(&self) -> Duration {
         match self {
-            Self::System(_) => system_time().since(self.now()),
+            Self::System(_) => Timestamp::of_system_clock().since(self.now()),
             Self::Tokio { .. } => Duration::ZERO,
         }
     }
@@ -60,20 +60,14 @@ impl Clock {
             Self::System(steady) => {
                 let mut steady = steady.lock().unwrap_or_else(PoisonError::into_inner);
                 let now = Instant::now();
-                if steady.read(system_time(), now) < moment {
+                if steady.read(Timestamp::of_system_clock(), now) < moment {
                     *steady = Steady { shown: moment, since: now };
                 }
-                steady.read(system_time(), now)
+                steady.read(Timestamp::of_system_clock(), now)
             }
             Self::Tokio { started } => Self::EPOCH + started.elapsed(),
         }
     }
-}
-
-/// What the system's clock shows, which may have been set back.
-pub fn system_time() -> Timestamp {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_millis(u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// What a clock may be ahead of the time that has passed without having been set.
@@ -160,10 +154,10 @@ mod tests {
     #[test]
     fn the_time_begins_at_what_is_on_record() {
         let clock = Clock::system();
-        let record = system_time() + Duration::from_secs(3600);
+        let record = Timestamp::of_system_clock() + Duration::from_secs(3600);
         assert!(clock.not_before(record) >= record);
         assert!(clock.clone().now() >= record);
         assert!(clock.ahead() > Duration::from_secs(3000) && Clock::system().ahead() < Duration::from_secs(1));
-        assert!(system_time() < record);
+        assert!(Timestamp::of_system_clock() < record);
     }
 }

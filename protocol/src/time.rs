@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::{Add, Sub};
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -20,6 +20,12 @@ impl Timestamp {
     /// Milliseconds since 1970.
     pub const fn as_millis(self) -> u64 {
         self.0
+    }
+
+    /// What this host's clock shows. It may have been set; a daemon's own state goes by the daemon's clock.
+    pub fn of_system_clock() -> Self {
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self(u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX))
     }
 
     /// How long after `earlier` this is; zero if it is not after it.

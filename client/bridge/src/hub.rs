@@ -15,7 +15,6 @@ use tokio::sync::watch;
 use tracing::{debug, warn};
 
 use crate::app::App;
-use crate::auth::now;
 
 /// Events that are kept.
 const KEPT: usize = 4_096;
@@ -230,7 +229,7 @@ impl Follower {
                     if let Some(error) = broke {
                         return Err(error.into());
                     }
-                    let rest = self.holder.expires_at.since(now());
+                    let rest = self.holder.expires_at.since(Timestamp::of_system_clock());
                     if rest.is_zero() {
                         return Err(Error::new(ErrorCode::PermissionDenied, "the token has ended").into());
                     }

@@ -1,6 +1,6 @@
 //! Times in arguments: how long, and since when.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use muster_protocol::Timestamp;
 
@@ -21,8 +21,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 /// A moment: so long ago, as in [`duration`], or a time as Muster shows it.
 pub fn past(text: &str) -> Result<Timestamp, String> {
     if let Ok(ago) = duration(text) {
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        return Ok(Timestamp::from_millis(u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX)) - ago);
+        return Ok(Timestamp::of_system_clock() - ago);
     }
     text.parse().map_err(|_| format!("`{text}` is no time; write for example `12h` (ago) or `2026-11-29T20:00:00Z`"))
 }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io::Write;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::ValueEnum;
 use futures::{Stream, StreamExt, TryStreamExt, pin_mut};
@@ -51,9 +50,7 @@ pub struct Output {
 impl Output {
     /// Prints to `to`.
     pub fn new(format: Format, styled: bool, to: Box<dyn Write>) -> Self {
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let now = Timestamp::from_millis(u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX));
-        Self { format, styled, now, to }
+        Self { format, styled, now: Timestamp::of_system_clock(), to }
     }
 
     /// Prints text as it is.

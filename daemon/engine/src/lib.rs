@@ -22,6 +22,7 @@ pub mod desired;
 pub mod driver;
 pub mod duplex;
 pub mod failure;
+pub mod finding;
 pub mod handler;
 pub mod key;
 pub mod ledger;

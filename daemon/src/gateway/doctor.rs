@@ -11,7 +11,6 @@ use muster_protocol::{Error, ErrorCode, Name, Response, Timestamp};
 use rustix::fs::statvfs;
 
 use crate::app::App;
-use crate::clock::system_time;
 use crate::journal::records::{StoredAccount, StoredInstance};
 
 /// Less free space than this is trouble soon: the store's file grows, and an export needs room for a copy.
@@ -71,7 +70,7 @@ fn free_bytes(dir: &Path) -> Result<u64, String> {
 /// Deadlines and events carry the system's time. While that is behind what is on record, or was set ahead, the daemon goes
 /// by its own.
 fn clock(app: &App) -> Finding {
-    let now = system_time();
+    let now = Timestamp::of_system_clock();
     let ahead = Duration::from_secs(app.provisioner.shared.clock.ahead().as_secs());
     let remedy = "set the clock, and keep it right with a time service such as systemd-timesyncd or chrony";
     if now < EARLIEST {

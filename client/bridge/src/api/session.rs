@@ -14,7 +14,6 @@ use tracing::info;
 use super::answer;
 use crate::app::App;
 use crate::auth::gate::{cookie, cookie_name};
-use crate::auth::now;
 use crate::extract::Json;
 use crate::problem::Problem;
 
@@ -45,7 +44,7 @@ pub async fn begin(
     ConnectInfo(address): ConnectInfo<SocketAddr>,
     Json(login): Json<Login>,
 ) -> Result<Response, Problem> {
-    let (ip, at, now) = (address.ip(), Instant::now(), now());
+    let (ip, at, now) = (address.ip(), Instant::now(), Timestamp::of_system_clock());
     if app.by_address.take(ip, at).is_err() {
         return Err(Problem::too_many("too many requests from this address"));
     }
@@ -70,7 +69,7 @@ pub async fn begin(
 /// If there is none.
 pub async fn show(State(app): State<App>, headers: HeaderMap) -> Result<Response, Problem> {
     let none = || Problem::unauthenticated("there is no session");
-    let now = now();
+    let now = Timestamp::of_system_clock();
     let cookie = cookie(&headers, cookie_name(app.config.tls.is_some())).ok_or_else(none)?;
     let session = app.sessions.find(cookie, now).ok_or_else(none)?;
     let grant = app.tokens.resolve(&app.daemon, &session.token).await?.ok_or_else(none)?;

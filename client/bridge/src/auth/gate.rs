@@ -7,11 +7,11 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use muster_protocol::SecretString;
+use muster_protocol::{SecretString, Timestamp};
 use tracing::{info, warn};
 
 use super::random::{hash_of, is_same};
-use super::{Credential, Principal, now};
+use super::{Credential, Principal};
 use crate::app::App;
 use crate::problem::Problem;
 
@@ -89,7 +89,7 @@ async fn identify(app: &App, address: IpAddr, headers: &HeaderMap) -> Result<Pri
         return Err(Problem::unauthenticated("a token is needed"));
     };
     let ended = || Problem::unauthenticated("the session has ended");
-    let session = app.sessions.find(cookie, now()).ok_or_else(ended)?;
+    let session = app.sessions.find(cookie, Timestamp::of_system_clock()).ok_or_else(ended)?;
     let Some(grant) = app.tokens.resolve(&app.daemon, &session.token).await? else {
         app.sessions.end(cookie);
         info!("a session ended because its token did");

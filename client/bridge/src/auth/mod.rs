@@ -7,7 +7,6 @@ pub mod tokens;
 
 use std::net::IpAddr;
 
-use muster_protocol::Timestamp;
 use muster_protocol::model::token::TokenInfo;
 
 /// The caller of one request.
@@ -31,10 +30,4 @@ pub enum Credential {
         /// That word.
         csrf: String,
     },
-}
-
-/// Now, by the system's clock.
-pub fn now() -> Timestamp {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

@@ -6,11 +6,12 @@ use muster_engine::context::ClusterContext;
 use muster_engine::failure::Failure;
 use muster_engine::ledger::{InfraKey, Present};
 use muster_protocol::ErrorCode;
+use muster_provision::ssh::fingerprint;
 use russh::keys::PublicKey;
 use tokio::time::{Instant, sleep};
 
 use crate::Ec2Driver;
-use crate::host_key::{ConsoleWord, fingerprint, scan};
+use crate::host_key::{ConsoleWord, scan};
 use crate::listing::{OwnedInstance, Stage};
 use crate::mark;
 use crate::settings::Settings;

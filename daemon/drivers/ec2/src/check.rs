@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as StdError;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_sdk_ec2::config::http::HttpResponse;
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
@@ -11,6 +10,7 @@ use aws_sdk_ec2::types::{AccountAttributeName, Filter, Subnet, Tag};
 use muster_engine::desired::Desired;
 use muster_engine::driver::Promised;
 use muster_engine::failure::Failure;
+use muster_engine::finding;
 use muster_protocol::model::account::Finding;
 use muster_protocol::model::cluster::ClusterSpec;
 use muster_protocol::{ErrorCode, Timestamp};
@@ -275,20 +275,7 @@ fn refuse_wrong_user(settings: &Settings, image: &ChosenImage) -> Result<(), Fai
 }
 
 fn finding(subject: &str, result: Result<String, Failure>) -> Finding {
-    match result {
-        Ok(message) => Finding { subject: subject.to_owned(), ok: true, message, cause: None },
-        Err(failure) => Finding {
-            subject: subject.to_owned(),
-            ok: false,
-            message: failure.message.clone(),
-            cause: Some(failure.into_cause(format!("check {subject}"), now())),
-        },
-    }
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    finding::finding(subject, result, Timestamp::of_system_clock())
 }
 
 #[cfg(test)]

@@ -3,18 +3,14 @@
 //! cloud-init prints the keys and their fingerprints to the console at first boot, which only the machine and the
 //! account can write and read. Where the console says nothing, the key is pinned as it was first seen.
 
-use std::borrow::Cow;
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aws_sdk_ec2::operation::get_console_output::GetConsoleOutputOutput;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use russh::Preferred;
-use russh::client;
+use muster_provision::ssh::{self, fingerprint};
+use russh::keys::PublicKey;
 use russh::keys::ssh_key::Algorithm;
-use russh::keys::{HashAlg, PublicKey, PublicKeyOrCertificate};
-use tokio::time::timeout;
 
 use crate::Ec2Driver;
 
@@ -80,35 +76,9 @@ fn block<'a>(console: &'a str, name: &str) -> impl Iterator<Item = &'a str> + 'a
     lines.take_while(move |line| !line.contains(&end))
 }
 
-pub(crate) fn fingerprint(key: &PublicKey) -> String {
-    key.fingerprint(HashAlg::Sha256).to_string()
-}
-
 /// The ed25519 key that the SSH server at this address shows; none if nobody answers. Nothing is sent to it.
 pub(crate) async fn scan(address: &str, port: u16) -> Option<PublicKey> {
-    let config = client::Config {
-        preferred: Preferred { key: Cow::Owned(vec![Algorithm::Ed25519]), ..Preferred::default() },
-        ..client::Config::default()
-    };
-    let seen = Arc::new(OnceLock::new());
-    let looker = Looker { seen: Arc::clone(&seen) };
-    // It always ends with an error: the key is seen and then refused, before anything of ours was said.
-    let _ = timeout(SCAN_LIMIT, client::connect(Arc::new(config), (address, port), looker)).await;
-    seen.get().cloned()
-}
-
-/// Remembers the host key and goes away.
-struct Looker {
-    seen: Arc<OnceLock<PublicKey>>,
-}
-
-impl client::Handler for Looker {
-    type Error = russh::Error;
-
-    async fn check_server_key(&mut self, offered: &PublicKeyOrCertificate) -> Result<bool, Self::Error> {
-        let _ = self.seen.set(offered.public_key());
-        Ok(false)
-    }
+    ssh::shown(address, port, Algorithm::Ed25519, SCAN_LIMIT).await
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use muster_engine::driver::Promised;
 use muster_engine::failure::Failure;
+use muster_engine::finding;
 use muster_protocol::model::account::Finding;
 use muster_protocol::model::cluster::{ClusterSpec, MachineShape, Orchestrator};
 use muster_protocol::model::host::Role;
@@ -173,13 +174,5 @@ fn finding(name: &Name, result: Result<String, Failure>) -> Finding {
 }
 
 fn finding_of(subject: &str, result: Result<String, Failure>) -> Finding {
-    match result {
-        Ok(message) => Finding { subject: subject.to_owned(), ok: true, message, cause: None },
-        Err(failure) => Finding {
-            subject: subject.to_owned(),
-            ok: false,
-            message: failure.message.clone(),
-            cause: Some(failure.into_cause(format!("check {subject}"), Timestamp::from_millis(seconds_now() * 1000))),
-        },
-    }
+    finding::finding(subject, result, Timestamp::of_system_clock())
 }

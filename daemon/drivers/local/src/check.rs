@@ -1,10 +1,9 @@
 //! Whether the engine is fit for machines, and for a certain cluster.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use bollard::models::SystemInfo;
 use muster_engine::desired::Desired;
 use muster_engine::failure::Failure;
+use muster_engine::finding;
 use muster_protocol::model::account::Finding;
 use muster_protocol::model::cluster::{ClusterSpec, MachineShape};
 use muster_protocol::quantity::{Bytes, CpuMillis};
@@ -125,20 +124,7 @@ fn api_number(text: &str) -> Option<(u32, u32)> {
 }
 
 fn finding(subject: &str, result: Result<String, Failure>) -> Finding {
-    match result {
-        Ok(message) => Finding { subject: subject.to_owned(), ok: true, message, cause: None },
-        Err(failure) => Finding {
-            subject: subject.to_owned(),
-            ok: false,
-            message: failure.message.clone(),
-            cause: Some(failure.into_cause(format!("check {subject}"), now())),
-        },
-    }
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    finding::finding(subject, result, Timestamp::of_system_clock())
 }
 
 #[cfg(test)]

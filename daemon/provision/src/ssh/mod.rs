@@ -23,7 +23,7 @@ pub use error::SshError;
 pub(crate) use exec::quoted;
 pub use exec::{Command, CommandOutput};
 pub use login::{Login, Proof};
-pub use scan::{fingerprint, scan};
+pub use scan::{fingerprint, scan, shown};
 
 /// One try to log in takes no longer; a machine that is booting may accept the connection and then say nothing.
 const TRY_LIMIT: Duration = Duration::from_secs(10);

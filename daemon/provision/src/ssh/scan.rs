@@ -26,7 +26,8 @@ pub async fn scan(address: &str, port: u16, limit: Duration) -> Vec<PublicKey> {
     best.into_iter().chain(other).collect()
 }
 
-async fn shown(address: &str, port: u16, kind: Algorithm, limit: Duration) -> Option<PublicKey> {
+/// The host key of this kind that the server at this address shows; none if nobody answers within `limit`, or it has none.
+pub async fn shown(address: &str, port: u16, kind: Algorithm, limit: Duration) -> Option<PublicKey> {
     let config = client::Config {
         preferred: Preferred { key: Cow::Owned(vec![kind]), ..Preferred::default() },
         ..client::Config::default()
