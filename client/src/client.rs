@@ -23,11 +23,11 @@ use crate::{ClientError, ItemStream, default_socket};
 /// Talks to one daemon. Clones share the connection.
 #[derive(Clone)]
 pub struct Client {
-    shared: Arc<Shared>,
+    shared: Arc<SharedConnection>,
     asker: Option<Arc<Asker>>,
 }
 
-struct Shared {
+struct SharedConnection {
     address: Address,
     reconnect_for: Duration,
     window: u32,
@@ -110,7 +110,7 @@ impl Builder {
                 return Err(error);
             }
         };
-        let shared = Shared { address, reconnect_for, window, current: Mutex::new(Some(connection)) };
+        let shared = SharedConnection { address, reconnect_for, window, current: Mutex::new(Some(connection)) };
         Ok(Client { shared: Arc::new(shared), asker: None })
     }
 }

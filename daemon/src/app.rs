@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::fleet::FleetMessage;
 use crate::gateway::catalog::shelf::Shelf;
-use crate::gateway::limits::Limits;
+use crate::gateway::limits::GatewayLimits;
 use crate::gateway::policy::Policy;
 use crate::gateway::recent_keys::RecentKeys;
 use crate::gateway::roles::{Caller, Roles};
@@ -41,7 +41,7 @@ pub struct App {
     /// The metrics of the process, if it records any.
     pub metrics: Option<PrometheusHandle>,
     /// How much is let in.
-    pub limits: Limits,
+    pub limits: GatewayLimits,
     /// Requests with the same idempotency key wait for each other.
     pub keys: Permits<(Principal, String)>,
     /// Idempotency keys that may have an answer in the store.

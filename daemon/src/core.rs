@@ -14,11 +14,11 @@ use tokio_util::sync::CancellationToken;
 use crate::app::App;
 use crate::board::Board;
 use crate::clock::Clock;
-use crate::cluster::workshop::{Pace, Shared};
+use crate::cluster::workshop::{Pace, SharedParts};
 use crate::fleet::{Fleet, FleetMessage};
 use crate::gateway::catalog::shelf::Shelf;
 use crate::gateway::idempotency;
-use crate::gateway::limits::Limits;
+use crate::gateway::limits::GatewayLimits;
 use crate::gateway::policy::Policy;
 use crate::gateway::roles::Roles;
 use crate::gateway::token::book::TokenBook;
@@ -47,7 +47,7 @@ pub struct CoreParts {
     /// Limits in time.
     pub deadlines: Deadlines,
     /// How much is let in.
-    pub limits: Limits,
+    pub limits: GatewayLimits,
     /// Who may do what.
     pub roles: Roles,
     /// What operators may do on the machines themselves.
@@ -94,7 +94,7 @@ impl Core {
     pub async fn start(parts: CoreParts) -> Result<Self, StartError> {
         let instance = instance(&parts.store, parts.journal.as_ref()).await?;
         let board = Arc::new(Board::default());
-        let shared = Shared {
+        let shared = SharedParts {
             clock: parts.clock,
             journal: parts.journal,
             vault: Vault::new(parts.store.clone(), parts.sealer),

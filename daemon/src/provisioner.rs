@@ -18,7 +18,7 @@ use muster_store::Store;
 use tracing::error;
 
 use crate::cluster::account::AccountGate;
-use crate::cluster::workshop::{Shared, Workshop};
+use crate::cluster::workshop::{SharedParts, Workshop};
 use crate::journal::load::{self, StoredParts};
 use crate::journal::records::StoredAccount;
 use crate::kinds::{Account, Kinds};
@@ -43,7 +43,7 @@ pub enum Loaded {
 /// Checks accounts and resources, and equips clusters.
 pub struct Provisioner {
     /// What all clusters share.
-    pub shared: Shared,
+    pub shared: SharedParts,
     /// This installation.
     pub instance: InstanceId,
     /// Limits in time.
@@ -56,7 +56,7 @@ pub struct Provisioner {
 impl Provisioner {
     /// A provisioner of these kinds.
     pub fn new(
-        shared: Shared,
+        shared: SharedParts,
         instance: InstanceId,
         deadlines: Deadlines,
         kinds: Arc<dyn Kinds>,

@@ -33,7 +33,7 @@ use musterd::cluster::workshop::Pace;
 use musterd::core::{Core, CoreParts};
 use musterd::fleet::FleetMessage;
 use musterd::gateway::dispatch::dispatch;
-use musterd::gateway::limits::Limits;
+use musterd::gateway::limits::GatewayLimits;
 use musterd::gateway::policy::Policy;
 use musterd::gateway::reply::Dispatched;
 use musterd::gateway::roles::{Caller, Role, Roles};
@@ -162,7 +162,7 @@ async fn start(dir: &Path, kinds: KeeperKinds) -> (Core, Store) {
         kinds: Arc::new(kinds),
         pace: Pace::default(),
         deadlines: Deadlines::default(),
-        limits: Limits::default(),
+        limits: GatewayLimits::default(),
         roles: Roles::default(),
         policy: Policy::default(),
         catalog_dir: dir.join("templates"),

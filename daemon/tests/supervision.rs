@@ -22,7 +22,7 @@ use musterd::config::Config;
 use musterd::core::{Core, CoreParts};
 use musterd::fleet::FleetMessage;
 use musterd::gateway::dispatch::dispatch;
-use musterd::gateway::limits::Limits;
+use musterd::gateway::limits::GatewayLimits;
 use musterd::gateway::policy::Policy;
 use musterd::gateway::reply::Dispatched;
 use musterd::gateway::roles::{Caller, Role, Roles};
@@ -107,7 +107,7 @@ impl Bench {
             kinds: kinds(&Config::default(), &places(&folder), &world),
             pace: Pace::default(),
             deadlines: Deadlines::default(),
-            limits: Limits::default(),
+            limits: GatewayLimits::default(),
             roles: Roles::default(),
             policy: Policy::default(),
             catalog_dir: folder.path().join("templates"),

@@ -105,7 +105,7 @@ macro_rules! growing_words {
                 if !deserializer.is_human_readable() {
                     return Ok(Self::from_number(u32::deserialize(deserializer)?));
                 }
-                let word = $crate::growing::Word { read: Self::from_text, known: &Self::TEXTS };
+                let word = $crate::growing::WordReader { read: Self::from_text, known: &Self::TEXTS };
                 // As an enumeration, so that readers of files name the place of the word and not of its key.
                 deserializer.deserialize_enum(stringify!($kind), word.known, word)
             }
@@ -116,12 +116,12 @@ macro_rules! growing_words {
 pub(crate) use growing_words;
 
 /// Reads a word from text. A word that is not known is an error at its place in the file.
-pub(crate) struct Word<T> {
+pub(crate) struct WordReader<T> {
     pub(crate) read: fn(&str) -> Option<T>,
     pub(crate) known: &'static [&'static str],
 }
 
-impl<'de, T> Visitor<'de> for Word<T> {
+impl<'de, T> Visitor<'de> for WordReader<T> {
     type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -139,7 +139,7 @@ impl<'de, T> Visitor<'de> for Word<T> {
     }
 }
 
-impl<'de, T> DeserializeSeed<'de> for Word<T> {
+impl<'de, T> DeserializeSeed<'de> for WordReader<T> {
     type Value = T;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {

@@ -19,7 +19,7 @@ const REPOSITORY: &str = "kubernetes";
 /// Where the machines of a test find Kubernetes. Both servers end with this value.
 pub struct KubernetesParts {
     /// What to tell a cluster.
-    pub places: Places,
+    pub places: Mirrors,
     registry: Registry,
     _packages: FileServer,
 }
@@ -27,9 +27,9 @@ pub struct KubernetesParts {
 /// Addresses and versions, as JSON for those who start the parts as a process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Places {
+pub struct Mirrors {
     /// The root of the package repositories, in place of `https://pkgs.k8s.io/`. Below it `core:/stable:/v1.36/deb/` is the
-    /// flat repository of a minor version: see [`Places::package_repository`].
+    /// flat repository of a minor version: see [`Mirrors::package_repository`].
     pub packages: String,
     /// The public key that has signed them, armoured.
     pub key: PathBuf,
@@ -43,7 +43,7 @@ pub struct Places {
     pub versions: Vec<String>,
 }
 
-impl Places {
+impl Mirrors {
     /// The repository of the minor version that `version` (`1.36` or `1.36.3`) belongs to.
     pub fn package_repository(&self, version: &str) -> String {
         let minor = version.splitn(3, '.').take(2).collect::<Vec<_>>().join(".");
@@ -104,7 +104,7 @@ pub async fn start(services: &[&str], port: u16) -> Result<KubernetesParts> {
     let address = format!("{host}:{}", registry.port());
     let versions = versions(&made.join("apt"))?;
     let newest = versions.last().context("the package repository has no version of Kubernetes")?;
-    let places = Places {
+    let places = Mirrors {
         packages: format!("http://{host}:{}/", packages.port()),
         // All of them are signed with the same key.
         key: made.join("apt/core:/stable:").join(format!("v{}/deb/Release.key", minor(newest))),
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_repository_is_found_by_a_version_or_a_minor_version() {
-        let places = Places {
+        let places = Mirrors {
             packages: "http://172.17.0.1:80/".to_owned(),
             key: PathBuf::new(),
             image_repository: String::new(),

@@ -11,7 +11,7 @@ use crate::action::Action;
 use crate::cycle::StepTimes;
 use crate::desired::{machine_id, number_of};
 use crate::ledger::{ResourceKey, ResourceState};
-use crate::plan::{Gate, Plan, Step};
+use crate::plan::{Gate, Plan, PlannedStep};
 use crate::state::ClusterState;
 
 /// The cluster's line in the list.
@@ -87,7 +87,7 @@ fn steps(state: &ClusterState, plan: &Plan) -> Vec<StepView> {
     plan.steps.iter().zip(times).map(|(step, times)| step_view(state, step, &times)).collect()
 }
 
-fn step_view(state: &ClusterState, step: &Step, times: &StepTimes) -> StepView {
+fn step_view(state: &ClusterState, step: &PlannedStep, times: &StepTimes) -> StepView {
     let key = step.action.key();
     let entry = key.as_ref().and_then(|key| state.ledger.get(key));
     let cause = match (&step.gate, &step.action) {

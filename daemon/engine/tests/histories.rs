@@ -11,7 +11,7 @@ use std::time::Duration;
 use bench::history::{Event, History, event, event_with_losses_of_control_planes, happen, history, random_faults};
 use bench::situations::run;
 use bench::{Bench, CLUSTER, INSTANCE};
-use muster_engine::plan::{Gate, Plan, Step};
+use muster_engine::plan::{Gate, Plan, PlannedStep};
 use muster_engine::sim::{CallKind, Fault, every};
 use muster_engine::state::ClusterState;
 use muster_protocol::model::cluster::ClusterPhase;

@@ -19,15 +19,15 @@ const HANG: usize = 4;
 /// The places of an account. Clones share them.
 #[derive(Clone)]
 pub struct AccountGate {
-    calls: Arc<Places>,
+    calls: Arc<CallPlaces>,
     /// Looks have places of their own, so that a change never waits for somebody's look.
-    looks: Arc<Places>,
+    looks: Arc<CallPlaces>,
 }
 
 impl AccountGate {
     /// So many calls at a time, and as many looks.
     pub fn new(places: usize) -> Self {
-        Self { calls: Arc::new(Places::new(places)), looks: Arc::new(Places::new(places)) }
+        Self { calls: Arc::new(CallPlaces::new(places)), looks: Arc::new(CallPlaces::new(places)) }
     }
 
     /// Makes a call as soon as there is a place for it; none if there was none within `patience`, and so no call.
@@ -42,13 +42,13 @@ impl AccountGate {
 }
 
 /// Nobody closes the semaphores.
-struct Places {
+struct CallPlaces {
     usual: Semaphore,
     /// For those that take longer than [`KEPT`].
     hung: Semaphore,
 }
 
-impl Places {
+impl CallPlaces {
     fn new(usual: usize) -> Self {
         Self {
             usual: Semaphore::new(usual),

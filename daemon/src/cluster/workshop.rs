@@ -18,7 +18,7 @@ use crate::journal::vault::Vault;
 
 /// Things that all clusters share.
 #[derive(Clone)]
-pub struct Shared {
+pub struct SharedParts {
     /// The time.
     pub clock: Clock,
     /// Where changes are written.
@@ -59,7 +59,7 @@ impl Default for Pace {
 #[derive(Clone)]
 pub struct Workshop {
     /// What all clusters share.
-    pub shared: Shared,
+    pub shared: SharedParts,
     /// What never changes of this cluster.
     pub context: Arc<ClusterContext>,
     /// Talks to the infrastructure.

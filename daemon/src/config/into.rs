@@ -9,14 +9,14 @@ use muster_provision::PreparerOptions;
 
 use super::sections;
 use crate::cluster::workshop::Pace;
-use crate::gateway::limits::Limits;
+use crate::gateway::limits::GatewayLimits;
 use crate::gateway::policy::Policy;
 use crate::gateway::roles::{Members, Roles};
 
 impl sections::Limits {
     /// For the gateway.
-    pub fn as_limits(&self) -> Limits {
-        Limits {
+    pub fn as_limits(&self) -> GatewayLimits {
+        GatewayLimits {
             sessions: self.sessions,
             sessions_per_user: self.sessions_per_user,
             requests_per_session: self.requests_per_session,
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn the_configurations_defaults_are_the_parts_own_defaults() {
-        assert_eq!(sections::Limits::default().as_limits(), Limits::default());
+        assert_eq!(sections::Limits::default().as_limits(), GatewayLimits::default());
         assert_eq!(sections::Limits::default().pace(), Pace::default());
         assert_eq!(sections::Deadlines::default().as_deadlines(), muster_engine::state::Deadlines::default());
         assert_eq!(sections::Local::default().as_options(), LocalOptions::default());

@@ -15,7 +15,7 @@ use tracing::warn;
 use super::listener::Listener;
 use super::session;
 use crate::app::App;
-use crate::gateway::limits::Limits;
+use crate::gateway::limits::GatewayLimits;
 
 /// After an error, such as no file descriptors left, before the next try.
 const BACK_OFF: Duration = Duration::from_millis(100);
@@ -34,7 +34,7 @@ const LOOK_FOR_SOCKET: Duration = Duration::from_secs(2);
 
 /// Places for sessions.
 #[derive(Clone, Default)]
-struct Places {
+struct SessionPlaces {
     taken: Arc<Mutex<HashMap<u32, Taken>>>,
 }
 
@@ -66,12 +66,12 @@ impl OfUser {
 struct Place {
     uid: u32,
     shared: OfUser,
-    places: Places,
+    places: SessionPlaces,
 }
 
 /// Accepts connections until the daemon stops. Their sessions are tracked.
 pub async fn accept(app: Arc<App>, mut listener: Listener, sessions: TaskTracker) {
-    let places = Places::default();
+    let places = SessionPlaces::default();
     let mut look_for_socket = interval(LOOK_FOR_SOCKET);
     loop {
         let accepted = tokio::select! {
@@ -110,8 +110,8 @@ async fn refuse(mut stream: UnixStream, text: &str) {
     let _ = handshake::refuse(&mut stream, &session::hello(), Refusal::Busy, text, REFUSAL_LIMIT).await;
 }
 
-impl Places {
-    fn take(&self, uid: u32, limits: &Limits) -> Result<Place, String> {
+impl SessionPlaces {
+    fn take(&self, uid: u32, limits: &GatewayLimits) -> Result<Place, String> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let all = sessions(&taken);
         if all >= limits.sessions {
@@ -152,8 +152,8 @@ mod tests {
 
     #[test]
     fn one_user_cannot_take_all_places_and_places_come_back() {
-        let limits = Limits { sessions: 3, sessions_per_user: 2, ..Limits::default() };
-        let places = Places::default();
+        let limits = GatewayLimits { sessions: 3, sessions_per_user: 2, ..GatewayLimits::default() };
+        let places = SessionPlaces::default();
         let first = places.take(1, &limits).ok().unwrap();
         let _second = places.take(1, &limits).ok().unwrap();
         assert!(places.take(1, &limits).err().unwrap().contains("you have 2"));

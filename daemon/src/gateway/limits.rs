@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// How much is let in, and how long it may take.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Limits {
+pub struct GatewayLimits {
     /// Connections in all.
     pub sessions: usize,
     /// Connections of one user.
@@ -27,7 +27,7 @@ pub struct Limits {
     pub change: Duration,
 }
 
-impl Default for Limits {
+impl Default for GatewayLimits {
     fn default() -> Self {
         Self {
             sessions: 2048,

@@ -23,7 +23,7 @@ use muster_store::{Batch, BatchError, CommitError, KeyError, OpenError, ReadErro
 
 use crate::board::Board;
 use crate::clock::Clock;
-use crate::cluster::workshop::{Pace, Shared};
+use crate::cluster::workshop::{Pace, SharedParts};
 use crate::config::{Config, Places};
 use crate::daemon::{key_source, store_options};
 use crate::journal::change;
@@ -126,7 +126,7 @@ async fn recover_into(
     if let Some(event) = newest_event(store).await? {
         clock.not_before(event.at);
     }
-    let shared = Shared {
+    let shared = SharedParts {
         clock,
         journal: Arc::new(store.clone()),
         vault: Vault::new(store.clone(), sealer),

@@ -66,7 +66,7 @@ pub(crate) fn open_blocking(layout: &Layout, options: &OpenOptions) -> Result<Op
 }
 
 /// A verified database.
-struct Found {
+struct FoundDatabase {
     engine: Engine,
     root: Root,
     unrenewed: Option<Snapshot>,
@@ -76,7 +76,7 @@ struct Found {
     kept: Option<std::path::PathBuf>,
 }
 
-fn find(layout: &Layout, options: &OpenOptions) -> Result<Found, OpenError> {
+fn find(layout: &Layout, options: &OpenOptions) -> Result<FoundDatabase, OpenError> {
     let io = |path: std::path::PathBuf| move |source: io::Error| OpenError::Io { path, source };
     let database = layout.sled_file().try_exists().map_err(io(layout.sled_file()))?;
     let testimony = match witness::read(&layout.witness()) {
@@ -91,7 +91,7 @@ fn find(layout: &Layout, options: &OpenOptions) -> Result<Found, OpenError> {
         Some(Testimony { generation: 0, confirmed: false, .. }) => create(layout, options),
         Some(testimony) => {
             let Recovered { engine, root, unrenewed, repairs, kept } = recover(layout, options, Some(&testimony))?;
-            Ok(Found { engine, root, unrenewed, witnessed: Some(testimony), created: false, repairs, kept })
+            Ok(FoundDatabase { engine, root, unrenewed, witnessed: Some(testimony), created: false, repairs, kept })
         }
         None if database => without_witness(layout, options, database, "the file is missing"),
         None => {
@@ -102,24 +102,37 @@ fn find(layout: &Layout, options: &OpenOptions) -> Result<Found, OpenError> {
                 (false, true) => {
                     let (engine, root, repair) = from_newest_export(layout, options, None, "nothing else is left")?;
                     let repairs = vec![repair];
-                    Ok(Found { engine, root, unrenewed: None, witnessed: None, created: false, repairs, kept: None })
+                    Ok(FoundDatabase {
+                        engine,
+                        root,
+                        unrenewed: None,
+                        witnessed: None,
+                        created: false,
+                        repairs,
+                        kept: None,
+                    })
                 }
             }
         }
     }
 }
 
-fn without_witness(layout: &Layout, options: &OpenOptions, database: bool, cause: &str) -> Result<Found, OpenError> {
+fn without_witness(
+    layout: &Layout,
+    options: &OpenOptions,
+    database: bool,
+    cause: &str,
+) -> Result<FoundDatabase, OpenError> {
     if !options.accept_unwitnessed || !database {
         return Err(OpenError::Unwitnessed { dir: layout.dir.clone(), cause: cause.to_owned() });
     }
     let Recovered { engine, root, unrenewed, mut repairs, kept } = recover(layout, options, None)?;
     repairs.push(Repair::TrustedUnwitnessed);
-    Ok(Found { engine, root, unrenewed, witnessed: None, created: false, repairs, kept })
+    Ok(FoundDatabase { engine, root, unrenewed, witnessed: None, created: false, repairs, kept })
 }
 
 /// Starts an empty store. The unconfirmed witness comes first, so that an interruption at any point is recognised.
-fn create(layout: &Layout, options: &OpenOptions) -> Result<Found, OpenError> {
+fn create(layout: &Layout, options: &OpenOptions) -> Result<FoundDatabase, OpenError> {
     let mut store_id = [0; 16];
     aws_lc_rs::rand::fill(&mut store_id)
         .map_err(|_| OpenError::Interrupted("the system has no random numbers".into()))?;
@@ -128,7 +141,7 @@ fn create(layout: &Layout, options: &OpenOptions) -> Result<Found, OpenError> {
         .map_err(|source| OpenError::Io { path: layout.witness(), source })?;
     let engine = build(layout, options, Snapshot { root, records: Vec::new() }, None)?;
     let repairs = Vec::new();
-    Ok(Found { engine, root, unrenewed: None, witnessed: None, created: true, repairs, kept: None })
+    Ok(FoundDatabase { engine, root, unrenewed: None, witnessed: None, created: true, repairs, kept: None })
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@
 
 use crate::{
     CommitStep, FaultHook, directory::Layout, engine::EngineError, export::Snapshot, repair::protect_snapshot,
-    shared::Shared, workshop::Built,
+    shared::OpenDatabase, workshop::Built,
 };
 
 /// What is to be built anew.
@@ -26,7 +26,7 @@ pub(crate) struct Renewal {
 
 impl Renewal {
     /// Builds the database and puts it in the place of the one in `shared`. Blocking.
-    pub fn run(self, shared: &Shared) -> Result<(), EngineError> {
+    pub fn run(self, shared: &OpenDatabase) -> Result<(), EngineError> {
         let Renewal { layout, cache_bytes, snapshot, hook } = self;
         let step = |step| hook.as_ref().map_or(Ok(()), |hook| hook(step));
         step(CommitStep::Rebuild)?;

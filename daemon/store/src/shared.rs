@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The database, or why it is not there. Reads and groups share it; closing waits for them.
-pub(crate) struct Shared {
+pub(crate) struct OpenDatabase {
     open: RwLock<Result<Open, NotApplied>>,
 }
 
@@ -19,9 +19,9 @@ struct Open {
     lock: DirLock,
 }
 
-impl Shared {
+impl OpenDatabase {
     pub fn new(engine: Engine, lock: DirLock) -> Self {
-        Shared { open: RwLock::new(Ok(Open { engine, lock })) }
+        OpenDatabase { open: RwLock::new(Ok(Open { engine, lock })) }
     }
 
     /// Runs `work` on the open database. Blocking.

@@ -12,7 +12,7 @@ use crate::{
     directory::Layout,
     open::{Opened, open_blocking},
     room::DiskRoom,
-    shared::Shared,
+    shared::OpenDatabase,
     writer::{Answer, Message, Writer},
 };
 
@@ -34,7 +34,7 @@ pub struct Committed {
 /// and the lock is released. [`Store::close`] is the polite way.
 #[derive(Clone)]
 pub struct Store {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<OpenDatabase>,
     pub(crate) queue: mpsc::Sender<Message>,
     pub(crate) layout: Layout,
     pub(crate) exports_kept: usize,
@@ -59,7 +59,7 @@ impl Store {
 
         let unusable = |source| OpenError::Io { path: layout.dir.clone(), source };
         let room = DiskRoom::new(&layout, headroom_bytes).map_err(unusable)?;
-        let shared = Arc::new(Shared::new(engine, lock));
+        let shared = Arc::new(OpenDatabase::new(engine, lock));
         let (queue, receiver) = mpsc::channel(QUEUE);
         let (events_seen, last_event) = watch::channel(committer.root.next_event - 1);
         let writer = Writer { shared: shared.clone(), queue: receiver, committer, room, last_event: events_seen };

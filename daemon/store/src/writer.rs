@@ -18,7 +18,7 @@ use crate::{
     group::{Committer, GroupError},
     renewal::Renewal,
     room::DiskRoom,
-    shared::Shared,
+    shared::OpenDatabase,
 };
 
 /// Batches in one group. Larger groups gain nothing and make the first wait for the last.
@@ -38,7 +38,7 @@ pub(crate) enum Message {
 
 /// The thread's state.
 pub(crate) struct Writer {
-    pub shared: Arc<Shared>,
+    pub shared: Arc<OpenDatabase>,
     pub queue: mpsc::Receiver<Message>,
     pub committer: Committer,
     pub room: DiskRoom,

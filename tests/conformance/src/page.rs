@@ -46,7 +46,7 @@ instances of an EC2 that moto plays, and hosts that were there before.
 ";
 
 /// What is written in the page, by case and column.
-type Places = BTreeMap<(String, String), String>;
+type Cells = BTreeMap<(String, String), String>;
 
 /// Where it lies.
 pub fn path() -> PathBuf {
@@ -78,8 +78,8 @@ pub fn with_column(present: &str, column: Column, ended: &[Ended]) -> String {
     page(&places)
 }
 
-fn read(page: &str) -> Places {
-    let mut places = Places::new();
+fn read(page: &str) -> Cells {
+    let mut places = Cells::new();
     let mut heads: Vec<String> = Vec::new();
     for line in page.lines().filter(|line| line.starts_with("| ")) {
         let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
@@ -95,7 +95,7 @@ fn read(page: &str) -> Places {
     places
 }
 
-fn page(places: &Places) -> String {
+fn page(places: &Cells) -> String {
     let mut page = HEAD.to_owned();
     page.push_str(&table(places, &ORCHESTRATORS));
     page.push_str(ON_INFRASTRUCTURES);
@@ -111,7 +111,7 @@ fn page(places: &Places) -> String {
     page
 }
 
-fn table(places: &Places, columns: &[Column]) -> String {
+fn table(places: &Cells, columns: &[Column]) -> String {
     let heads: Vec<String> = columns.iter().map(ToString::to_string).collect();
     let mut table = format!("| about | case | {} |\n|---|---|{}\n", heads.join(" | "), "---|".repeat(columns.len()));
     for case in cases::all().iter().filter(|case| columns.iter().any(|column| column.has(case))) {

@@ -24,7 +24,7 @@ use musterd::cluster::workshop::Pace;
 use musterd::core::{Core, CoreParts};
 use musterd::fleet::FleetMessage;
 use musterd::gateway::dispatch::dispatch;
-use musterd::gateway::limits::Limits;
+use musterd::gateway::limits::GatewayLimits;
 use musterd::gateway::policy::Policy;
 use musterd::gateway::reply::{Dispatched, ReplyBody};
 use musterd::gateway::roles::{Caller, Role, Roles};
@@ -66,7 +66,7 @@ impl Process {
             kinds: Arc::new(SimKinds { world: world.clone(), keys: keys.clone() }),
             pace: Pace::default(),
             deadlines: Deadlines::default(),
-            limits: Limits::default(),
+            limits: GatewayLimits::default(),
             metrics: None,
             roles: Roles::default(),
             policy: Policy::default(),

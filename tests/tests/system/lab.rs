@@ -14,7 +14,7 @@ use muster_tests::cli::Cli;
 use muster_tests::daemon::Daemon;
 use muster_tests::images::docker::docker;
 use muster_tests::images::{self, http};
-use muster_tests::kubernetes::{Places, kubernetes_parts};
+use muster_tests::kubernetes::{Mirrors, kubernetes_parts};
 use muster_tests::registry::{Registry, cached_storage};
 use muster_tests::skip::docker_is_wanted;
 use tokio::sync::Semaphore;
@@ -49,7 +49,7 @@ pub async fn with_lab(test: &str, images: &[&str], story: impl AsyncFnOnce(&mut 
 pub async fn with_kubernetes(
     test: &str,
     images: &[&str],
-    story: impl AsyncFnOnce(&mut Lab, &Places) -> Result<()>,
+    story: impl AsyncFnOnce(&mut Lab, &Mirrors) -> Result<()>,
 ) -> Result<()> {
     if !docker_is_wanted(test) {
         return Ok(());

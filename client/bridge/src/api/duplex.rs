@@ -117,7 +117,7 @@ async fn carry(socket: WebSocket, duplex: Duplex, has_channels: bool) {
 /// What the bridge says beside bytes.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-enum Word {
+enum Notice {
     Exit(i64),
     Problem(Box<Problem>),
 }
@@ -127,7 +127,7 @@ async fn send(mut socket: SplitSink<WebSocket, Message>, mut duplex: Duplex) {
         let (message, is_last) = match duplex.next().await {
             Ok(Some(item)) => message_of(item),
             Ok(None) => break,
-            Err(error) => (word(Word::Problem(Box::new(error.into()))), true),
+            Err(error) => (word(Notice::Problem(Box::new(error.into()))), true),
         };
         if socket.send(message).await.is_err() || is_last {
             break;
@@ -143,10 +143,10 @@ fn message_of(item: StreamItem) -> (Message, bool) {
         StreamItem::Bytes(bytes) => (Message::Binary(bytes.into()), false),
         StreamItem::Exec(ExecOutput::Stdout(bytes)) => (channel(STDOUT, &bytes), false),
         StreamItem::Exec(ExecOutput::Stderr(bytes)) => (channel(STDERR, &bytes), false),
-        StreamItem::Exec(ExecOutput::Exit(code)) => (word(Word::Exit(code)), true),
+        StreamItem::Exec(ExecOutput::Exit(code)) => (word(Notice::Exit(code)), true),
         StreamItem::Operation(_) | StreamItem::Event(_) | StreamItem::Log(_) => {
             let message = "the daemon was asked for bytes and sent something else".to_owned();
-            (word(Word::Problem(Box::new(ClientError::Protocol { message }.into()))), true)
+            (word(Notice::Problem(Box::new(ClientError::Protocol { message }.into()))), true)
         }
     }
 }
@@ -155,7 +155,7 @@ fn channel(whose: u8, bytes: &[u8]) -> Message {
     Message::Binary(Bytes::from([&[whose], bytes].concat()))
 }
 
-fn word(word: Word) -> Message {
+fn word(word: Notice) -> Message {
     Message::Text(serde_json::to_string(&word).unwrap_or_default().into())
 }
 

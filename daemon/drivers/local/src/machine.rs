@@ -37,13 +37,13 @@ const NAME_LIMIT: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(100);
 
 /// A machine's container, found by its marks.
-pub(crate) struct Found {
+pub(crate) struct FoundMachine {
     pub(crate) id: String,
     pub(crate) stage: Stage,
     address: Option<Ipv4Addr>,
 }
 
-impl Found {
+impl FoundMachine {
     fn read(container: &ContainerSummary) -> Option<Self> {
         let labels = container.labels.as_ref()?;
         Some(Self {
@@ -104,7 +104,7 @@ impl LocalDriver {
     pub(crate) async fn observe_machines(&self, cluster: &ClusterContext) -> Result<Vec<ObservedResource>, Failure> {
         let observe = |container: ContainerSummary| {
             let name = mark::machine(container.labels.as_ref()?)?;
-            let found = Found::read(&container)?;
+            let found = FoundMachine::read(&container)?;
             let addresses = found
                 .address
                 .map(|address| Addresses { address: address.to_string(), private_address: address.to_string() });
@@ -142,13 +142,13 @@ impl LocalDriver {
         cluster: &ClusterContext,
         machine: &Name,
         shape: &MachineShape,
-    ) -> Result<Found, Failure> {
+    ) -> Result<FoundMachine, Failure> {
         let subnet = self.subnet_of(cluster).await?;
         let reservation = {
             let choice = self.reservations.choose(cluster.cluster).await;
             let machines = self.containers_of(cluster, None).await?;
             let mut listed: BTreeSet<Ipv4Addr> =
-                machines.iter().filter_map(Found::read).filter_map(|found| found.address).collect();
+                machines.iter().filter_map(FoundMachine::read).filter_map(|found| found.address).collect();
             listed.extend(self.addresses_in_use(cluster).await?);
             choice.reserve(subnet, &listed).ok_or_else(|| {
                 Failure::not_applied(ErrorCode::Quota, format!("no address is left in {subnet}")).permanent()
@@ -167,7 +167,7 @@ impl LocalDriver {
                     for warning in created.warnings {
                         tracing::warn!(container = %name, "{warning}");
                     }
-                    return Ok(Found { id: created.id, stage: Stage::New, address: Some(reservation.address) });
+                    return Ok(FoundMachine { id: created.id, stage: Stage::New, address: Some(reservation.address) });
                 }
                 Err(error) if status(&error) == Some(409) => {}
                 Err(error) => return Err(failure("create the machine", error)),
@@ -205,7 +205,12 @@ impl LocalDriver {
     }
 
     /// From any stage to a running machine.
-    async fn bring_up(&self, cluster: &ClusterContext, machine: &Name, found: &Found) -> Result<Present, Failure> {
+    async fn bring_up(
+        &self,
+        cluster: &ClusterContext,
+        machine: &Name,
+        found: &FoundMachine,
+    ) -> Result<Present, Failure> {
         let present = present(cluster, machine, found)?;
         match found.stage {
             Stage::Running => return Ok(present),
@@ -247,9 +252,9 @@ impl LocalDriver {
         put.map_err(|error| failure("put the machine's keys in place", error))
     }
 
-    async fn find(&self, cluster: &ClusterContext, machine: &Name) -> Result<Option<Found>, Failure> {
+    async fn find(&self, cluster: &ClusterContext, machine: &Name) -> Result<Option<FoundMachine>, Failure> {
         let key = ResourceKey::for_machine(machine.clone());
-        Ok(self.containers_of(cluster, Some(&key)).await?.iter().find_map(Found::read))
+        Ok(self.containers_of(cluster, Some(&key)).await?.iter().find_map(FoundMachine::read))
     }
 
     pub(crate) async fn containers_of(
@@ -270,7 +275,7 @@ impl LocalDriver {
     }
 }
 
-fn present(cluster: &ClusterContext, machine: &Name, found: &Found) -> Result<Present, Failure> {
+fn present(cluster: &ClusterContext, machine: &Name, found: &FoundMachine) -> Result<Present, Failure> {
     let address = found.address.ok_or_else(|| {
         let message = format!("the container of {machine} has no mark {}", mark::ADDRESS);
         Failure::not_applied(ErrorCode::Provider, message).permanent().with_remedy("delete the machine, or the cluster")

@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep};
 use crate::LocalDriver;
 use crate::docker_error::{failure, status};
 use crate::keys::{self, AUTHORIZED_KEYS};
-use crate::machine::Found;
+use crate::machine::FoundMachine;
 use crate::power::Stage;
 
 /// Whoever puts more into it than this has not written a list of keys.
@@ -35,7 +35,7 @@ impl LocalDriver {
         &self,
         cluster: &ClusterContext,
         machine: &Name,
-        found: &Found,
+        found: &FoundMachine,
     ) -> Result<(), Failure> {
         match found.stage {
             // One that never ran gets them before it runs; one that leaves needs none.

@@ -35,12 +35,12 @@ use quorum::ControlPlanes;
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Plan {
     /// The steps; each stands behind those that it waits for.
-    pub steps: Vec<Step>,
+    pub steps: Vec<PlannedStep>,
 }
 
 /// One step of a plan.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Step {
+pub struct PlannedStep {
     /// What is done.
     pub action: Action,
     /// The steps of this plan that must be done first.
@@ -104,13 +104,13 @@ impl Plan {
     /// The part of the plan that is about these services.
     pub fn of_services<'a>(&self, services: impl IntoIterator<Item = &'a Name>) -> Part<'_> {
         let services: BTreeSet<&Name> = services.into_iter().collect();
-        let about_them = |step: &&Step| step.action.service().is_some_and(|service| services.contains(service));
+        let about_them = |step: &&PlannedStep| step.action.service().is_some_and(|service| services.contains(service));
         Part(self.steps.iter().filter(about_them).collect())
     }
 }
 
 /// Some steps of a plan.
-pub struct Part<'a>(Vec<&'a Step>);
+pub struct Part<'a>(Vec<&'a PlannedStep>);
 
 impl<'a> Part<'a> {
     /// Whether there is nothing to be done.
@@ -124,7 +124,7 @@ impl<'a> Part<'a> {
     }
 
     /// The steps, in the plan's order.
-    pub fn iter(&self) -> impl Iterator<Item = &'a Step> {
+    pub fn iter(&self) -> impl Iterator<Item = &'a PlannedStep> {
         self.0.iter().copied()
     }
 
@@ -176,7 +176,7 @@ struct Planner<'a> {
     needs: Vec<Need>,
     /// Counted once, for every member depends on it.
     control_planes: OnceCell<ControlPlanes>,
-    steps: Vec<Step>,
+    steps: Vec<PlannedStep>,
     pending: BTreeSet<Action>,
 }
 
@@ -204,7 +204,7 @@ impl Planner<'_> {
         let after = self.pending_of(after.iter().cloned());
         let gate = self.gate(&action, &after, obstacle);
         self.pending.insert(action.clone());
-        self.steps.push(Step { action: action.clone(), after, gate });
+        self.steps.push(PlannedStep { action: action.clone(), after, gate });
         action
     }
 

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::audit::Violation;
 use super::faults::CallKind;
-use super::state::{Change, Step, machine_at};
+use super::state::{BegunStep, Change, machine_at};
 use super::things::Things;
 use super::world::SimWorld;
 use crate::context::{ClusterContext, Material};
@@ -114,7 +114,7 @@ impl Things {
             self.note(Violation::Step(format!("{what} ran a second time")));
         }
         let ends_at = now + length;
-        let step = Step { step: order.run.step, target: order.run.target.clone(), ends_at };
+        let step = BegunStep { step: order.run.step, target: order.run.target.clone(), ends_at };
         resource.steps.insert(order.run.run, step);
         self.apply(Change::Resource { cluster, id, now: Some(resource) });
         Ok(ends_at)

@@ -52,7 +52,7 @@ pub(super) struct Resource {
     /// What it stands on.
     pub(super) stands_on: Vec<u64>,
     /// The steps that were begun on it, by their numbers, if it is a machine. They go on whatever becomes of who began them.
-    pub(super) steps: BTreeMap<u32, Step>,
+    pub(super) steps: BTreeMap<u32, BegunStep>,
     /// From when on it is listed.
     #[serde(skip, default = "Instant::now")]
     pub(super) visible_from: Instant,
@@ -60,7 +60,7 @@ pub(super) struct Resource {
 
 /// A step that was begun on a machine.
 #[derive(Clone, Serialize, Deserialize)]
-pub(super) struct Step {
+pub(super) struct BegunStep {
     /// What is done.
     pub(super) step: MachineStep,
     /// What the machine has then.
@@ -230,7 +230,7 @@ impl Resource {
     pub(super) fn version(&self) -> Option<String> {
         let now = Instant::now();
         let brings_one =
-            |step: &&Step| matches!(step.step, MachineStep::Prepare | MachineStep::Upgrade) && step.ends_at <= now;
+            |step: &&BegunStep| matches!(step.step, MachineStep::Prepare | MachineStep::Upgrade) && step.ends_at <= now;
         self.steps.values().rfind(brings_one)?.target.recipe.version.clone()
     }
 

@@ -64,10 +64,10 @@ impl Default for SimOptions {
 /// A handle to the world. Clones are handles to the same one.
 #[derive(Clone)]
 pub struct SimWorld {
-    shared: Arc<Shared>,
+    shared: Arc<SharedWorld>,
 }
 
-struct Shared {
+struct SharedWorld {
     options: SimOptions,
     blueprint: OnceLock<Blueprint>,
     things: Mutex<Things>,
@@ -97,7 +97,9 @@ impl SimWorld {
 
     fn with(options: SimOptions, state: SimState, journal: Option<Journal>) -> Self {
         let things = Mutex::new(Things::new(state, journal));
-        Self { shared: Arc::new(Shared { options, blueprint: OnceLock::new(), things, control: Mutex::default() }) }
+        Self {
+            shared: Arc::new(SharedWorld { options, blueprint: OnceLock::new(), things, control: Mutex::default() }),
+        }
     }
 
     /// The infrastructure.

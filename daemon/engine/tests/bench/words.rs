@@ -1,14 +1,14 @@
 //! Plans in words.
 
 use muster_engine::action::Action;
-use muster_engine::plan::Step;
+use muster_engine::plan::PlannedStep;
 
 use super::Bench;
 
 impl Bench {
     /// The steps in words, each with those it waits for: `join node/worker-1 < prepare machine/worker-1`.
     pub fn steps(&self) -> Vec<String> {
-        let in_words = |step: &Step| {
+        let in_words = |step: &PlannedStep| {
             let after: Vec<String> = step.after.iter().map(Action::to_string).collect();
             if after.is_empty() { step.action.to_string() } else { format!("{} < {}", step.action, after.join(", ")) }
         };

@@ -10,7 +10,7 @@ use muster_protocol::model::service::ServiceInfo;
 use muster_tests::cli::Cli;
 use muster_tests::daemon::Daemon;
 use muster_tests::images::{self, http};
-use muster_tests::kubernetes::{Places, kubernetes_parts};
+use muster_tests::kubernetes::{Mirrors, kubernetes_parts};
 use muster_tests::registry::{Registry, cached_storage};
 use muster_tests::skip::docker_is_wanted;
 use muster_tests_hosts::lab::{Host, Lab};
@@ -50,7 +50,7 @@ pub async fn at_a_site(test: &str, story: impl AsyncFnOnce(&mut Site) -> Result<
 }
 
 /// The same where the parts of Kubernetes are at hand.
-pub async fn with_kubernetes(test: &str, story: impl AsyncFnOnce(&mut Site, &Places) -> Result<()>) -> Result<()> {
+pub async fn with_kubernetes(test: &str, story: impl AsyncFnOnce(&mut Site, &Mirrors) -> Result<()>) -> Result<()> {
     if !docker_is_wanted(test) {
         return Ok(());
     }

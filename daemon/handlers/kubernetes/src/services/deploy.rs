@@ -13,7 +13,7 @@ use muster_protocol::model::service::ServiceMode;
 
 use super::host_ports::{self, HostPorts};
 use super::translate::{self, Objects, Workload};
-use super::workloads::{self, Found, Kind};
+use super::workloads::{self, FoundWorkload, Kind};
 use super::{namespace, objects, tidy};
 use crate::marks::{self, SECRETS_VERSION};
 
@@ -91,7 +91,7 @@ async fn submit(
     order: &ServiceOrder,
     objects: &Objects,
     standing: PresentServices,
-    found: &[Found],
+    found: &[FoundWorkload],
 ) -> Result<Present, Failure> {
     if let Some(files) = &objects.files {
         objects::apply(client, files).await?;
@@ -157,7 +157,7 @@ async fn choose_host_ports(
     cluster: &ClusterContext,
     client: &Client,
     order: &ServiceOrder,
-    found: &[Found],
+    found: &[FoundWorkload],
 ) -> Result<HostPorts, Failure> {
     if !host_ports::leaves_open(&order.spec) {
         return Ok(HostPorts::default());
@@ -170,14 +170,14 @@ async fn choose_host_ports(
     Ok(HostPorts::choose(&order.spec, &present.unwrap_or_default(), &taken))
 }
 
-fn is_submitted(found: &Found, order: &ServiceOrder) -> bool {
+fn is_submitted(found: &FoundWorkload, order: &ServiceOrder) -> bool {
     let version = marks::label(&found.metadata, SECRETS_VERSION).and_then(|text| text.parse().ok());
     order.spec.mode == ServiceMode::Job
         && found.generation() == order.generation
         && version == Some(order.secrets_version)
 }
 
-fn present(found: &Found) -> Present {
+fn present(found: &FoundWorkload) -> Present {
     Present { id: found.uid().to_owned(), facts: Facts::Service { generation: found.generation() } }
 }
 

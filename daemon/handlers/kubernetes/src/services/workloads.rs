@@ -25,13 +25,13 @@ pub(crate) enum Kind {
 
 /// A workload, as far as all kinds have it.
 #[derive(Clone, Debug)]
-pub(crate) struct Found {
+pub(crate) struct FoundWorkload {
     pub(crate) kind: Kind,
     pub(crate) metadata: ObjectMeta,
     pub(crate) pod: Option<PodSpec>,
 }
 
-impl Found {
+impl FoundWorkload {
     pub(crate) fn name(&self) -> &str {
         self.metadata.name.as_deref().unwrap_or_default()
     }
@@ -46,7 +46,7 @@ impl Found {
 }
 
 /// The workloads with these labels that are not being removed.
-pub(crate) async fn list(client: &Client, selector: &str) -> Result<Vec<Found>, Failure> {
+pub(crate) async fn list(client: &Client, selector: &str) -> Result<Vec<FoundWorkload>, Failure> {
     let (deployments, daemon_sets, jobs) = tokio::try_join!(
         of_kind::<Deployment>(client, selector),
         of_kind::<DaemonSet>(client, selector),
@@ -55,15 +55,15 @@ pub(crate) async fn list(client: &Client, selector: &str) -> Result<Vec<Found>, 
     let pod = |template: Option<k8s_openapi::api::core::v1::PodTemplateSpec>| template.and_then(|one| one.spec);
     let deployments = deployments.into_iter().map(|one| {
         let pod = pod(one.spec.map(|spec| spec.template));
-        Found { kind: Kind::Deployment, metadata: one.metadata, pod }
+        FoundWorkload { kind: Kind::Deployment, metadata: one.metadata, pod }
     });
     let daemon_sets = daemon_sets.into_iter().map(|one| {
         let pod = pod(one.spec.map(|spec| spec.template));
-        Found { kind: Kind::DaemonSet, metadata: one.metadata, pod }
+        FoundWorkload { kind: Kind::DaemonSet, metadata: one.metadata, pod }
     });
     let jobs = jobs.into_iter().map(|one| {
         let pod = pod(one.spec.map(|spec| spec.template));
-        Found { kind: Kind::Job, metadata: one.metadata, pod }
+        FoundWorkload { kind: Kind::Job, metadata: one.metadata, pod }
     });
     let all = deployments.chain(daemon_sets).chain(jobs);
     Ok(all.filter(|one| one.metadata.deletion_timestamp.is_none()).collect())
@@ -79,7 +79,7 @@ where
 }
 
 /// Removes exactly this workload; Kubernetes removes its pods after it.
-pub(crate) async fn delete(client: &Client, workload: &Found) -> Result<(), Failure> {
+pub(crate) async fn delete(client: &Client, workload: &FoundWorkload) -> Result<(), Failure> {
     let mut params = DeleteParams::background();
     params.preconditions = Some(Preconditions { uid: workload.metadata.uid.clone(), resource_version: None });
     match workload.kind {
