@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use metrics_exporter_prometheus::PrometheusHandle;
 use muster_engine::state::{ClusterState, Deadlines};
 use muster_protocol::{ClusterId, InstanceId};
+use muster_provision::logins::Logins;
 use muster_store::{Batch, BatchError, CommitError, ReadError, Sealer, Store};
 use ractor::{Actor, ActorRef, SpawnErr};
 use tokio::sync::RwLock;
@@ -42,6 +43,8 @@ pub struct CoreParts {
     pub sealer: Sealer,
     /// Orchestrators and infrastructures.
     pub kinds: Arc<dyn Kinds>,
+    /// Logins at image registries.
+    pub logins: Logins,
     /// How much may be done at once, and how often is looked.
     pub pace: Pace,
     /// Limits in time.
@@ -98,6 +101,7 @@ impl Core {
             clock: parts.clock,
             journal: parts.journal,
             vault: Vault::new(parts.store.clone(), parts.sealer),
+            logins: Arc::new(parts.logins),
             board: board.clone(),
             pace: parts.pace,
         };

@@ -121,6 +121,7 @@ impl Daemon {
             journal: Arc::new(store.clone()),
             sealer,
             kinds: kinds.await.map_err(|lost| DaemonError::Kinds(lost.into()))??,
+            logins: config.as_logins(),
             pace: config.limits.pace(),
             deadlines: config.deadlines.as_deadlines(),
             limits: config.limits.as_limits(),

@@ -199,11 +199,11 @@ fn configuration(flags: &Flags, places: &Places) -> anyhow::Result<Config> {
 /// What this build has, as it is configured.
 async fn kinds(config: Config, places: Places) -> Result<Arc<dyn Kinds>, DaemonError> {
     let (local, preparation) = (config.local.as_options(), config.preparation.as_options());
-    let kubernetes = config.kubernetes.options.clone();
+    let (kubernetes, logins) = (config.kubernetes.options.clone(), config.as_logins());
     let hosts = HostsAccounts::new(config.state_dir.as_ref().unwrap_or(&places.state_dir).join("hosts"));
     let sim = tokio::task::spawn_blocking(move || world(&config, &places).map_err(anyhow::Error::into_boxed_dyn_error));
     let sim = sim.await.unwrap_or_else(|lost| Err(lost.into())).map_err(DaemonError::Kinds)?;
-    Ok(Arc::new(BuiltIn { local, preparation, kubernetes, sim, ec2: Ec2Accounts::default(), hosts }))
+    Ok(Arc::new(BuiltIn { local, preparation, kubernetes, logins, sim, ec2: Ec2Accounts::default(), hosts }))
 }
 
 /// The simulated world; kept on disk, if that is wanted.

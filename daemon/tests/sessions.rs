@@ -27,6 +27,7 @@ use muster_engine::state::Deadlines;
 use muster_protocol::model::cluster::{ClusterPhase, ClusterSpec, Infrastructure, Orchestrator};
 use muster_protocol::model::service::{LogLine, ServiceSpec};
 use muster_protocol::{Error, Name, Principal, Request};
+use muster_provision::logins::Logins;
 use muster_store::{KeySource, OpenOptions, Sealer, Store};
 use musterd::clock::Clock;
 use musterd::cluster::workshop::Pace;
@@ -160,6 +161,7 @@ async fn start(dir: &Path, kinds: KeeperKinds) -> (Core, Store) {
         journal: Arc::new(store.clone()),
         sealer,
         kinds: Arc::new(kinds),
+        logins: Logins::default(),
         pace: Pace::default(),
         deadlines: Deadlines::default(),
         limits: GatewayLimits::default(),

@@ -14,6 +14,7 @@ use muster_engine::sim::{SimOptions, SimWorld};
 use muster_engine::state::Deadlines;
 use muster_protocol::model::cluster::ClusterPhase;
 use muster_protocol::{Error, Principal, Request};
+use muster_provision::logins::Logins;
 use muster_store::{Batch, CommitError, Committed, KeySource, OpenOptions, Sealer, Store};
 use musterd::board::Pinned;
 use musterd::clock::Clock;
@@ -105,6 +106,7 @@ impl Bench {
             journal: journal.clone(),
             sealer,
             kinds: kinds(&Config::default(), &places(&folder), &world),
+            logins: Logins::default(),
             pace: Pace::default(),
             deadlines: Deadlines::default(),
             limits: GatewayLimits::default(),

@@ -55,13 +55,21 @@ impl Mirrors {
     /// # Errors
     /// If the key cannot be read.
     pub fn configuration(&self) -> Result<String> {
+        self.configuration_beside(&[])
+    }
+
+    /// The same with further registries that are reached without TLS.
+    ///
+    /// # Errors
+    /// As [`Mirrors::configuration`].
+    pub fn configuration_beside(&self, registries: &[&str]) -> Result<String> {
         let key = fs::read_to_string(&self.key).context("cannot read the key of the packages")?;
         Ok(format!(
             "[kubernetes.options]\npackageRepository = \"{}\"\npackageRepositoryKey = \"\"\"\n{key}\"\"\"\n\
              imageRepository = \"{}\"\ninsecureRegistries = \"{}\"\n",
             self.package_repository("{minor}"),
             self.image_repository,
-            self.registry,
+            [&[self.registry.as_str()], registries].concat().join(","),
         ))
     }
 }

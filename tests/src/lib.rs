@@ -4,6 +4,7 @@ pub mod binary;
 pub mod bridge;
 pub mod cli;
 pub mod daemon;
+pub mod demo_cluster;
 pub mod ec2;
 pub mod file_server;
 pub mod http;

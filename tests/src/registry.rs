@@ -33,6 +33,11 @@ use crate::images::http;
 /// A word on the pipe lets it stay.
 const GUARD: &str = r#"docker-registry serve "$0" & read -r word || kill $!; wait $!"#;
 
+/// The user of registries that want a login, and its password.
+pub const LOGIN: (&str, &str) = ("tests", "only for tests");
+/// The same as a line of an `htpasswd` file: bcrypt, with little work.
+const HTPASSWD: &str = "tests:$2b$04$UToW7OdR156SreOcJOJ6o.ArkypZgmGZZ0z07cDcP.eoF/qPR/1Zu\n";
+
 const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// A registry, as a process that ends with this value or with this program.
@@ -44,16 +49,41 @@ pub struct Registry {
     folder: Option<TempDir>,
 }
 
+/// Who may pull and push.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Visitors {
+    Anybody,
+    WithLogin,
+}
+
 impl Registry {
     /// Starts a registry on all addresses at a free port, with its images in `storage`. Several may share a storage.
     ///
     /// # Errors
     /// Where `docker-registry` is not installed or does not answer in time, with its log.
     pub async fn start(storage: &Path) -> Result<Self> {
+        Self::start_for(storage, Visitors::Anybody).await
+    }
+
+    /// The same, for those who log in as [`LOGIN`].
+    ///
+    /// # Errors
+    /// As [`Registry::start`].
+    pub async fn start_with_login(storage: &Path) -> Result<Self> {
+        Self::start_for(storage, Visitors::WithLogin).await
+    }
+
+    async fn start_for(storage: &Path, visitors: Visitors) -> Result<Self> {
         std::fs::create_dir_all(storage).with_context(|| format!("cannot create {}", storage.display()))?;
         let folder = tempfile::tempdir().context("cannot create a temporary folder")?;
         let config = folder.path().join("config.yml");
-        std::fs::write(&config, configuration(storage)).context("cannot write the registry's configuration")?;
+        let mut text = configuration(storage);
+        if visitors == Visitors::WithLogin {
+            let users = folder.path().join("htpasswd");
+            std::fs::write(&users, HTPASSWD).context("cannot write the registry's users")?;
+            text.push_str(&format!("auth: {{htpasswd: {{realm: tests, path: \"{}\"}}}}\n", users.display()));
+        }
+        std::fs::write(&config, text).context("cannot write the registry's configuration")?;
         let log_path = folder.path().join("log");
         let log = File::create(&log_path).context("cannot create the registry's log")?;
         let mut guard = Command::new("sh")
@@ -70,7 +100,8 @@ impl Registry {
         let mut registry = Self { port: 0, guard, pipe, folder: Some(folder) };
         registry.port = wait_for_port(&log_path).await?;
         let (status, _) = http::get(&registry.host_address(), "/v2/").await?;
-        if status != 200 {
+        let expected = if visitors == Visitors::WithLogin { 401 } else { 200 };
+        if status != expected {
             bail!("the registry at {} answers {status}", registry.host_address());
         }
         Ok(registry)

@@ -13,6 +13,7 @@ use crate::access::AccessOrder;
 use crate::duplex::{Duplex, ExecOrder, ForwardOrder, unsupported};
 use crate::failure::Failure;
 use crate::ledger::Present;
+use crate::login::RegistryLogin;
 use crate::member::Member;
 use crate::observed::OrchestratorView;
 use crate::recipe::MachineStep;
@@ -110,4 +111,6 @@ pub struct ServiceOrder {
     /// The digest that this version of the service ran with before. If there is none, a handler that can resolves the image's
     /// tag, and shows the digest with the service.
     pub digest: Option<String>,
+    /// The login at the image's registry, if there is one. Whoever sends the order puts it in; no state has it.
+    pub login: Option<RegistryLogin>,
 }

@@ -26,6 +26,7 @@ pub mod finding;
 pub mod handler;
 pub mod key;
 pub mod ledger;
+pub mod login;
 pub mod looks;
 pub mod machine;
 pub mod member;

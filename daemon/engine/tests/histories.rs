@@ -105,7 +105,7 @@ fn waits_for_control_planes_as_it_says(bench: &Bench, plan: &Plan) -> bool {
         let codes = [ErrorCode::QuorumLost, ErrorCode::Unreachable];
         cause.is_some_and(|cause| codes.contains(&cause.code) && cause.remedy.is_some())
     };
-    let waits = |step: &Step| match &step.gate {
+    let waits = |step: &PlannedStep| match &step.gate {
         Gate::Waiting(_) => true,
         Gate::Retrying(_) => {
             let entry = step.action.key().and_then(|key| bench.state.ledger.get(&key));

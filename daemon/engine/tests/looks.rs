@@ -13,7 +13,7 @@ use muster_engine::failure::Failure;
 use muster_engine::ledger::ResourceKey;
 use muster_engine::looks::{Look, LookPace, Looks};
 use muster_engine::observed::OrchestratorView;
-use muster_engine::plan::{Gate, Plan, Step};
+use muster_engine::plan::{Gate, Plan, PlannedStep};
 use muster_engine::state::{ClusterState, Observation};
 use muster_protocol::{ErrorCode, Timestamp};
 
@@ -27,7 +27,7 @@ fn looks(now: Timestamp) -> Looks {
 /// A plan in which something is awaited.
 fn awaiting() -> Plan {
     let action = Action::Await(ResourceKey::Orchestrator);
-    Plan { steps: vec![Step { action, after: Vec::new(), gate: Gate::Running }] }
+    Plan { steps: vec![PlannedStep { action, after: Vec::new(), gate: Gate::Running }] }
 }
 
 #[test]

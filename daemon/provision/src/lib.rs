@@ -12,6 +12,7 @@
 pub mod docker_engine;
 pub mod kubernetes;
 pub mod kubernetes_pki;
+pub mod logins;
 pub mod machines;
 pub mod recipe;
 pub mod ssh;

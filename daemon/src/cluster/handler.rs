@@ -19,7 +19,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::calls::{Calls, guarded};
 use super::message::{LogRequest, Opened, StreamRequest, SupervisorMessage};
 use super::session;
-use super::workshop::Workshop;
+use super::workshop::{SharedParts, Workshop};
 use crate::journal::vault::Vault;
 
 /// What the supervisor asks for.
@@ -111,11 +111,18 @@ async fn open(handler: &dyn Handler, members: &[Member], request: StreamRequest)
 
 async fn perform(workshop: Workshop, mut order: HandlerOrder) -> Outcome {
     if let HandlerOrder::Deploy(_, service) = &mut order
-        && let Err(failure) = put_secrets_in(service, &workshop.shared.vault).await
+        && let Err(failure) = complete(service, &workshop.shared).await
     {
         return Outcome::Failed(failure);
     }
     order.perform(&*workshop.handler).await
+}
+
+/// Puts in what no state has.
+async fn complete(order: &mut ServiceOrder, shared: &SharedParts) -> Result<(), Failure> {
+    put_secrets_in(order, &shared.vault).await?;
+    order.login = shared.logins.of_image(&order.spec.image).await?;
+    Ok(())
 }
 
 /// The values of secrets are taken from the vault at the last moment and kept nowhere else.

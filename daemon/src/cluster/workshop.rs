@@ -9,6 +9,7 @@ use muster_engine::handler::Handler;
 use muster_engine::looks::LookPace;
 use muster_engine::preparer::Preparer;
 use muster_engine::state::Deadlines;
+use muster_provision::logins::Logins;
 
 use super::account::AccountGate;
 use crate::board::Board;
@@ -25,6 +26,8 @@ pub struct SharedParts {
     pub journal: Arc<dyn Journal>,
     /// Sealed things.
     pub vault: Vault,
+    /// Logins at image registries.
+    pub logins: Arc<Logins>,
     /// What readers see.
     pub board: Arc<Board>,
     /// How much may be done at once, and how often is looked.

@@ -6,8 +6,9 @@ use muster_driver_local::LocalOptions;
 use muster_engine::looks::LookPace;
 use muster_engine::sim::SimOptions;
 use muster_provision::PreparerOptions;
+use muster_provision::logins::{Login, Logins};
 
-use super::sections;
+use super::{Config, sections};
 use crate::cluster::workshop::Pace;
 use crate::gateway::limits::GatewayLimits;
 use crate::gateway::policy::Policy;
@@ -101,6 +102,15 @@ impl sections::Preparation {
             insecure_registries: self.insecure_registries.clone(),
             boot_limit: Duration::from_millis(self.boot_limit_ms),
         }
+    }
+}
+
+impl Config {
+    /// The logins at registries.
+    pub fn as_logins(&self) -> Logins {
+        let login =
+            |login: &sections::Login| Login { user: login.user.clone(), password_file: login.password_file.clone() };
+        Logins::new(self.logins.iter().map(|(registry, one)| (registry.clone(), login(one))).collect())
     }
 }
 

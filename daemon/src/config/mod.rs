@@ -9,14 +9,16 @@ mod places;
 pub mod reference;
 mod sections;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use muster_engine::login;
 pub use places::Places;
 pub use sections::{
-    AccessConfig, Adopt, Audit, Catalog, Deadlines, Format, History, Kubernetes, Limits, Local, Log, PolicyConfig,
-    Preparation, Role, Sim, Socket, Store, Upgrade,
+    AccessConfig, Adopt, Audit, Catalog, Deadlines, Format, History, Kubernetes, Limits, Local, Log, Login,
+    PolicyConfig, Preparation, Role, Sim, Socket, Store, Upgrade,
 };
 
 /// Everything that can be configured.
@@ -52,6 +54,8 @@ pub struct Config {
     pub local: Local,
     /// Preparation of machines.
     pub preparation: Preparation,
+    /// Logins at image registries, by the registry as images name it.
+    pub logins: BTreeMap<String, Login>,
     /// Kubernetes clusters.
     pub kubernetes: Kubernetes,
     /// The simulated twins.
@@ -144,6 +148,7 @@ impl Config {
         }
         // The client of the Docker Engine counts whole seconds.
         at_least("local.request_limit_ms", self.local.request_limit_ms, 1000)?;
+        self.logins.keys().try_for_each(|registry| as_images_name_it(registry))?;
         tracing_subscriber::EnvFilter::try_new(&self.log.level)
             .map_err(|error| format!("`log.level`: {error}; use for example `info` or `info,musterd=debug`"))?;
         Ok(())
@@ -152,6 +157,16 @@ impl Config {
 
 fn at_least(key: &str, value: u64, least: u64) -> Result<(), String> {
     if value < least { Err(format!("`{key}` is {value}; it must be at least {least}")) } else { Ok(()) }
+}
+
+/// A login under a name that no image has would never be used.
+fn as_images_name_it(registry: &str) -> Result<(), String> {
+    if registry == login::registry_of(&format!("{registry}/image")) {
+        return Ok(());
+    }
+    Err(format!(
+        "`logins`: `{registry}` is no registry; write it as images name it, `HOST` or `HOST:PORT`, and `docker.io` for Docker Hub"
+    ))
 }
 
 #[cfg(test)]
@@ -193,6 +208,19 @@ mod tests {
     fn numbers_and_filters_that_cannot_work_are_refused_by_name() {
         assert!(refused("[limits]\nsessions = 0\n").contains("limits.sessions"));
         assert!(refused("[log]\nlevel = \"a=b=c\"\n").contains("log.level"));
+    }
+
+    #[test]
+    fn a_login_at_what_no_image_names_is_refused() {
+        let login = |registry| format!("[logins.\"{registry}\"]\nuser = \"ci\"\npassword_file = \"/x\"\n");
+        for registry in ["docker.io", "registry.lan:5000", "10.0.0.1"] {
+            assert!(Config::parse(&login(registry), Path::new("muster.toml")).is_ok(), "{registry}");
+        }
+        for registry in ["https://registry.lan", "registry.lan/team", "index.docker.io", "hub"] {
+            let error = refused(&login(registry));
+            assert!(error.contains(&format!("`{registry}` is no registry")), "{error}");
+        }
+        assert!(refused("[logins.\"registry.lan\"]\nuser = \"ci\"\n").contains("password_file"));
     }
 
     #[test]

@@ -179,6 +179,10 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting("preparation.boot_limit_ms", "Within how many milliseconds a new machine must answer by SSH."),
     setting(
+        "logins",
+        "Logins at image registries, for the images of services: each is a table `[logins.\"HOST:PORT\"]` by the registry's name as images have it (`docker.io` for Docker Hub), with `user` and `password_file`. The file's first line is the password; a name without a folder is a systemd credential of the daemon's unit. It is read whenever a service is submitted. Every operator's services may use it.",
+    ),
+    setting(
         "kubernetes.options",
         "Defaults of the options of Kubernetes clusters, by name: `packageRepository`, `imageRepository` and the like.",
     ),

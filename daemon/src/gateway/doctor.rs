@@ -24,6 +24,7 @@ pub async fn doctor(app: &Arc<App>) -> Result<Response, Error> {
     let mut findings = vec![store(app).await, disk(app).await, clock(app)];
     findings.extend(infrastructures(app).await);
     findings.push(catalog(app).await);
+    findings.extend(logins(app).await);
     findings.extend(app.findings());
     Ok(Response::Doctor(findings))
 }
@@ -138,6 +139,18 @@ async fn infrastructure_findings(
             vec![bad(app, subject, error.code, &error.message, remedy)]
         }
     }
+}
+
+/// One finding for all logins that can be used, and one for each that cannot.
+async fn logins(app: &App) -> Vec<Finding> {
+    let checked = app.provisioner.shared.logins.check().await;
+    let usable: Vec<&str> = checked.iter().filter(|(_, failure)| failure.is_none()).map(|(name, _)| *name).collect();
+    let broken = checked.iter().filter_map(|(_, failure)| failure.as_ref()).map(|failure| {
+        let remedy = failure.remedy.as_deref().unwrap_or_default();
+        bad(app, "logins", failure.code, &failure.message, remedy)
+    });
+    let usable = (!usable.is_empty()).then(|| good("logins", format!("there is one at {}", usable.join(", "))));
+    usable.into_iter().chain(broken).collect()
 }
 
 async fn catalog(app: &App) -> Finding {

@@ -15,6 +15,7 @@ use muster_handler_kubernetes::rollout::KubernetesRollout;
 use muster_handler_swarm::SwarmHandler;
 use muster_protocol::model::cluster::{Infrastructure, Orchestrator};
 use muster_protocol::{Error, ErrorCode};
+use muster_provision::logins::Logins;
 use muster_provision::machines::SshMachines;
 use muster_provision::{KubernetesPreparer, PreparerOptions, SwarmPreparer};
 
@@ -30,6 +31,8 @@ pub struct BuiltIn {
     pub preparation: PreparerOptions,
     /// Defaults of the options of Kubernetes clusters.
     pub kubernetes: BTreeMap<String, String>,
+    /// Logins where machines get their orchestrator from.
+    pub logins: Logins,
     /// The world of the simulated twins.
     pub sim: SimWorld,
     /// The drivers of accounts at EC2.
@@ -56,7 +59,8 @@ impl Kinds for BuiltIn {
         match orchestrator {
             Orchestrator::Swarm => Ok(Arc::new(SwarmPreparer::new(self.preparation.clone()))),
             Orchestrator::Kubernetes => {
-                Ok(Arc::new(KubernetesPreparer::new(self.kubernetes.clone(), self.preparation.boot_limit)))
+                let preparer = KubernetesPreparer::new(self.kubernetes.clone(), self.preparation.boot_limit);
+                Ok(Arc::new(preparer.with_logins(self.logins.clone())))
             }
             Orchestrator::Sim => Ok(self.sim.preparer()),
             Orchestrator::Mesos | Orchestrator::Unknown(_) => Err(missing("orchestrator", orchestrator)),
@@ -135,6 +139,7 @@ mod tests {
             local,
             preparation: PreparerOptions::default(),
             kubernetes: BTreeMap::new(),
+            logins: Logins::default(),
             sim: SimWorld::new(SimOptions::default()),
             ec2: Ec2Accounts::default(),
             hosts: HostsAccounts::new(std::path::PathBuf::new()),

@@ -130,6 +130,7 @@ async fn recover_into(
         clock,
         journal: Arc::new(store.clone()),
         vault: Vault::new(store.clone(), sealer),
+        logins: Arc::new(config.as_logins()),
         board: Arc::new(Board::default()),
         pace: Pace::default(),
     };

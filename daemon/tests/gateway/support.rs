@@ -127,6 +127,7 @@ pub fn kinds(config: &Config, places: &Places, world: &SimWorld) -> Arc<dyn Kind
         local: config.local.as_options(),
         preparation: config.preparation.as_options(),
         kubernetes: config.kubernetes.options.clone(),
+        logins: config.as_logins(),
         sim: world.clone(),
         ec2: Ec2Accounts::default(),
         hosts: HostsAccounts::new(places.state_dir.join("hosts")),

@@ -1,6 +1,7 @@
 //! The daemon and the cluster on which cases are performed.
 
 mod infrastructure;
+mod private;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -18,6 +19,7 @@ use muster_tests::registry::{self, Registry, cached_storage};
 
 use crate::machines::Machines;
 use crate::world::{World, succeeded};
+use private::Private;
 
 /// A daemon with one cluster of one control plane and two workers. Dropping it removes both.
 pub struct Stage {
@@ -35,6 +37,7 @@ pub struct Stage {
     patience: Duration,
     client: Client,
     daemon: Daemon,
+    private: Option<Private>,
     _parts: Parts,
 }
 
@@ -93,7 +96,10 @@ impl Stage {
         images::ensure(&registry, &[IMAGE]).await?;
         // Named outright, so that an image which is not there is looked for nowhere else.
         let address = format!("{}:{}", registry::host_address()?, registry.port());
-        let configuration = format!("{LIMITS}[preparation]\ninsecure_registries = [\"{address}\"]\n");
+        let private = Private::start().await?;
+        let registries = [&[address.as_str()], &private.registries()[..]].concat();
+        let configuration =
+            format!("{LIMITS}[preparation]\ninsecure_registries = {registries:?}\n{}", private.configuration());
         Ok(Self {
             orchestrator: Orchestrator::Swarm,
             infrastructure: Infrastructure::Local,
@@ -101,6 +107,7 @@ impl Stage {
             at_once: 5,
             image: format!("{address}/library/{IMAGE}"),
             patience: Duration::from_secs(60),
+            private: Some(private),
             _parts: Parts::Registry(registry),
             ..Self::with(Daemon::start(&configuration).await?).await?
         })
@@ -112,7 +119,9 @@ impl Stage {
     /// As [`Stage::swarm`].
     pub async fn kubernetes() -> Result<Self> {
         let parts = kubernetes_parts(&[IMAGE]).await?;
-        let configuration = format!("{LIMITS}{}", parts.places.configuration()?);
+        let private = Private::start().await?;
+        let places = parts.places.configuration_beside(&private.registries())?;
+        let configuration = format!("{LIMITS}{places}{}", private.configuration());
         let stage = Self {
             orchestrator: Orchestrator::Kubernetes,
             infrastructure: Infrastructure::Local,
@@ -120,6 +129,7 @@ impl Stage {
             at_once: 5,
             image: format!("{}/library/{IMAGE}", parts.places.registry),
             patience: Duration::from_secs(90),
+            private: Some(private),
             _parts: Parts::Kubernetes(Box::new(parts)),
             ..Self::with(Daemon::start(&configuration).await?).await?
         };
@@ -140,6 +150,7 @@ impl Stage {
             patience: Duration::from_secs(30),
             client,
             daemon,
+            private: None,
             _parts: Parts::None,
         })
     }
@@ -174,6 +185,8 @@ impl Stage {
             machines: self.machines.clone(),
             account_beside: self.account_beside.clone(),
             image: self.image.clone(),
+            behind_login: self.private.as_ref().map(|private| private.image(IMAGE)),
+            without_login: self.private.as_ref().map(|private| private.image_without_login(IMAGE)),
             patience: self.patience,
             number,
             made,

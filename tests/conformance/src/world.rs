@@ -41,6 +41,10 @@ pub struct World {
     pub account_beside: Option<AccountSpec>,
     /// An image with busybox.
     pub image: String,
+    /// The same image at a registry that wants a login, which the daemon has.
+    pub behind_login: Option<String>,
+    /// The same at one for which the daemon has no login.
+    pub without_login: Option<String>,
     /// How long anything that is awaited may take.
     pub patience: Duration,
     /// The case's number: the mark of its names and ports.

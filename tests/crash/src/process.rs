@@ -17,6 +17,7 @@ use muster_protocol::model::cluster::{ClusterPhase, Infrastructure, Orchestrator
 use muster_protocol::model::operation::OperationPhase;
 use muster_protocol::model::service::ServiceSpec;
 use muster_protocol::{Error, ErrorCode, InstanceId, OperationId, Principal, Request, Response};
+use muster_provision::logins::Logins;
 use muster_store::{KeySource, OpenOptions, Sealer, Store};
 use musterd::board::Board;
 use musterd::clock::Clock;
@@ -64,6 +65,7 @@ impl Process {
             journal: Arc::new(StoppingJournal { store: store.clone(), stop: stop.clone() }),
             sealer,
             kinds: Arc::new(SimKinds { world: world.clone(), keys: keys.clone() }),
+            logins: Logins::default(),
             pace: Pace::default(),
             deadlines: Deadlines::default(),
             limits: GatewayLimits::default(),

@@ -8,6 +8,7 @@
 //!   its `real/` is an empty file by the name of each test that stands on real engines.
 
 mod again;
+mod panics;
 mod totals;
 
 use std::fs;
@@ -34,6 +35,9 @@ const OF_KUBERNETES: [&str; 3] = ["muster-tests", "muster-tests-hosts", "muster-
 
 /// The package whose tests install the Debian package.
 const OF_PACKAGES: &str = "muster-tests-packages";
+
+/// So many panics are said again at the end of a run.
+const MOST_PANICS: usize = 20;
 
 /// Whether this program was told to end.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -100,6 +104,9 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         shell::say(format!("removed {leftovers} things that tests had left behind"));
     }
     let (status, totals, flaky) = result?;
+    for panic in totals.panics.said.iter().take(MOST_PANICS) {
+        println!("{panic}");
+    }
     Ok(report(status, &totals, &flaky))
 }
 

@@ -26,6 +26,7 @@ const ASIDE: &str = ".before-muster";
 const SETTINGS: &str = "/etc/docker /etc/containerd /etc/systemd/system/docker.service.d /etc/muster/staged \
     /etc/muster/kubernetes /etc/kubernetes /etc/cni /etc/crictl.yaml /etc/modules-load.d/muster-kubernetes.conf \
     /etc/sysctl.d/99-muster-kubernetes.conf /etc/apt/sources.list.d/muster-kubernetes.list \
+    /etc/apt/auth.conf.d/muster-kubernetes.conf \
     /etc/systemd/system/muster-balancer.service /etc/systemd/system/muster-name-relay.service /opt/cni /root/.kube";
 /// Folders of those that go if they were not there and are empty.
 const PARENTS: &str = "/etc/muster /opt /etc/modules-load.d /etc/sysctl.d /etc/apt/sources.list.d /usr/lib/modules";

@@ -74,7 +74,8 @@ impl Planner<'_> {
     /// that somebody promoted.
     fn counts_for_majority(&self, machine: &Name) -> bool {
         if self.state.is_control_plane(machine) {
-            return !self.was_seen_out_of_place(machine);
+            // One that left by itself has its vote until it is struck off.
+            return !self.was_seen_out_of_place(machine) || self.voter(machine).is_some();
         }
         if self.state.observed.orchestrator.voters.is_some() {
             return self.voter(machine).is_some();

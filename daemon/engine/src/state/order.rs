@@ -97,7 +97,7 @@ impl ClusterState {
         Some(StepOrder { machine: machine.clone(), role, access, run, peers: self.peers(), renewal: entry.renewed })
     }
 
-    /// Without the values of its secrets.
+    /// Without the values of its secrets and the login at its registry.
     fn service_order(&self, name: &Name) -> Option<ServiceOrder> {
         let service = self.services.get(name)?;
         Some(ServiceOrder {
@@ -106,6 +106,7 @@ impl ClusterState {
             spec: service.version.spec.clone(),
             secrets_version: service.version.secrets_version,
             digest: service.version.digest.clone(),
+            login: None,
         })
     }
 

@@ -61,7 +61,8 @@ if command -v haproxy >/dev/null; then had_haproxy=yes; fi
 
 if [ -n "$KEY_URL" ]; then
     command -v curl >/dev/null || { apt_get update && apt_get -y install --no-install-recommends curl ca-certificates; }
-    if ! curl -fsSL --retry 3 --max-time 60 -o "$folder/repository.asc.new" "$KEY_URL"; then
+    # curl tells the login to this host alone, wherever it is sent on to.
+    if ! curl -fsSL --config "$folder/curl-login.conf" --retry 3 --max-time 60 -o "$folder/repository.asc.new" "$KEY_URL"; then
         echo "the key of the package repository cannot be read from $KEY_URL" >&2
         exit 1
     fi
@@ -72,6 +73,13 @@ if ! grep -q 'BEGIN PGP PUBLIC KEY BLOCK' "$folder/repository.asc"; then
     exit 1
 fi
 chmod 644 "$folder/repository.asc"
+# Root alone may read it, and so may apt, which reads it as root.
+if [ -s "$folder/apt-login.conf" ]; then
+    mkdir -p /etc/apt/auth.conf.d
+    cp -p "$folder/apt-login.conf" /etc/apt/auth.conf.d/muster-kubernetes.conf
+else
+    rm -f /etc/apt/auth.conf.d/muster-kubernetes.conf
+fi
 # The repository is flat: its suite is `/`.
 echo "deb [signed-by=$folder/repository.asc] $REPOSITORY /" > /etc/apt/sources.list.d/muster-kubernetes.list
 

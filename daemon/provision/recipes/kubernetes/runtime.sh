@@ -16,9 +16,12 @@ fi
 # On a node before its upgrade kubeadm knows the images of the older version only, and those are the right ones until then.
 images=$(kubeadm config images list --kubernetes-version "$(kubeadm version -o short)" --image-repository "$IMAGE_REPOSITORY")
 pause_image=$(echo "$images" | grep -m 1 '/pause:')
-sed "s|@PAUSE@|$pause_image|" "$folder/containerd.toml" > "$folder/containerd.toml.made"
-if ! cmp -s "$folder/containerd.toml.made" /etc/containerd/config.toml || ! systemctl is-active --quiet containerd.service; then
-    cp "$folder/containerd.toml.made" /etc/containerd/config.toml
+# A login may be in it.
+made=$folder/containerd.toml.made
+rm -f "$made"
+(umask 077 && sed "s|@PAUSE@|$pause_image|" "$folder/containerd.toml" | cat - "$folder/containerd-login.toml" > "$made")
+if ! cmp -s "$made" /etc/containerd/config.toml || ! systemctl is-active --quiet containerd.service; then
+    cp -p "$made" /etc/containerd/config.toml
     systemctl is-enabled --quiet containerd.service || systemctl enable --quiet containerd.service
     systemctl restart containerd.service
     echo "containerd runs with $pause_image"

@@ -7,6 +7,7 @@ mod files;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod kubeadm;
+mod logins;
 mod manifest;
 mod options;
 mod repository;
@@ -31,10 +32,12 @@ use zeroize::Zeroizing;
 
 use self::config::ConfiguredMachine;
 use self::facts::Facts;
+use self::logins::MachineLogins;
 use self::options::RepositoryKey;
 pub use self::options::{Cni, KubernetesOptions, option};
 pub use self::version::{SUPPORTED, Version};
 use crate::kubernetes_pki;
+use crate::logins::Logins;
 use crate::machines::{ASK, SshMachines, StepProgress, unique};
 use crate::material::{self, MaterialError};
 use crate::recipe::{digest, in_parts};
@@ -68,13 +71,21 @@ pub struct KubernetesPreparer {
     /// The installation's defaults for options that clusters leave out.
     defaults: BTreeMap<String, String>,
     boot_limit: Duration,
+    logins: Logins,
     progress: Option<Arc<StepProgress>>,
 }
 
 impl KubernetesPreparer {
     /// A preparer with the installation's defaults of options; a new machine's sshd may take `boot_limit` to answer.
     pub fn new(defaults: BTreeMap<String, String>, boot_limit: Duration) -> Self {
-        Self { defaults, boot_limit, progress: None }
+        Self { defaults, boot_limit, logins: Logins::default(), progress: None }
+    }
+
+    /// With logins at the places that packages and images come from.
+    #[must_use]
+    pub fn with_logins(mut self, logins: Logins) -> Self {
+        self.logins = logins;
+        self
     }
 
     /// Also gives every line that a step says to `progress`.
@@ -128,11 +139,14 @@ impl KubernetesPreparer {
             // The new kubeadm wants other images.
             parts.extend([("upgrade", upgrade.as_str()), ("runtime", RUNTIME)]);
         }
+        let logins = MachineLogins::read(&self.logins, &options).await?;
+        let mut files = machine_files(&machine, &order.peers, authority)?;
+        files.extend(logins.files(&options));
         let step = MachineRun {
             name,
             script: in_parts(&parts),
             variables: variables(&options, order),
-            files: machine_files(&machine, &order.peers, authority)?,
+            files,
             limit: if is_upgrade { UPGRADE_LIMIT } else { PREPARE_LIMIT },
         };
         machines.run(&order.access, &step).await.map(|_| ())
@@ -203,7 +217,9 @@ impl Preparer for KubernetesPreparer {
         let options = self.read(spec)?;
         options.refuse_machine_networks(machine_networks)?;
         if KubernetesOptions::checks_repository(spec, &self.defaults)? {
-            repository::check(&options).await?;
+            let login = logins::of_url(&self.logins, &options.package_repository).await;
+            let login = login.map_err(|failure| options::invalid(option::PACKAGE_REPOSITORY, failure.message))?;
+            repository::check(&options, login).await?;
         }
         Ok(())
     }

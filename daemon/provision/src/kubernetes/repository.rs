@@ -6,13 +6,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty, Limited};
-use hyper::{StatusCode, Uri, header};
+use hyper::header::HeaderValue;
+use hyper::http::uri::Authority;
+use hyper::{Request, StatusCode, Uri, header};
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use muster_engine::login::{self, RegistryLogin};
 use muster_protocol::Error;
 
 use super::options::{KubernetesOptions, RepositoryKey, invalid, option};
@@ -27,18 +31,18 @@ const MOST_REDIRECTIONS: usize = 5;
 const MOST_BYTES: usize = 8 * 1024 * 1024;
 
 /// Asks the repository for its index and its key. One on the machines' own gateway is not asked: each has another.
-pub(super) async fn check(options: &KubernetesOptions) -> Result<(), Error> {
+pub(super) async fn check(options: &KubernetesOptions, login: Option<RegistryLogin>) -> Result<(), Error> {
     if options.names_gateway() {
         return Ok(());
     }
     let repository = &options.package_repository;
-    let asked = tokio::time::timeout(LIMIT, ask(options)).await;
+    let asked = tokio::time::timeout(LIMIT, ask(options, login)).await;
     asked.unwrap_or_else(|_| Err(unanswered(repository, &format!("no answer after {} s", LIMIT.as_secs()))))
 }
 
-async fn ask(options: &KubernetesOptions) -> Result<(), Error> {
+async fn ask(options: &KubernetesOptions, login: Option<RegistryLogin>) -> Result<(), Error> {
     let repository = &options.package_repository;
-    let fetch = Fetch::new().map_err(|why| unanswered(repository, &why))?;
+    let fetch = Fetch::new(login).map_err(|why| unanswered(repository, &why))?;
     let release = fetch.get(&format!("{repository}InRelease")).await.map_err(|why| unanswered(repository, &why))?;
     let Some(release) = release else {
         let message = format!("{repository} is no apt repository: it has no `InRelease`");
@@ -94,10 +98,13 @@ fn has_version(repository: &str, index: &str, version: &str) -> Result<(), Error
 }
 
 /// A client for a few small files.
-struct Fetch(Client<hyper_rustls::HttpsConnector<HttpConnector>, Empty<Bytes>>);
+struct Fetch {
+    client: Client<hyper_rustls::HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    login: Option<RegistryLogin>,
+}
 
 impl Fetch {
-    fn new() -> Result<Self, String> {
+    fn new(login: Option<RegistryLogin>) -> Result<Self, String> {
         let mut roots = rustls::RootCertStore::empty();
         // What cannot be read of the host's list is missing from it, and a server that needs it is not trusted.
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -112,19 +119,37 @@ impl Fetch {
         tcp.set_connect_timeout(Some(CONNECT_LIMIT));
         let connector =
             HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(tcp);
-        Ok(Self(Client::builder(TokioExecutor::new()).build(connector)))
+        Ok(Self { client: Client::builder(TokioExecutor::new()).build(connector), login })
+    }
+
+    /// The login is told to its own host alone, wherever a redirection leads.
+    fn request(&self, uri: &Uri) -> Result<Request<Empty<Bytes>>, String> {
+        let mut request = Request::get(uri.clone());
+        let host = uri.authority().map(Authority::as_str);
+        if let Some(login) = self.login.as_ref().filter(|login| Some(login.registry.as_str()) == host) {
+            request = request.header(header::AUTHORIZATION, basic(login)?);
+        }
+        request.body(Empty::new()).map_err(|error| error.to_string())
     }
 
     /// The text at this URL; none if there is no such file.
     async fn get(&self, url: &str) -> Result<Option<String>, String> {
         let mut uri: Uri = url.parse().map_err(|_| "it is no URL".to_owned())?;
         for _ in 0..=MOST_REDIRECTIONS {
-            let answer = self.0.get(uri.clone()).await.map_err(|error| chain(&error))?;
+            let answer = self.client.request(self.request(&uri)?).await.map_err(|error| chain(&error))?;
             let status = answer.status();
             if status.is_redirection() {
                 let to = answer.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
                 uri = moved(&uri, to).ok_or_else(|| format!("it answers {status} and does not say where to go"))?;
                 continue;
+            }
+            if status == StatusCode::UNAUTHORIZED {
+                let host = uri.authority().map_or("its host", Authority::as_str);
+                return Err(login::explained(
+                    "authentication required (401)",
+                    &format!("{host}/"),
+                    self.login.is_some(),
+                ));
             }
             if status == StatusCode::NOT_FOUND || status == StatusCode::FORBIDDEN {
                 return Ok(None);
@@ -138,6 +163,14 @@ impl Fetch {
         }
         Err(format!("it redirects more than {MOST_REDIRECTIONS} times"))
     }
+}
+
+/// The value of an `Authorization` header. Source: RFC 7617.
+fn basic(login: &RegistryLogin) -> Result<HeaderValue, String> {
+    let text = BASE64_STANDARD.encode(format!("{}:{}", login.user, login.password.expose()));
+    let mut value = HeaderValue::try_from(format!("Basic {text}")).map_err(|error| error.to_string())?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// Where a redirection leads: never from TLS to none.
@@ -162,6 +195,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 mod tests {
     use std::collections::BTreeMap;
 
+    use muster_protocol::SecretString;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
@@ -171,6 +205,11 @@ mod tests {
 
     /// A server of these files, at most one request a connection. What it does not have is 404.
     async fn serve(files: &'static [(&'static str, &'static str)]) -> String {
+        serve_for(files, "").await
+    }
+
+    /// The same for requests that have this line.
+    async fn serve_for(files: &'static [(&'static str, &'static str)], line: &'static str) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move {
@@ -179,6 +218,11 @@ mod tests {
                 let length = peer.read(&mut request).await.unwrap();
                 let text = String::from_utf8_lossy(&request[..length]).into_owned();
                 let path = text.split(' ').nth(1).unwrap_or_default();
+                if !text.contains(line) {
+                    let refusal = "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+                    peer.write_all(refusal.as_bytes()).await.unwrap();
+                    continue;
+                }
                 let answer = match files.iter().find(|(file, _)| *file == path) {
                     Some((_, text)) if text.starts_with('/') => format!(
                         "HTTP/1.1 302 Found\r\nLocation: {text}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -205,7 +249,7 @@ mod tests {
     }
 
     async fn field_of(repository: &str) -> (String, String) {
-        let refusal = check(&options(repository)).await.unwrap_err();
+        let refusal = check(&options(repository), None).await.unwrap_err();
         assert!(refusal.remedy.is_some(), "{refusal}");
         (refusal.details["field"].clone(), refusal.message)
     }
@@ -218,7 +262,7 @@ mod tests {
             &[("/deb/InRelease", "Hash: SHA256")],
         ] {
             let repository = serve(files).await;
-            check(&options(&repository)).await.unwrap();
+            check(&options(&repository), None).await.unwrap();
         }
     }
 
@@ -241,8 +285,8 @@ mod tests {
     async fn a_key_that_does_not_fit_is_refused_by_its_field() {
         const FILES: &[(&str, &str)] = &[("/deb/InRelease", include_str!("signer/one.InRelease"))];
         let repository = serve(FILES).await;
-        check(&options_with_key(&repository, include_str!("signer/one.asc"))).await.unwrap();
-        let refusal = check(&options_with_key(&repository, include_str!("signer/two.asc"))).await.unwrap_err();
+        check(&options_with_key(&repository, include_str!("signer/one.asc")), None).await.unwrap();
+        let refusal = check(&options_with_key(&repository, include_str!("signer/two.asc")), None).await.unwrap_err();
         assert_eq!(refusal.details["field"], "options.packageRepositoryKey");
         assert!(refusal.message.contains("does not fit"), "{refusal}");
     }
@@ -253,7 +297,7 @@ mod tests {
         let (field, message) = field_of(nobody).await;
         assert_eq!(field, "options.packageRepository");
         assert!(message.contains("does not answer"), "{message}");
-        check(&options("http://{gateway}:1/deb/")).await.unwrap();
+        check(&options("http://{gateway}:1/deb/"), None).await.unwrap();
     }
 
     #[test]
@@ -264,5 +308,24 @@ mod tests {
         assert_eq!(moved(&from, Some("http://b/y")), None);
         assert_eq!(moved(&from, Some("y")), None);
         assert_eq!(moved(&from, None), None);
+    }
+
+    #[tokio::test]
+    async fn a_repository_that_wants_a_login_is_asked_with_the_one_for_its_host() {
+        let files = &[("/deb/InRelease", include_str!("signer/one.InRelease")), ("/deb/Packages", INDEX)];
+        // `ci:guess me`, as RFC 7617 has it.
+        let repository = serve_for(files, "authorization: Basic Y2k6Z3Vlc3MgbWU=\r\n").await;
+        let options = options_with_key(&repository, include_str!("signer/one.asc"));
+        let host = super::super::logins::host_of(&repository).unwrap().to_owned();
+        let login = |registry: &str| RegistryLogin {
+            registry: registry.to_owned(),
+            user: "ci".to_owned(),
+            password: SecretString::new("guess me"),
+        };
+        check(&options, Some(login(&host))).await.unwrap();
+        for (login, words) in [(None, "no login is configured"), (Some(login("other.lan")), "asked with the login")] {
+            let refusal = check(&options, login).await.unwrap_err();
+            assert!(refusal.message.contains(words) && !refusal.message.contains("guess me"), "{refusal}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use muster_client::protocol::model::operation::OperationPhase;
+use muster_tests::registry::LOGIN;
 use serde_json::json;
 
 use crate::case::Cases;
@@ -17,6 +18,8 @@ pub(super) fn cases() -> Cases {
         .case("an image with a password in it is refused without showing it", with_a_password)
         .inside("the cause of an image that does not exist comes before the deadline", missing_is_said_soon)
         .inside("a tag means the same image for every copy of one submission", one_digest)
+        .inside("an image behind a login is pulled with the login of the configuration", behind_login)
+        .inside("an image that wants a login which is not configured is named with that", without_login)
         .inside("the wait for an image that will never come ends before the deadline", wait_ends_early)
 }
 
@@ -85,5 +88,25 @@ async fn wait_ends_early(world: World) -> Result<()> {
     let ended = tokio::time::timeout(world.patience, world.client.wait(asked.id)).await;
     let ended = ended.with_context(|| format!("it waits longer than {} s", world.patience.as_secs()))??;
     ensure!(ended.phase == OperationPhase::Failed, "{ended:?}");
+    Ok(())
+}
+
+async fn behind_login(world: World) -> Result<()> {
+    let image = world.behind_login.clone().context("the stage has no registry that wants a login")?;
+    let info = world.run("web", json!({ "image": image, "replicas": 2 })).await?;
+    let copies = world.running(&info.spec.name).await?;
+    ensure!(copies.len() == 2 && copies.iter().all(|copy| copy.image == image), "{copies:?}");
+    let shown = serde_json::to_string(&info)?;
+    ensure!(!shown.contains(LOGIN.1), "the password is shown: {shown}");
+    Ok(())
+}
+
+async fn without_login(world: World) -> Result<()> {
+    let image = world.without_login.clone().context("the stage has no registry that wants a login")?;
+    world.ask(world.spec("web", json!({ "image": image }))?).await?;
+    let cause = world.trouble(&world.name("web")?).await?;
+    let registry = image.split('/').next().unwrap_or_default();
+    let lacks = format!("no login is configured for {registry}");
+    ensure!(cause.message.contains(&image) && cause.message.contains(&lacks), "{cause:?}");
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 mod site;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use muster_protocol::model::account::AccountCheck;
@@ -27,7 +27,7 @@ async fn a_swarm_on_ec2_serves_and_goes_without_a_trace() -> Result<()> {
         ensure!(created.phase == OperationPhase::Succeeded, "{created:#?}");
         let calls: u32 = site.cloud.proxy.take_calls().values().sum();
         println!("2 machines and their network: ready after {:.1} s, {calls} calls", began.elapsed().as_secs_f32());
-        site.serves().await?;
+        site.demo.serves_at(8080).await?;
 
         let deleted: OperationInfo = site.cli().json(&["cluster", "delete", "demo", "--wait"]).await?;
         ensure!(deleted.phase == OperationPhase::Succeeded, "{deleted:#?}");
@@ -43,18 +43,18 @@ async fn a_daemon_killed_while_it_makes_and_removes_a_cluster_on_ec2_makes_and_r
         let before = everything(&site.cloud.moto).await?;
         let _: OperationInfo = site.cli().json(&[&CREATE[..], &["--workers", "1"]].concat()).await?;
         // As soon as the first instance is there, its answer may or may not have come.
-        site.until("an instance is there", async || Ok(!instances(&site.cloud.moto).await?.is_empty())).await?;
+        site.demo.until("an instance is there", async || Ok(!instances(&site.cloud.moto).await?.is_empty())).await?;
         site.daemon.kill()?;
         site.daemon.start_again().await?;
-        site.until("the cluster is ready", async || site.phase_is("ready").await).await?;
+        site.demo.until("the cluster is ready", async || site.demo.phase_is("ready").await).await?;
         ensure!(instances(&site.cloud.moto).await?.len() == 2, "{:#?}", instances(&site.cloud.moto).await?);
-        site.serves().await?;
+        site.demo.serves_at(8080).await?;
 
         let _: OperationInfo = site.cli().json(&["cluster", "delete", "demo"]).await?;
-        site.until("an instance has ended", async || Ok(instances(&site.cloud.moto).await?.len() < 2)).await?;
+        site.demo.until("an instance has ended", async || Ok(instances(&site.cloud.moto).await?.len() < 2)).await?;
         site.daemon.kill()?;
         site.daemon.start_again().await?;
-        site.until("the cluster is gone", async || Ok(!site.cluster_is_known().await?)).await?;
+        site.demo.until("the cluster is gone", async || Ok(!site.demo.is_known().await?)).await?;
         ensure!(everything(&site.cloud.moto).await? == before, "something is left");
         site.no_containers_are_left().await
     })
@@ -70,17 +70,15 @@ async fn a_machine_of_ec2_that_somebody_terminates_is_made_again() -> Result<()>
         let worker = all.iter().find(|one| one.tags.get("io.muster.key").is_some_and(|key| key == "machine/worker-1"));
         let lost = worker.context("there is no worker")?.id.clone();
         site.cloud.terminate(&lost).await?;
-        site.until("another worker is there", async || {
-            Ok(instances(&site.cloud.moto).await?.iter().filter(|one| one.id != lost).count() == 2)
-        })
-        .await?;
-        site.until("the cluster is ready", async || site.phase_is("ready").await).await?;
+        site.demo
+            .until("another worker is there", async || {
+                Ok(instances(&site.cloud.moto).await?.iter().filter(|one| one.id != lost).count() == 2)
+            })
+            .await?;
+        site.demo.until("the cluster is ready", async || site.demo.phase_is("ready").await).await?;
         let _: OperationInfo = site.cli().json(&["cluster", "delete", "demo", "--wait"]).await?;
         ensure!(instances(&site.cloud.moto).await?.is_empty(), "instances are left");
         Ok(())
     })
     .await
 }
-
-/// Between two looks.
-const POLL: Duration = Duration::from_millis(250);

@@ -2,22 +2,18 @@
 //!
 //! Covers: createOrchestrator, createOrchestratorService, getOrchestratorInfo, addAccount, checkAccount.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use muster_protocol::model::cluster::ClusterSummary;
-use muster_protocol::model::operation::{OperationInfo, OperationPhase};
-use muster_protocol::model::service::ServiceInfo;
+use anyhow::{Context, Result};
 use muster_tests::cli::Cli;
 use muster_tests::daemon::Daemon;
+use muster_tests::demo_cluster::DemoCluster;
 use muster_tests::ec2::cloud::Cloud;
 use muster_tests::ec2::moto;
-use muster_tests::images::{self, http};
+use muster_tests::images;
 use muster_tests::registry::{Registry, cached_storage};
 use muster_tests::skip::{self, docker_is_wanted};
 use tokio::sync::Semaphore;
-
-use crate::POLL;
 
 /// How long anything may take: three engines boot on a busy host.
 pub const LIMIT: Duration = Duration::from_secs(400);
@@ -27,6 +23,7 @@ static PLACES: Semaphore = Semaphore::const_new(1);
 pub struct Site {
     pub daemon: Daemon,
     pub cloud: Cloud,
+    pub demo: DemoCluster,
     _registry: Registry,
 }
 
@@ -57,7 +54,8 @@ impl Site {
              insecure_registries = [\"{{gateway}}:{port}\"]\n"
         );
         let daemon = Daemon::start(&configuration).await?;
-        let site = Self { daemon, cloud, _registry: registry };
+        let demo = DemoCluster::new(daemon.cli().clone(), LIMIT);
+        let site = Self { daemon, cloud, demo, _registry: registry };
         site.add_account().await?;
         Ok(site)
     }
@@ -80,46 +78,7 @@ impl Site {
         self.daemon.cli()
     }
 
-    /// A service of the catalog answers from outside.
-    pub async fn serves(&self) -> Result<()> {
-        let template =
-            ["--template", "hello", "--name", "web", "--set", "greeting=Good day", "--set", "published=8080"];
-        let create = [&["service", "create", "--cluster", "demo"][..], &template, &["--wait"]].concat();
-        let created: OperationInfo = self.cli().json(&create).await?;
-        anyhow::ensure!(created.phase == OperationPhase::Succeeded, "{created:#?}");
-        self.until("the service answers", async || {
-            let info: ServiceInfo = self.cli().json(&["service", "info", "web", "--cluster", "demo"]).await?;
-            let Some(endpoint) = info.endpoints.first() else { return Ok(false) };
-            let answer = http::get(&format!("{}:{}", endpoint.address, endpoint.published), "/").await;
-            Ok(answer.is_ok_and(|(status, body)| status == 200 && body.starts_with("Good day")))
-        })
-        .await
-    }
-
-    pub async fn phase_is(&self, phase: &str) -> Result<bool> {
-        let clusters: Vec<ClusterSummary> = self.cli().json(&["cluster", "list"]).await?;
-        Ok(clusters.iter().any(|cluster| cluster.name.as_str() == "demo" && cluster.phase.as_str() == phase))
-    }
-
-    pub async fn cluster_is_known(&self) -> Result<bool> {
-        let clusters: Vec<ClusterSummary> = self.cli().json(&["cluster", "list"]).await?;
-        Ok(!clusters.is_empty())
-    }
-
     pub async fn no_containers_are_left(&self) -> Result<()> {
-        self.until("the machines are gone", async || Ok(self.cloud.containers().await?.is_empty())).await
-    }
-
-    /// Asks until it is so.
-    pub async fn until(&self, what: &str, is_so: impl AsyncFn() -> Result<bool>) -> Result<()> {
-        let deadline = Instant::now() + LIMIT;
-        while !is_so().await? {
-            if Instant::now() >= deadline {
-                let info = self.cli().run(&["cluster", "info", "demo"]).await?;
-                bail!("{what}: not after {} s: {}", LIMIT.as_secs(), info.stdout);
-            }
-            tokio::time::sleep(POLL).await;
-        }
-        Ok(())
+        self.demo.until("the machines are gone", async || Ok(self.cloud.containers().await?.is_empty())).await
     }
 }

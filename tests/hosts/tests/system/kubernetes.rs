@@ -41,10 +41,13 @@ async fn a_kubernetes_on_hosts_serves_and_leaves_them_as_they_were_found() -> Re
         let _: OperationInfo =
             site.cli().json(&["service", "create", "--cluster", "demo", "-f", &file, "--wait"]).await?;
         let address = format!("{}:30080", hosts[0].address);
-        site.until("the service answers", async || {
-            Ok(http::get(&address, "/").await.is_ok_and(|(status, body)| status == 200 && body.trim() == "Good day"))
-        })
-        .await?;
+        site.demo
+            .until("the service answers", async || {
+                Ok(http::get(&address, "/")
+                    .await
+                    .is_ok_and(|(status, body)| status == 200 && body.trim() == "Good day"))
+            })
+            .await?;
         ensure!(hosts[0].still_serves_its_owner().await?, "what was there before does not serve any more");
 
         let deleted: OperationInfo = site.cli().json(&["cluster", "delete", "demo", "--wait"]).await?;

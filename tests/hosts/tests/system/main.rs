@@ -38,7 +38,7 @@ async fn a_swarm_on_hosts_serves_and_leaves_them_as_they_were_found() -> Result<
         let created: OperationInfo = site.cli().json(&create).await?;
         ensure!(created.phase == OperationPhase::Succeeded, "{created:#?}");
         println!("2 hosts claimed and prepared: ready after {:.1} s", began.elapsed().as_secs_f32());
-        site.serves().await?;
+        site.demo.serves_at(8081).await?;
         ensure!(plain.still_serves_its_owner().await?, "what was there before does not serve any more");
 
         let began = Instant::now();
@@ -79,18 +79,18 @@ async fn a_daemon_killed_while_it_claims_and_leaves_hosts_claims_and_leaves_each
 
         let _: OperationInfo = site.cli().json(&[&CREATE[..], &["--workers", "1"]].concat()).await?;
         // As soon as the first claim is there, its answer may or may not have come.
-        site.until("a host is claimed", async || Ok(claimed().await? > 0)).await?;
+        site.demo.until("a host is claimed", async || Ok(claimed().await? > 0)).await?;
         site.daemon.kill()?;
         site.daemon.start_again().await?;
-        site.until("the cluster is ready", async || site.phase_is("ready").await).await?;
+        site.demo.until("the cluster is ready", async || site.demo.phase_is("ready").await).await?;
         ensure!(claimed().await? == 2, "{} hosts are claimed", claimed().await?);
-        site.serves().await?;
+        site.demo.serves_at(8081).await?;
 
         let _: OperationInfo = site.cli().json(&["cluster", "delete", "demo"]).await?;
-        site.until("a host is left", async || Ok(claimed().await? < 2)).await?;
+        site.demo.until("a host is left", async || Ok(claimed().await? < 2)).await?;
         site.daemon.kill()?;
         site.daemon.start_again().await?;
-        site.until("the cluster is gone", async || Ok(!site.is_known().await?)).await?;
+        site.demo.until("the cluster is gone", async || Ok(!site.demo.is_known().await?)).await?;
         for (host, before) in hosts.iter().zip(&before) {
             let left = differences(before, &inventory(host).await?);
             ensure!(left.is_empty(), "{} is not as it was found:\n{}", host.name, left.join("\n"));

@@ -28,8 +28,8 @@ async fn with_the_state_lost_claimed_hosts_get_new_keys_and_are_left_as_they_wer
         ensure!(told.contains("machine/worker-1") && told.contains("becomes what it was"), "{told}");
         site.daemon.start_again().await?;
         ensure!(site.daemon.instance() == instance, "it is another installation");
-        site.until("the cluster is ready", async || site.phase_is("ready").await).await?;
-        site.serves().await?;
+        site.demo.until("the cluster is ready", async || site.demo.phase_is("ready").await).await?;
+        site.demo.serves_at(8081).await?;
 
         let deleted: OperationInfo = site.cli().json(&["cluster", "delete", "demo", "--wait"]).await?;
         ensure!(deleted.phase == OperationPhase::Succeeded, "{deleted:#?}");

@@ -21,7 +21,7 @@ async fn a_host_that_somebody_uses_is_refused_with_what_is_in_the_way() -> Resul
 
         // A port that Swarm needs.
         host.sh("systemd-run -q --unit=own-port systemd-socket-activate -l 2377 /bin/cat").await?;
-        site.until("the port is seen", async || Ok(refusal().await?.contains("tcp/2377"))).await?;
+        site.demo.until("the port is seen", async || Ok(refusal().await?.contains("tcp/2377"))).await?;
         ensure!(site.finding("web-1").await?.message.contains("tcp/2377"), "the check does not name the port");
         host.sh("systemctl stop own-port.service").await?;
 
@@ -88,7 +88,7 @@ async fn a_host_that_another_installation_has_is_neither_claimed_nor_left() -> R
         let (_, error) = other.cli().refused(&CREATE).await?;
         ensure!(error.code == ErrorCode::Quota && error.message.contains("cluster `demo` has it"), "{error:?}");
         ensure!(host.sh("cat /var/lib/muster/claim.json").await? == claim, "the claim was touched");
-        ensure!(site.phase_is("ready").await?, "the cluster does not run any more");
+        ensure!(site.demo.phase_is("ready").await?, "the cluster does not run any more");
         Ok(())
     })
     .await

@@ -32,6 +32,7 @@ async fn a_silent_host_is_named_and_not_lost_and_goes_on_when_it_is_back() -> Re
         docker(&["pause", &worker.container]).await?;
         let named = format!("host `{}`", worker.name);
         let silent = site
+            .demo
             .until("the silent host is named", async || {
                 Ok(site.cli().run(&["cluster", "info", "demo"]).await?.stdout.contains(&named))
             })
@@ -39,9 +40,9 @@ async fn a_silent_host_is_named_and_not_lost_and_goes_on_when_it_is_back() -> Re
         // A paused container cannot be removed by everybody.
         docker(&["unpause", &worker.container]).await?;
         silent?;
-        site.until("the cluster is ready", async || site.phase_is("ready").await).await?;
+        site.demo.until("the cluster is ready", async || site.demo.phase_is("ready").await).await?;
         ensure!(claims().await? == before, "the claims are others: {:#?}", claims().await?);
-        site.serves().await?;
+        site.demo.serves_at(8081).await?;
         let deleted: OperationInfo = site.cli().json(&["cluster", "delete", "demo", "--wait"]).await?;
         ensure!(deleted.phase == OperationPhase::Succeeded, "{deleted:#?}");
         ensure!(claims().await?.iter().all(|claim| claim == "none"), "{:#?}", claims().await?);

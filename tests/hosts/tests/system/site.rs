@@ -1,15 +1,13 @@
 //! A daemon with an account of hosts, and the hosts.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use muster_protocol::model::account::{AccountCheck, Finding};
-use muster_protocol::model::cluster::ClusterSummary;
-use muster_protocol::model::operation::{OperationInfo, OperationPhase};
-use muster_protocol::model::service::ServiceInfo;
 use muster_tests::cli::Cli;
 use muster_tests::daemon::Daemon;
-use muster_tests::images::{self, http};
+use muster_tests::demo_cluster::DemoCluster;
+use muster_tests::images;
 use muster_tests::kubernetes::{Mirrors, kubernetes_parts};
 use muster_tests::registry::{Registry, cached_storage};
 use muster_tests::skip::docker_is_wanted;
@@ -18,13 +16,13 @@ use tokio::sync::Semaphore;
 
 /// How long anything may take: two engines are installed and removed on a busy host.
 const LIMIT: Duration = Duration::from_secs(400);
-const POLL: Duration = Duration::from_millis(250);
 static PLACES: Semaphore = Semaphore::const_new(1);
 
 /// A daemon and the lab whose hosts it is told of.
 pub struct Site {
     pub daemon: Daemon,
     pub lab: Lab,
+    pub demo: DemoCluster,
     /// The configuration of its daemon.
     configuration: String,
     _registry: Option<Registry>,
@@ -57,13 +55,7 @@ pub async fn with_kubernetes(test: &str, story: impl AsyncFnOnce(&mut Site, &Mir
     let _place = PLACES.acquire().await.context("no more places")?;
     let parts = kubernetes_parts(&["busybox:1.36"]).await?;
     let places = &parts.places;
-    let key = std::fs::read_to_string(&places.key).context("cannot read the key of the packages")?;
-    let configuration = format!(
-        "[limits]\nlook_when_idle_ms = 1000\n\
-         [kubernetes.options]\npackageRepository = \"{}core:/stable:/v{{minor}}/deb/\"\n\
-         packageRepositoryKey = \"\"\"\n{key}\"\"\"\nimageRepository = \"{}\"\ninsecureRegistries = \"{}\"\n",
-        places.packages, places.image_repository, places.registry,
-    );
+    let configuration = format!("[limits]\nlook_when_idle_ms = 1000\n{}", places.configuration()?);
     let mut site = Site::start(configuration, None).await?;
     let ended = story(&mut site, places).await;
     site.daemon.show_log_of_failure(&ended);
@@ -74,7 +66,8 @@ impl Site {
     async fn start(configuration: String, registry: Option<Registry>) -> Result<Self> {
         let lab = Lab::start().await?;
         let daemon = Daemon::start(&configuration).await?;
-        Ok(Self { daemon, lab, configuration, _registry: registry })
+        let demo = DemoCluster::new(daemon.cli().clone(), LIMIT);
+        Ok(Self { daemon, lab, demo, configuration, _registry: registry })
     }
 
     /// Another daemon, of another installation, that is told of the same hosts.
@@ -101,46 +94,6 @@ impl Site {
     /// What `account check` says of a host.
     pub async fn finding(&self, host: &str) -> Result<Finding> {
         finding(&self.daemon, host).await
-    }
-
-    /// A service of the catalog answers from outside.
-    pub async fn serves(&self) -> Result<()> {
-        let template =
-            ["--template", "hello", "--name", "web", "--set", "greeting=Good day", "--set", "published=8081"];
-        let create = [&["service", "create", "--cluster", "demo"][..], &template, &["--wait"]].concat();
-        let created: OperationInfo = self.cli().json(&create).await?;
-        anyhow::ensure!(created.phase == OperationPhase::Succeeded, "{created:#?}");
-        self.until("the service answers", async || {
-            let info: ServiceInfo = self.cli().json(&["service", "info", "web", "--cluster", "demo"]).await?;
-            let Some(endpoint) = info.endpoints.first() else { return Ok(false) };
-            let answer = http::get(&format!("{}:{}", endpoint.address, endpoint.published), "/").await;
-            Ok(answer.is_ok_and(|(status, body)| status == 200 && body.starts_with("Good day")))
-        })
-        .await
-    }
-
-    pub async fn phase_is(&self, phase: &str) -> Result<bool> {
-        let clusters: Vec<ClusterSummary> = self.cli().json(&["cluster", "list"]).await?;
-        Ok(clusters.iter().any(|cluster| cluster.name.as_str() == "demo" && cluster.phase.as_str() == phase))
-    }
-
-    /// Whether the daemon knows any cluster.
-    pub async fn is_known(&self) -> Result<bool> {
-        let clusters: Vec<ClusterSummary> = self.cli().json(&["cluster", "list"]).await?;
-        Ok(!clusters.is_empty())
-    }
-
-    /// Asks until it is so.
-    pub async fn until(&self, what: &str, is_so: impl AsyncFn() -> Result<bool>) -> Result<()> {
-        let deadline = Instant::now() + LIMIT;
-        while !is_so().await? {
-            if Instant::now() >= deadline {
-                let info = self.cli().run(&["cluster", "info", "demo"]).await?;
-                bail!("{what}: not after {} s: {}", LIMIT.as_secs(), info.stdout);
-            }
-            tokio::time::sleep(POLL).await;
-        }
-        Ok(())
     }
 }
 

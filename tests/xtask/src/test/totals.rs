@@ -1,5 +1,7 @@
 //! Counts over all test programs, from what they print.
 
+use super::panics::Panics;
+
 /// The sums so far.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Totals {
@@ -14,11 +16,14 @@ pub struct Totals {
     /// Test programs that began and have not said how their tests ended. A test that runs its own program must keep what
     /// that one prints to itself.
     pub unfinished: usize,
+    /// What failed tests said.
+    pub panics: Panics,
 }
 
 impl Totals {
     /// Takes one line of output into account.
     pub fn read(&mut self, line: &str) {
+        self.panics.read(line);
         if is_beginning(line) {
             self.unfinished += 1;
         } else if let Some(result) = line.strip_prefix("test result: ") {

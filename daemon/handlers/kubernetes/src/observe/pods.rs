@@ -84,6 +84,11 @@ impl<'a> SeenPod<'a> {
         containers.into_iter().any(|container| container.liveness_probe.is_some())
     }
 
+    /// Whether its image is pulled with a login.
+    pub(super) fn has_login(&self) -> bool {
+        self.pod.spec.as_ref().is_some_and(|spec| spec.image_pull_secrets.iter().flatten().next().is_some())
+    }
+
     /// How its one container is.
     pub(super) fn container(&self) -> Option<&'a ContainerStatus> {
         self.pod.status.as_ref()?.container_statuses.as_ref()?.first()

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, Event, Pod};
+use muster_engine::login;
 use muster_protocol::Timestamp;
 
 use super::pods::{SeenPod, timestamp};
@@ -116,7 +117,8 @@ fn of_pod(pod: &SeenPod<'_>, warnings: &Warnings<'_>, owners: &PortOwners<'_>) -
         match word {
             "ErrImagePull" | "ImagePullBackOff" | "ErrImageNeverPull" | "RegistryUnavailable" => {
                 let why = pull_error(sentence, word);
-                let words = format!("the image `{image}` cannot be pulled: {why}");
+                let said = login::explained(why, &image, pod.has_login());
+                let words = format!("the image `{image}` cannot be pulled: {said}");
                 return Some(Reason { gravity: 6, words, hopeless: is_refused(why) });
             }
             "InvalidImageName" => return reason(6, format!("`{image}` is not an image reference: {sentence}")),

@@ -96,7 +96,7 @@ async fn submit(
     if let Some(files) = &objects.files {
         objects::apply(client, files).await?;
     }
-    if let Some(secrets) = &objects.secrets {
+    for secrets in objects.secrets.iter().chain(&objects.login) {
         objects::apply_secrets(client, secrets).await?;
     }
     objects::apply_service(client, standing.inside, &objects.inside).await?;

@@ -73,6 +73,7 @@ struct Used {
 
 impl Used {
     fn add(&mut self, pod: &PodSpec) {
+        self.secrets.extend(pod.image_pull_secrets.iter().flatten().map(|login| login.name.clone()));
         for volume in pod.volumes.iter().flatten() {
             self.secrets.extend(volume.secret.as_ref().and_then(|secret| secret.secret_name.clone()));
             self.files.extend(volume.config_map.as_ref().map(|files| files.name.clone()));

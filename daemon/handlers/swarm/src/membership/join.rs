@@ -216,7 +216,9 @@ async fn settle(
         quorum::can_spare(&listed, id)?;
     }
     nodes::mark(&manager.engine, cluster, id, machine).await?;
-    for earlier in marked(cluster, &listed, machine).filter(|other| nodes::id(other) != id && nodes::is_down(other)) {
+    // A manager that has left by itself is unreachable at once and down much later.
+    let is_gone = |node: &Node| nodes::is_down(node) || nodes::is_manager(node) && !nodes::is_reachable_manager(node);
+    for earlier in marked(cluster, &listed, machine).filter(|other| nodes::id(other) != id && is_gone(other)) {
         if let Err(failure) = remove::forget(managers, members, nodes::id(earlier)).await {
             // The machine has joined all the same; the node stays listed as down until the next join.
             tracing::warn!(machine = %machine.machine, node = nodes::id(earlier), %failure, "an earlier node of the machine stays listed");

@@ -1,5 +1,6 @@
 //! Submitting, finding and removing services.
 
+use bollard::auth::DockerCredentials;
 use bollard::models::{Service, ServiceSpec};
 use bollard::query_parameters::{ListServicesOptions, UpdateServiceOptions};
 use muster_engine::context::{ClusterContext, mark};
@@ -60,7 +61,7 @@ async fn submit(
             match existing.as_ref().filter(|service| keeps_copies(service, &spec)) {
                 // Copies that stay go on with what they run: a tag is no reason to replace them.
                 Some(service) => references.refused_image = refused_image(service).cloned(),
-                None => match digest::resolve(manager, name, &order.spec.image).await {
+                None => match digest::resolve(manager, order).await {
                     Resolved::Digest(resolved) => digest = Some(resolved),
                     Resolved::Refused(words) => references.refused_image = Some(words),
                     Resolved::Unknown => {}
@@ -70,14 +71,14 @@ async fn submit(
             spec = translate::service(cluster, order, &references);
         }
         let (outcome, id) = match &existing {
-            None => match manager.api().create_service(spec, None).await {
+            None => match manager.api().create_service(spec, credentials(order)).await {
                 Ok(created) => (Ok(()), created.id.unwrap_or_default()),
                 Err(error) => (Err(error), String::new()),
             },
             Some(service) => {
                 let id = service.id.clone().unwrap_or_default();
                 let options = UpdateServiceOptions { version: version(service), ..Default::default() };
-                (manager.api().update_service(&id, spec, options, None).await.map(drop), id)
+                (manager.api().update_service(&id, spec, options, credentials(order)).await.map(drop), id)
             }
         };
         match outcome {
@@ -91,6 +92,17 @@ async fn submit(
         }
     }
     Err(Failure::not_applied(ErrorCode::Conflict, format!("somebody else keeps changing the service `{name}`")))
+}
+
+/// The login with which the machines pull the image. The swarm keeps it with the service, encrypted in its raft log.
+pub(super) fn credentials(order: &ServiceOrder) -> Option<DockerCredentials> {
+    let login = order.login.as_ref()?;
+    Some(DockerCredentials {
+        username: Some(login.user.clone()),
+        password: Some(login.password.expose().to_owned()),
+        serveraddress: Some(login.registry.clone()),
+        ..Default::default()
+    })
 }
 
 /// Whether the swarm would replace no copy of the service for this spec.

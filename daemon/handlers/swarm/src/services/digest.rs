@@ -7,9 +7,11 @@
 use std::time::Duration;
 
 use bollard::errors::Error as ApiError;
+use muster_engine::handler::ServiceOrder;
+use muster_engine::login;
 use muster_engine::words::{self, chain};
-use muster_protocol::Name;
 
+use super::deploy::credentials;
 use crate::connect::Engine;
 
 /// The longest refusal that is kept, in bytes.
@@ -29,18 +31,20 @@ pub(super) enum Resolved {
 }
 
 /// Asks the registry what the image's tag means.
-pub(super) async fn resolve(manager: &Engine, service: &Name, image: &str) -> Resolved {
+pub(super) async fn resolve(manager: &Engine, order: &ServiceOrder) -> Resolved {
+    let (service, image) = (&order.spec.name, order.spec.image.as_str());
     if of(image).is_some() {
         return Resolved::Unknown;
     }
-    let (resolved, why) = match tokio::time::timeout(PATIENCE, manager.api().inspect_registry_image(image, None)).await
-    {
+    let asked = manager.api().inspect_registry_image(image, credentials(order));
+    let (resolved, why) = match tokio::time::timeout(PATIENCE, asked).await {
         Ok(Ok(found)) => match found.descriptor.digest.filter(|digest| is_digest(digest)) {
             Some(digest) => return Resolved::Digest(digest),
             None => (Resolved::Unknown, "the registry says no digest".to_owned()),
         },
         Ok(Err(ApiError::DockerResponseServerError { status_code: 401 | 403 | 404, message })) => {
-            (Resolved::Refused(words::at_most(LONGEST_REFUSAL, message.clone())), message)
+            let said = login::explained(&words::at_most(LONGEST_REFUSAL, message), image, order.login.is_some());
+            (Resolved::Refused(said.clone()), said)
         }
         Ok(Err(error)) => (Resolved::Unknown, chain(&error)),
         Err(_) => (Resolved::Unknown, format!("the registry did not answer within {} s", PATIENCE.as_secs())),

@@ -157,6 +157,36 @@ async fn managers_are_removed_only_while_the_others_keep_their_quorum() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_manager_that_leaves_by_itself_is_no_node_votes_still_and_joins_again() {
+    if !docker_is_wanted("a_manager_that_leaves_by_itself_is_no_node_votes_still_and_joins_again") {
+        return;
+    }
+    let machines = [("manager-1", ControlPlane), ("manager-2", ControlPlane), ("manager-3", ControlPlane)];
+    let scene = Scene::formed("left", &machines).await;
+    let (members, handler) = (scene.members(), &scene.handler);
+    let all_ready = |view: &OrchestratorView| {
+        view.nodes.len() == 3 && view.nodes.values().all(|node| node.ready && node.role == ControlPlane)
+    };
+    let before = scene.observe_until("three reachable managers", all_ready).await;
+    let machine = &members[1];
+    scene.machines.run("manager-2", "docker swarm leave --force");
+    let view = scene.observe_until("the manager that left", |view| !view.nodes.contains_key(&machine.machine)).await;
+    let voters = view.voters.unwrap();
+    assert_eq!((voters.len(), voters.iter().filter(|voter| voter.healthy).count()), (3, 2), "{voters:#?}");
+    refusal(ErrorCode::QuorumLost, async || {
+        handler.remove_node(members, &before.nodes[&members[2].machine].id, Some(&members[2])).await
+    })
+    .await;
+
+    let back = insist(async || handler.join(members, machine).await).await;
+    assert_ne!(back.id, before.nodes[&machine.machine].id);
+    let after = scene.observe_until("three reachable managers again", all_ready).await;
+    assert_eq!(after.voters, None);
+    let listed = scene.machines.run("manager-1", "docker node ls -q | wc -l");
+    assert_eq!(listed.trim(), "3", "the node that it was is struck off");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn joining_again_gives_a_node_its_role_back_and_without_any_manager_it_is_said() {
     if !docker_is_wanted("joining_again_gives_a_node_its_role_back_and_without_any_manager_it_is_said") {
         return;

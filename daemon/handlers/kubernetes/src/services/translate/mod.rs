@@ -3,6 +3,7 @@
 //! ```text
 //!   ServiceSpec ─┬─ workload     Deployment, DaemonSet or Job, with the pod's template
 //!                ├─ files        ConfigMap and Secret, named by content and version
+//!                ├─ login        Secret with the login at the image's registry
 //!                └─ exposure     Service `NAME` inside, Service `NAME-ingress-…` outside
 //! ```
 
@@ -10,6 +11,7 @@ mod container;
 mod exposure;
 mod files;
 mod health;
+mod login;
 mod placement;
 mod pod;
 mod rollout;
@@ -34,6 +36,8 @@ pub(crate) struct Objects {
     pub(crate) files: Option<ConfigMap>,
     /// Its secrets, if it has any.
     pub(crate) secrets: Option<SecretPlan>,
+    /// The login at its image's registry, if there is one.
+    pub(crate) login: Option<SecretPlan>,
     /// How it is reached by the cluster's services under its name.
     pub(crate) inside: Service,
     /// How it is reached from outside on every machine, if it is.
@@ -60,6 +64,7 @@ pub(crate) fn objects(cluster: &ClusterContext, order: &ServiceOrder, host_ports
         workload: workload::workload(cluster, order, template),
         files,
         secrets,
+        login: login::secret(cluster, order),
         inside: exposure::inside(cluster, order),
         outside: exposure::outside(cluster, order),
     }

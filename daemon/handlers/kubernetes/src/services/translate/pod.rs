@@ -7,7 +7,7 @@ use muster_engine::handler::ServiceOrder;
 use muster_protocol::model::service::ServiceMode;
 
 use super::container::list;
-use super::{container, files, placement, seconds};
+use super::{container, files, login, placement, seconds};
 use crate::digest::digest;
 use crate::marks::{self, TEMPLATE};
 use crate::services::host_ports::HostPorts;
@@ -23,6 +23,7 @@ pub(super) fn template(cluster: &ClusterContext, order: &ServiceOrder, host_port
     let pod = PodSpec {
         containers: vec![container::container(spec, host_ports)],
         volumes: list(files::volumes(order)),
+        image_pull_secrets: login::references(order),
         affinity: placement::affinity(spec),
         tolerations: Some(placement::tolerations(spec.mode)),
         restart_policy: Some(restarts.to_owned()),

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use muster_engine::handler::ServiceOrder;
+use muster_engine::login::RegistryLogin;
 use muster_protocol::model::service::{
     ConfigFile, Exposure, FileMode, Health, HealthCheck, Mount, MountKind, Port, Probe, Resources, SecretFile,
     ServiceMode, ServiceSpec, Transport, UpdateOrder, UpdatePolicy,
@@ -17,7 +18,7 @@ use crate::fixtures::{cluster, plain};
 use crate::marks::{self, TEMPLATE};
 
 fn order(spec: ServiceSpec) -> ServiceOrder {
-    ServiceOrder { id: ServiceId::from_u128(3), generation: 7, spec, secrets_version: 4, digest: None }
+    ServiceOrder { id: ServiceId::from_u128(3), generation: 7, spec, secrets_version: 4, digest: None, login: None }
 }
 
 fn translated(spec: ServiceSpec) -> Objects {
@@ -246,4 +247,33 @@ fn names_fit_into_kubernetes_limits() {
     let objects = translated(ServiceSpec { name, ports: vec![port(80, Exposure::Ingress, None)], ..full() });
     assert!(objects.outside.unwrap().metadata.name.unwrap().len() <= 63);
     assert!(objects.secrets.unwrap().object.metadata.name.unwrap().len() <= 253);
+}
+
+#[test]
+fn the_login_of_an_image_is_a_secret_of_the_service_that_its_pods_name() {
+    let made = |password: &str| {
+        let login = RegistryLogin {
+            registry: "docker.io".to_owned(),
+            user: "ci".to_owned(),
+            password: SecretString::new(password),
+        };
+        objects(&cluster(), &ServiceOrder { login: Some(login), ..order(plain()) }, &HostPorts::default())
+    };
+    let first = made("guess me");
+    let secret = &first.login.as_ref().unwrap().object;
+    assert_eq!(secret.type_.as_deref(), Some("kubernetes.io/dockerconfigjson"));
+    let file: serde_json::Value =
+        serde_json::from_slice(&secret.data.as_ref().unwrap()[".dockerconfigjson"].0).unwrap();
+    let expected = serde_json::json!({ "https://index.docker.io/v1/": { "username": "ci", "password": "guess me" } });
+    assert_eq!(file["auths"], expected);
+    let pod = |objects: &Objects| match &objects.workload {
+        Workload::Deployment(one) => one.spec.as_ref().unwrap().template.clone(),
+        other => panic!("{other:?}"),
+    };
+    let named = pod(&first).spec.unwrap().image_pull_secrets.unwrap();
+    assert_eq!(Some(&named[0].name), secret.metadata.name.as_ref());
+    assert_eq!(pod(&made("another")), pod(&first), "another password replaces no copy");
+    assert!(!format!("{first:?}").contains("103, 117, 101, 115, 115"), "no debug text has the password's bytes");
+    let without = objects(&cluster(), &order(plain()), &HostPorts::default());
+    assert!(without.login.is_none() && pod(&without).spec.unwrap().image_pull_secrets.is_none());
 }

@@ -13,7 +13,7 @@ fn order(value: Option<&str>) -> ServiceOrder {
     let secret = SecretFile::new("password".parse().unwrap(), value.map(SecretString::new));
     let file = ConfigFile::new("/etc/web", "colour = blue");
     let spec = ServiceSpec { secrets: vec![secret], files: vec![file], ..plain() };
-    ServiceOrder { id: ServiceId::from_u128(3), generation: 1, spec, secrets_version: 2, digest: None }
+    ServiceOrder { id: ServiceId::from_u128(3), generation: 1, spec, secrets_version: 2, digest: None, login: None }
 }
 
 /// What a manager answers whose swarm has the cluster's network, these secrets of the service `web`, and no service.
@@ -84,7 +84,7 @@ fn with_registry(request: &str, service: Option<&Value>) -> (u16, Value) {
 
 fn plain_order(generation: u64, replicas: u32) -> ServiceOrder {
     let spec = ServiceSpec { replicas, ..plain() };
-    ServiceOrder { id: ServiceId::from_u128(3), generation, spec, secrets_version: 0, digest: None }
+    ServiceOrder { id: ServiceId::from_u128(3), generation, spec, secrets_version: 0, digest: None, login: None }
 }
 
 /// The service as the swarm has it after this order.
@@ -165,8 +165,14 @@ async fn a_service_that_was_forgotten_is_changed_to_the_one_of_its_name_and_gene
         labels.insert(SERVICE.to_owned(), ServiceId::from_u128(id).to_string());
         json!([{ "ID": "w", "Version": { "Index": 4 }, "Spec": { "Name": "web", "Labels": labels } }])
     };
-    let order =
-        || ServiceOrder { id: ServiceId::from_u128(3), generation: 1, spec: plain(), secrets_version: 0, digest: None };
+    let order = || ServiceOrder {
+        id: ServiceId::from_u128(3),
+        generation: 1,
+        spec: plain(),
+        secrets_version: 0,
+        digest: None,
+        login: None,
+    };
     for (id, is_changed) in [(3, false), (4, true)] {
         let there = labelled(id);
         let (engine, asked) = scripted::engine(move |request: &str, _: &Heard| match request {

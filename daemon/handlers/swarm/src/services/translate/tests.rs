@@ -15,7 +15,14 @@ fn translated(spec: ServiceSpec) -> SwarmService {
 }
 
 fn translated_with(spec: ServiceSpec, references: &References) -> SwarmService {
-    let order = ServiceOrder { id: ServiceId::from_u128(3), generation: 7, spec, secrets_version: 4, digest: None };
+    let order = ServiceOrder {
+        id: ServiceId::from_u128(3),
+        generation: 7,
+        spec,
+        secrets_version: 4,
+        digest: None,
+        login: None,
+    };
     service(&cluster(), &order, references)
 }
 
@@ -294,8 +301,14 @@ fn the_service_carries_the_users_labels_and_our_marks() {
 fn a_new_generation_alone_leaves_running_copies_alone() {
     let of = |generation, replicas| {
         let spec = ServiceSpec { replicas, ..plain() };
-        let order =
-            ServiceOrder { id: ServiceId::from_u128(3), generation, spec, secrets_version: generation, digest: None };
+        let order = ServiceOrder {
+            id: ServiceId::from_u128(3),
+            generation,
+            spec,
+            secrets_version: generation,
+            digest: None,
+            login: None,
+        };
         service(&cluster(), &order, &References::default()).task_template
     };
     assert_eq!(of(1, 1), of(2, 5));
