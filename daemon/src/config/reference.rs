@@ -26,6 +26,10 @@ pub const SETTINGS: &[Setting] = &[
         "`/var/lib/muster`; for a plain user `~/.local/state/muster`",
         "Where everything lasting lies: the store with its exports, the sealing key, the simulated world. `--state-dir` goes before it. Under the shipped unit another place also needs `ReadWritePaths=` in a drop-in.",
     ),
+    setting(
+        "logins",
+        "Logins at image registries, for the images of services, and at the mirrors that Kubernetes itself comes from: each is a table `[logins.\"HOST:PORT\"]` by the registry's name as images have it (`docker.io` for Docker Hub), with `user` and `password_file`. The file's first line is the password; a name without a folder is a systemd credential of the daemon's unit. It is read whenever it is needed. Every operator's services may use it.",
+    ),
     optional(
         "socket.path",
         "`/run/muster/muster.sock`; for a plain user `$XDG_RUNTIME_DIR/muster/muster.sock`",
@@ -178,10 +182,6 @@ pub const SETTINGS: &[Setting] = &[
         "Registries, as HOST:PORT, that engines on machines may reach without TLS. `{gateway}` as above.",
     ),
     setting("preparation.boot_limit_ms", "Within how many milliseconds a new machine must answer by SSH."),
-    setting(
-        "logins",
-        "Logins at image registries, for the images of services: each is a table `[logins.\"HOST:PORT\"]` by the registry's name as images have it (`docker.io` for Docker Hub), with `user` and `password_file`. The file's first line is the password; a name without a folder is a systemd credential of the daemon's unit. It is read whenever a service is submitted. Every operator's services may use it.",
-    ),
     setting(
         "kubernetes.options",
         "Defaults of the options of Kubernetes clusters, by name: `packageRepository`, `imageRepository` and the like.",
