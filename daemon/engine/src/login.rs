@@ -26,11 +26,17 @@ pub fn registry_of(image: &str) -> &str {
     }
 }
 
+/// Whether a registry, in its own words or those of an engine, has refused an image for want of a login that is good.
+pub fn is_wanted(refusal: &str) -> bool {
+    const WORDS: [&str; 6] =
+        ["unauthorized", "authentication required", "authorization failed", "basic auth", "access denied", "denied: "];
+    let lower = refusal.to_lowercase();
+    WORDS.iter().any(|word| lower.contains(word))
+}
+
 /// What a registry has answered, with what the daemon knows of logins there if it has refused the image for want of one.
 pub fn explained(refusal: &str, image: &str, has_login: bool) -> String {
-    const WORDS: [&str; 5] = ["unauthorized", "authentication", "authorization", "basic auth", "denied"];
-    let lower = refusal.to_lowercase();
-    if !WORDS.iter().any(|word| lower.contains(word)) {
+    if !is_wanted(refusal) {
         return refusal.to_owned();
     }
     let registry = registry_of(image);
@@ -70,6 +76,13 @@ mod tests {
         );
         let with = explained(refused, "registry.lan/web:1", true);
         assert_eq!(with, format!("{refused} (asked with the login that is configured for registry.lan)"));
+        for words in [
+            "Head \"http://registry.lan/v2/web/manifests/1\": no basic auth credentials",
+            "pull access denied, repository does not exist or may require authorization",
+            "denied: requested access to the resource is denied",
+        ] {
+            assert!(is_wanted(words), "{words}");
+        }
         assert_eq!(explained("manifest unknown", "registry.lan/web:1", false), "manifest unknown");
     }
 }

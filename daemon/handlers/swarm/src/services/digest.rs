@@ -42,7 +42,10 @@ pub(super) async fn resolve(manager: &Engine, order: &ServiceOrder) -> Resolved 
             Some(digest) => return Resolved::Digest(digest),
             None => (Resolved::Unknown, "the registry says no digest".to_owned()),
         },
-        Ok(Err(ApiError::DockerResponseServerError { status_code: 401 | 403 | 404, message })) => {
+        // An engine without a login says 500 where the registry says 401.
+        Ok(Err(ApiError::DockerResponseServerError { status_code, message }))
+            if matches!(status_code, 401 | 403 | 404) || login::is_wanted(&message) =>
+        {
             let said = login::explained(&words::at_most(LONGEST_REFUSAL, message), image, order.login.is_some());
             (Resolved::Refused(said.clone()), said)
         }

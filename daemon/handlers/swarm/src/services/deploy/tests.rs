@@ -146,6 +146,20 @@ async fn the_refusal_of_a_registry_stays_with_the_service_while_its_copies_do() 
 }
 
 #[tokio::test]
+async fn a_registry_that_wants_a_login_has_refused_the_image_whatever_the_engine_calls_it() {
+    let said = "Head \"http://nginx/v2/1\": no basic auth credentials";
+    let answer = move |request: &str, _: &Heard| match request {
+        "GET /distribution/nginx:1/json" => (500, json!({ "message": said })),
+        _ => with_registry(request, None),
+    };
+    let (engine, asked) = scripted::engine(answer).await;
+    deploy(&cluster(), &engine, &plain_order(1, 1)).await.unwrap();
+    let refusal = asked.body("POST /services/create")["Labels"][REFUSED_IMAGE].clone();
+    let refusal = refusal.as_str().unwrap();
+    assert!(refusal.starts_with(said) && refusal.contains("no login is configured for docker.io"), "{refusal}");
+}
+
+#[tokio::test]
 async fn another_number_of_copies_alone_does_not_ask_again_what_a_tag_means() {
     let present = submitted(&plain_order(1, 1), None);
     let (engine, asked) =
