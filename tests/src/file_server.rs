@@ -10,10 +10,12 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
+
+use crate::registry::{LOGIN_HEADER, Visitors};
 
 /// A server of files, on a thread of its own so that a caller may block. It ends with this value.
 pub struct FileServer {
@@ -23,11 +25,11 @@ pub struct FileServer {
 }
 
 impl FileServer {
-    /// Serves `folder` on all addresses at a port: a free one for 0.
+    /// Serves `folder` to these visitors on all addresses at a port: a free one for 0.
     ///
     /// # Errors
     /// If the port is taken or no thread can be started.
-    pub fn start(folder: &Path, port: u16) -> Result<Self> {
+    pub fn start(folder: &Path, port: u16, visitors: Visitors) -> Result<Self> {
         let folder = folder.canonicalize().with_context(|| format!("cannot serve {}", folder.display()))?;
         let address = SocketAddr::from(([0, 0, 0, 0], port));
         let listener = std::net::TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
@@ -45,7 +47,7 @@ impl FileServer {
                 runtime.block_on(async {
                     tokio::select! {
                         () = ended.cancelled() => {}
-                        () = accept(listener, folder) => {}
+                        () = accept(listener, folder, visitors) => {}
                     }
                 });
             })
@@ -69,26 +71,26 @@ impl Drop for FileServer {
     }
 }
 
-async fn accept(listener: std::net::TcpListener, folder: PathBuf) {
+async fn accept(listener: std::net::TcpListener, folder: PathBuf, visitors: Visitors) {
     let Ok(listener) = TcpListener::from_std(listener) else { return };
     loop {
         // A connection that could not be accepted is its client's to try again.
         if let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(serve(stream, folder.clone()));
+            tokio::spawn(serve(stream, folder.clone(), visitors));
         }
     }
 }
 
-async fn serve(stream: TcpStream, folder: PathBuf) {
+async fn serve(stream: TcpStream, folder: PathBuf, visitors: Visitors) {
     let service = service_fn(move |request| {
         let folder = folder.clone();
-        async move { Ok::<_, io::Error>(answer(&request, &folder).await) }
+        async move { Ok::<_, io::Error>(answer(&request, &folder, visitors).await) }
     });
     // A client that goes away in the middle is no fault of the server's.
     let _ended = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
-async fn answer(request: &Request<Incoming>, folder: &Path) -> Response<Full<Bytes>> {
+async fn answer(request: &Request<Incoming>, folder: &Path, visitors: Visitors) -> Response<Full<Bytes>> {
     let with = |status, body: Vec<u8>| {
         let mut response = Response::new(Full::new(Bytes::from(body)));
         *response.status_mut() = status;
@@ -96,6 +98,10 @@ async fn answer(request: &Request<Incoming>, folder: &Path) -> Response<Full<Byt
     };
     if request.method() != Method::GET && request.method() != Method::HEAD {
         return with(StatusCode::METHOD_NOT_ALLOWED, Vec::new());
+    }
+    let is_known = request.headers().get(header::AUTHORIZATION).is_some_and(|login| login == LOGIN_HEADER);
+    if visitors == Visitors::WithLogin && !is_known {
+        return with(StatusCode::UNAUTHORIZED, Vec::new());
     }
     let Some(path) = file_of(folder, request.uri().path()) else { return with(StatusCode::NOT_FOUND, Vec::new()) };
     // Whole into memory: the largest file is a package of 40 MB.
@@ -143,11 +149,22 @@ mod tests {
     async fn files_are_served_until_the_value_goes() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("Release.key"), "key").unwrap();
-        let server = FileServer::start(folder.path(), 0).unwrap();
+        let server = FileServer::start(folder.path(), 0, Visitors::Anybody).unwrap();
         let address = format!("127.0.0.1:{}", server.port());
         assert_eq!(http::get(&address, "/Release.key").await.unwrap(), (200, "key".to_owned()));
         assert_eq!(http::get(&address, "/other").await.unwrap().0, 404);
         drop(server);
         assert!(TcpStream::connect(&address).await.is_err(), "nobody listens any more");
+    }
+
+    #[tokio::test]
+    async fn what_is_behind_a_login_is_served_to_those_who_have_it() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("Release.key"), "key").unwrap();
+        let server = FileServer::start(folder.path(), 0, Visitors::WithLogin).unwrap();
+        let address = format!("127.0.0.1:{}", server.port());
+        assert_eq!(http::get(&address, "/Release.key").await.unwrap().0, 401);
+        let login = [("Authorization", LOGIN_HEADER)];
+        assert_eq!(http::request(&address, "GET", "/Release.key", &login).await.unwrap().status, 200);
     }
 }

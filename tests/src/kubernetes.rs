@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
+use tempfile::NamedTempFile;
 
 use crate::file_server::FileServer;
 use crate::images::{self, docker::docker};
-use crate::registry::{self, Registry, cached_storage};
+use crate::registry::{self, LOGIN, Registry, Visitors, cached_storage};
 
 /// The repository in the registry below which Kubernetes' images are.
 const REPOSITORY: &str = "kubernetes";
@@ -22,6 +23,7 @@ pub struct KubernetesParts {
     pub places: Mirrors,
     registry: Registry,
     _packages: FileServer,
+    _behind_login: Option<(Registry, NamedTempFile)>,
 }
 
 /// Addresses and versions, as JSON for those who start the parts as a process.
@@ -39,6 +41,9 @@ pub struct Mirrors {
     pub registry: String,
     /// flannel's image.
     pub flannel_image: String,
+    /// The file with the password of [`LOGIN`], if both want it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password: Option<PathBuf>,
     /// Exact versions, from oldest to newest: one for each minor version.
     pub versions: Vec<String>,
 }
@@ -64,9 +69,18 @@ impl Mirrors {
     /// As [`Mirrors::configuration`].
     pub fn configuration_beside(&self, registries: &[&str]) -> Result<String> {
         let key = fs::read_to_string(&self.key).context("cannot read the key of the packages")?;
+        let packages = self.packages.trim_start_matches("http://").trim_end_matches('/');
+        let login = |password: &PathBuf| {
+            let login = |host| {
+                let (user, password) = (LOGIN.0, password.display());
+                format!("[logins.\"{host}\"]\nuser = \"{user}\"\npassword_file = \"{password}\"\n")
+            };
+            [packages, self.registry.as_str()].map(login).concat()
+        };
+        let logins = self.password.as_ref().map(login).unwrap_or_default();
         Ok(format!(
             "[kubernetes.options]\npackageRepository = \"{}\"\npackageRepositoryKey = \"\"\"\n{key}\"\"\"\n\
-             imageRepository = \"{}\"\ninsecureRegistries = \"{}\"\n",
+             imageRepository = \"{}\"\ninsecureRegistries = \"{}\"\n{logins}",
             self.package_repository("{minor}"),
             self.image_repository,
             [&[self.registry.as_str()], registries].concat().join(","),
@@ -89,11 +103,23 @@ pub async fn kubernetes_parts(services: &[&str]) -> Result<KubernetesParts> {
     start(services, 0).await
 }
 
+/// The same with both behind a login.
+///
+/// # Errors
+/// As [`kubernetes_parts`].
+pub async fn kubernetes_parts_behind_login(services: &[&str]) -> Result<KubernetesParts> {
+    start_for(services, 0, Visitors::WithLogin).await
+}
+
 /// The same with the package repositories at a port that is known before.
 ///
 /// # Errors
 /// As [`kubernetes_parts`].
 pub async fn start(services: &[&str], port: u16) -> Result<KubernetesParts> {
+    start_for(services, port, Visitors::Anybody).await
+}
+
+async fn start_for(services: &[&str], port: u16, visitors: Visitors) -> Result<KubernetesParts> {
     let made = cached_storage()?.with_file_name("kubernetes").join("current");
     let list = fs::read_to_string(made.join("images.txt"))
         .with_context(|| format!("no Kubernetes in {}; run: cargo xtask kubernetes", made.display()))?;
@@ -108,8 +134,14 @@ pub async fn start(services: &[&str], port: u16) -> Result<KubernetesParts> {
             flannel = Some(name);
         }
     }
-    let packages = FileServer::start(&made.join("apt"), port)?;
-    let address = format!("{host}:{}", registry.port());
+    let packages = FileServer::start(&made.join("apt"), port, visitors)?;
+    // The host pushes to the open one; both have the same images.
+    let behind_login = match visitors {
+        Visitors::Anybody => None,
+        Visitors::WithLogin => Some((Registry::start_with_login(&cached_storage()?).await?, password_file()?)),
+    };
+    let serving = behind_login.as_ref().map_or(&registry, |(private, _)| private);
+    let address = format!("{host}:{}", serving.port());
     let versions = versions(&made.join("apt"))?;
     let newest = versions.last().context("the package repository has no version of Kubernetes")?;
     let places = Mirrors {
@@ -119,9 +151,20 @@ pub async fn start(services: &[&str], port: u16) -> Result<KubernetesParts> {
         image_repository: format!("{address}/{REPOSITORY}"),
         flannel_image: format!("{address}/{REPOSITORY}/{}", flannel.context("the list has no flannel")?),
         registry: address,
+        password: behind_login.as_ref().map(|(_, password)| password.path().to_owned()),
         versions,
     };
-    Ok(KubernetesParts { places, registry, _packages: packages })
+    Ok(KubernetesParts { places, registry, _packages: packages, _behind_login: behind_login })
+}
+
+/// A file with the password of [`LOGIN`].
+///
+/// # Errors
+/// If it cannot be written.
+pub fn password_file() -> Result<NamedTempFile> {
+    let file = NamedTempFile::new().context("cannot create the file of the password")?;
+    fs::write(file.path(), format!("{}\n", LOGIN.1)).context("cannot write the password")?;
+    Ok(file)
 }
 
 /// A `kubectl` of this version, as users have one installed: among the programs that the parts were made of.
@@ -209,6 +252,7 @@ mod tests {
             image_repository: String::new(),
             registry: String::new(),
             flannel_image: String::new(),
+            password: None,
             versions: Vec::new(),
         };
         let expected = "http://172.17.0.1:80/core:/stable:/v1.36/deb/";

@@ -35,6 +35,8 @@ const GUARD: &str = r#"docker-registry serve "$0" & read -r word || kill $!; wai
 
 /// The user of registries that want a login, and its password.
 pub const LOGIN: (&str, &str) = ("tests", "only for tests");
+/// The same as the `Authorization` header has it.
+pub const LOGIN_HEADER: &str = "Basic dGVzdHM6b25seSBmb3IgdGVzdHM=";
 /// The same as a line of an `htpasswd` file: bcrypt, with little work.
 const HTPASSWD: &str = "tests:$2b$04$UToW7OdR156SreOcJOJ6o.ArkypZgmGZZ0z07cDcP.eoF/qPR/1Zu\n";
 
@@ -49,10 +51,12 @@ pub struct Registry {
     folder: Option<TempDir>,
 }
 
-/// Who may pull and push.
+/// Who is served.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Visitors {
+pub enum Visitors {
+    /// Whoever asks.
     Anybody,
+    /// Those who log in as [`LOGIN`].
     WithLogin,
 }
 

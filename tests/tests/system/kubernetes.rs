@@ -9,9 +9,10 @@ use muster_protocol::model::cluster::ClusterInfo;
 use muster_protocol::model::event::EventKind;
 use muster_protocol::model::host::{HostInfo, HostPhase};
 use muster_protocol::model::operation::{OperationInfo, OperationPhase};
+use muster_tests::registry::LOGIN;
 
 use crate::kills::kill_when;
-use crate::lab::{LIMIT, Lab, with_kubernetes};
+use crate::lab::{LIMIT, Lab, with_kubernetes, with_kubernetes_behind_login};
 
 /// The cluster of this story.
 const DEMO: &str = "kube";
@@ -61,7 +62,7 @@ async fn one_command_makes_a_kubernetes_that_serves_grows_and_goes_without_a_tra
 #[tokio::test]
 async fn a_daemon_killed_while_it_makes_and_upgrades_a_kubernetes_ends_both_well() -> Result<()> {
     let name = "a_daemon_killed_while_it_makes_and_upgrades_a_kubernetes_ends_both_well";
-    with_kubernetes(name, &[], async |lab, places| {
+    with_kubernetes_behind_login(name, async |lab, places| {
         let [older, .., newer] = places.versions.as_slice() else { anyhow::bail!("two versions are needed") };
         let kinds = ["--orchestrator", "kubernetes", "--infrastructure", "local", "--version", older];
         let create = [&["cluster", "create", DEMO][..], &kinds, &["--workers", "1"]].concat();
@@ -69,6 +70,7 @@ async fn a_daemon_killed_while_it_makes_and_upgrades_a_kubernetes_ends_both_well
             ["create machine/worker-1", "prepare machine/control-plane-1", "form orchestrator", "join node/worker-1"];
         killed_at_each(lab, &create, &stages).await?;
         every_node_has(lab, older, 2).await?;
+        the_password_is_shown_nowhere_but_to_root_of_the_machines(lab).await?;
         let keys = lab.marked_keys().await?;
         ensure!(keys == ["machine/control-plane-1", "machine/worker-1", "network"], "{keys:?}");
 
@@ -81,6 +83,17 @@ async fn a_daemon_killed_while_it_makes_and_upgrades_a_kubernetes_ends_both_well
         Ok(())
     })
     .await
+}
+
+/// The mirrors' password is in files that root alone reads, and in no word of the daemon's.
+async fn the_password_is_shown_nowhere_but_to_root_of_the_machines(lab: &Lab) -> Result<()> {
+    let search = format!("grep -rlF '{}' /etc /var/log /run/muster | xargs stat -c '%a %n' | sort", LOGIN.1);
+    let found = lab.on_machine(DEMO, "worker-1", &["sh", "-c", &search]).await?;
+    let names: Vec<&str> = found.lines().filter_map(|line| line.strip_prefix("600 ")).collect();
+    ensure!(names.len() == found.lines().count() && names.contains(&"/etc/containerd/config.toml"), "{found}");
+    let events = lab.cli().run(&["events", "--output", "json"]).await?;
+    ensure!(!events.stdout.contains(LOGIN.1) && !lab.daemon.log().contains(LOGIN.1), "the daemon says the password");
+    Ok(())
 }
 
 /// Asks for a change, and kills the daemon with -9 as soon as each of these steps has begun.

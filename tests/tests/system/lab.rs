@@ -14,7 +14,7 @@ use muster_tests::cli::Cli;
 use muster_tests::daemon::Daemon;
 use muster_tests::images::docker::docker;
 use muster_tests::images::{self, http};
-use muster_tests::kubernetes::{Mirrors, kubernetes_parts};
+use muster_tests::kubernetes::{KubernetesParts, Mirrors, kubernetes_parts, kubernetes_parts_behind_login};
 use muster_tests::registry::{Registry, cached_storage};
 use muster_tests::skip::docker_is_wanted;
 use tokio::sync::Semaphore;
@@ -55,7 +55,22 @@ pub async fn with_kubernetes(
         return Ok(());
     }
     let _place = PLACES.acquire().await.context("no more places")?;
-    let parts = kubernetes_parts(images).await?;
+    told_with(kubernetes_parts(images).await?, story).await
+}
+
+/// The same where the mirrors of packages and images want a login.
+pub async fn with_kubernetes_behind_login(
+    test: &str,
+    story: impl AsyncFnOnce(&mut Lab, &Mirrors) -> Result<()>,
+) -> Result<()> {
+    if !docker_is_wanted(test) {
+        return Ok(());
+    }
+    let _place = PLACES.acquire().await.context("no more places")?;
+    told_with(kubernetes_parts_behind_login(&[]).await?, story).await
+}
+
+async fn told_with(parts: KubernetesParts, story: impl AsyncFnOnce(&mut Lab, &Mirrors) -> Result<()>) -> Result<()> {
     let places = &parts.places;
     let configuration = format!("[limits]\nlook_when_idle_ms = 1000\n{}", places.configuration()?);
     let mut lab = Lab { daemon: Daemon::start(&configuration).await?, _registry: None };

@@ -1,6 +1,7 @@
 //! Registries that want a login: one that the daemon's configuration has one for, and one that it has none for.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+use muster_tests::kubernetes::password_file;
 use muster_tests::registry::{self, LOGIN, Registry, cached_storage};
 use tempfile::NamedTempFile;
 
@@ -19,9 +20,7 @@ impl Private {
         let registries = [Registry::start_with_login(&storage).await?, Registry::start_with_login(&storage).await?];
         let host = registry::host_address()?;
         let [known, foreign] = registries.each_ref().map(|one| format!("{host}:{}", one.port()));
-        let password = NamedTempFile::new().context("cannot create the file of the password")?;
-        std::fs::write(password.path(), format!("{}\n", LOGIN.1)).context("cannot write the password")?;
-        Ok(Self { known, foreign, password, _registries: registries })
+        Ok(Self { known, foreign, password: password_file()?, _registries: registries })
     }
 
     /// Both, for the lists of registries without TLS.
