@@ -34,11 +34,11 @@ use crate::images::http;
 const GUARD: &str = r#"docker-registry serve "$0" & read -r word || kill $!; wait $!"#;
 
 /// The user of registries that want a login, and its password.
-pub const LOGIN: (&str, &str) = ("tests", "only for tests");
+pub const LOGIN: (&str, &str) = ("tests", "only-for-tests");
 /// The same as the `Authorization` header has it.
-pub const LOGIN_HEADER: &str = "Basic dGVzdHM6b25seSBmb3IgdGVzdHM=";
+pub const LOGIN_HEADER: &str = "Basic dGVzdHM6b25seS1mb3ItdGVzdHM=";
 /// The same as a line of an `htpasswd` file: bcrypt, with little work.
-const HTPASSWD: &str = "tests:$2b$04$UToW7OdR156SreOcJOJ6o.ArkypZgmGZZ0z07cDcP.eoF/qPR/1Zu\n";
+const HTPASSWD: &str = "tests:$2b$04$8bd3zMdssjkz86860vPqBeLb6H9yr1vijI9C2GJ7LEzXol8SfYfd2\n";
 
 const START_LIMIT: Duration = Duration::from_secs(60);
 

@@ -5,6 +5,7 @@
 use muster_engine::failure::Failure;
 use muster_engine::login::{RegistryLogin, registry_of};
 use muster_engine::machine::MachineFile;
+use muster_protocol::ErrorCode;
 
 use super::options::KubernetesOptions;
 use super::{FOLDER, bytes};
@@ -22,7 +23,7 @@ impl MachineLogins {
     pub(super) async fn read(logins: &Logins, options: &KubernetesOptions) -> Result<Self, Failure> {
         Ok(Self {
             images: logins.at(registry_of(&format!("{}/image", options.image_repository))).await?,
-            packages: of_url(logins, &options.package_repository).await?,
+            packages: for_apt(logins, &options.package_repository).await?,
         })
     }
 
@@ -37,12 +38,18 @@ impl MachineLogins {
     }
 }
 
-/// The login at the host of a URL.
-pub(super) async fn of_url(logins: &Logins, url: &str) -> Result<Option<RegistryLogin>, Failure> {
-    match host_of(url) {
-        Some(host) => logins.at(host).await,
-        None => Ok(None),
+/// The login at the host of a package repository. The words of apt's own file of logins end with a blank, and nothing can
+/// quote one.
+pub(super) async fn for_apt(logins: &Logins, url: &str) -> Result<Option<RegistryLogin>, Failure> {
+    let Some(host) = host_of(url) else { return Ok(None) };
+    let Some(login) = logins.at(host).await? else { return Ok(None) };
+    if [login.user.as_str(), login.password.expose()].iter().any(|word| word.contains(char::is_whitespace)) {
+        let message = format!("the login for {host} has a blank in it, and apt knows no such logins");
+        return Err(Failure::not_applied(ErrorCode::Credentials, message)
+            .permanent()
+            .with_remedy("give the package repository another password"));
     }
+    Ok(Some(login))
 }
 
 /// `HOST` or `HOST:PORT` of a URL.
@@ -104,6 +111,10 @@ mod tests {
         assert_eq!(texts[1], "machine https://packages.lan/v1.36/ login ci password pass\"word\n");
         assert_eq!(texts[2], "user = \"ci:pass\\\"word\"\n");
         assert!(files.iter().all(|file| file.mode == 0o600) && texts.iter().all(|text| !text.contains("other.lan")));
+
+        std::fs::write(password.path(), "pass word\n").unwrap();
+        let refused = MachineLogins::read(&logins, &options).await.err().unwrap();
+        assert!(refused.message.contains("packages.lan") && !refused.message.contains("pass word"), "{refused}");
 
         let without = MachineLogins::default().files(&options);
         assert!(without.iter().all(|file| file.content.is_empty()) && without.len() == files.len());

@@ -217,7 +217,7 @@ impl Preparer for KubernetesPreparer {
         let options = self.read(spec)?;
         options.refuse_machine_networks(machine_networks)?;
         if KubernetesOptions::checks_repository(spec, &self.defaults)? {
-            let login = logins::of_url(&self.logins, &options.package_repository).await;
+            let login = logins::for_apt(&self.logins, &options.package_repository).await;
             let login = login.map_err(|failure| options::invalid(option::PACKAGE_REPOSITORY, failure.message))?;
             repository::check(&options, login).await?;
         }

@@ -6,9 +6,8 @@ use std::time::Duration;
 use bollard::models::LocalNodeState;
 use futures::future::join_all;
 use muster_engine::member::Member;
-use muster_engine::observed::{ObservedNode, OrchestratorView, Voter};
+use muster_engine::observed::OrchestratorView;
 use muster_protocol::Name;
-use muster_protocol::model::host::Role;
 
 use super::nodes;
 use crate::managers::Managers;
@@ -17,31 +16,15 @@ use crate::managers::Managers;
 const LIMIT: Duration = Duration::from_secs(2);
 
 /// Takes the nodes out of the view that are in no swarm any more, by their machines' own word. A manager that has left has
-/// its vote for as long as it is listed, so the view says then who votes.
+/// its vote for as long as it is listed, and stays among the voters.
 pub(crate) async fn forget_those_that_left(managers: &Managers, members: &[Member], view: &mut OrchestratorView) {
     let is_down = |member: &&Member| view.nodes.get(&member.machine).is_some_and(|node| !node.ready);
     let down = members.iter().filter(is_down);
     let asked = down.map(async |member| has_left(managers, member).await.then(|| member.machine.clone()));
     let left: Vec<Name> = join_all(asked).await.into_iter().flatten().collect();
-    let is_manager = |machine: &Name| view.nodes.get(machine).is_some_and(|node| node.role == Role::ControlPlane);
-    if left.iter().any(is_manager) {
-        view.voters = Some(voters(view));
-    }
     for machine in left {
         view.nodes.remove(&machine);
     }
-}
-
-/// Who votes among the nodes.
-fn voters(view: &OrchestratorView) -> Vec<Voter> {
-    let managers = view.nodes.iter().filter(|(_, node)| node.role == Role::ControlPlane);
-    let voter = |(machine, node): (&Name, &ObservedNode)| Voter {
-        id: node.id.clone(),
-        machine: Some(machine.clone()),
-        healthy: node.ready,
-        learner: false,
-    };
-    managers.map(voter).collect()
 }
 
 async fn has_left(managers: &Managers, member: &Member) -> bool {
@@ -56,6 +39,8 @@ mod tests {
     use std::collections::HashMap;
     use std::sync::Arc;
 
+    use muster_engine::observed::ObservedNode;
+    use muster_protocol::model::host::Role;
     use serde_json::json;
 
     use super::*;
@@ -68,10 +53,6 @@ mod tests {
     }
 
     async fn remains(role: Role, ready: bool, state: &'static str) -> bool {
-        !seen(role, ready, state).await.nodes.is_empty()
-    }
-
-    async fn seen(role: Role, ready: bool, state: &'static str) -> OrchestratorView {
         let (engine, _) = scripted::engine(move |request: &str, _: &Heard| match request {
             "GET /info" => (200, json!({ "Swarm": { "LocalNodeState": state } })),
             _ => (500, json!({ "message": "out of order" })),
@@ -83,20 +64,14 @@ mod tests {
         let nodes = [(one.machine.clone(), node(role, ready))].into();
         let mut view = OrchestratorView { nodes, ..OrchestratorView::default() };
         forget_those_that_left(&managers, &[one], &mut view).await;
-        view
+        !view.nodes.is_empty()
     }
 
     #[tokio::test]
-    async fn a_worker_that_is_in_no_swarm_by_its_own_word_is_no_node() {
-        assert!(!remains(Role::Worker, false, "inactive").await);
-    }
-
-    #[tokio::test]
-    async fn a_manager_that_has_left_is_no_node_and_has_its_vote_until_it_is_struck_off() {
-        let view = seen(Role::ControlPlane, false, "inactive").await;
-        assert!(view.nodes.is_empty());
-        let votes: Vec<(&str, bool)> = view.voters.iter().flatten().map(|one| (one.id.as_str(), one.healthy)).collect();
-        assert_eq!(votes, [("n", false)]);
+    async fn a_machine_that_is_in_no_swarm_by_its_own_word_is_no_node() {
+        for role in [Role::Worker, Role::ControlPlane] {
+            assert!(!remains(role, false, "inactive").await, "{role}");
+        }
     }
 
     #[tokio::test]
@@ -105,6 +80,5 @@ mod tests {
             assert!(remains(Role::Worker, false, state).await, "{state}");
         }
         assert!(remains(Role::Worker, true, "inactive").await, "the control plane hears it");
-        assert_eq!(seen(Role::ControlPlane, true, "active").await.voters, None, "its nodes say it");
     }
 }
