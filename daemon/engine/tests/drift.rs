@@ -11,6 +11,7 @@ use bench::{Bench, CLUSTER, INSTANCE};
 use muster_engine::action::{Action, Outcome};
 use muster_engine::desired::machine_name;
 use muster_engine::ledger::{Facts, Present, ResourceKey, ResourceState};
+use muster_engine::observed::{ObservedNode, Voter};
 use muster_engine::sim::{CallKind, Fault, every, nth};
 use muster_engine::state::Observation;
 use muster_engine::view;
@@ -87,6 +88,33 @@ fn a_control_plane_that_was_demoted_does_not_count_for_the_majority() {
         bench.world.clear_faults();
         assert_eq!(ended(&mut bench, &scale).await.phase, OperationPhase::Succeeded);
         assert!(bench.world.audit(INSTANCE, &[CLUSTER]).is_clean());
+    });
+}
+
+/// Two of three decide while the vote of one that has left is not struck off: neither of them may go.
+#[test]
+fn a_control_plane_that_has_left_by_itself_counts_for_the_majority_while_it_votes() {
+    run(async {
+        let mut bench = ready(3, 0).await;
+        let left = machine_name(Role::ControlPlane, 2);
+        let mut view = (*bench.state.observed.orchestrator).clone();
+        let voter = |(machine, node): (&Name, &ObservedNode)| Voter {
+            id: node.id.clone(),
+            machine: Some(machine.clone()),
+            healthy: *machine != left,
+            learner: false,
+        };
+        view.voters = Some(view.nodes.iter().map(voter).collect());
+        view.nodes.remove(&left);
+        let at = bench.now() + Duration::from_secs(60);
+        bench.state.observe(Observation { orchestrator: Some(Ok(view)), ..Observation::default() }, at, at);
+        bench.state.settle(at);
+        // A removal of another one was broken off.
+        let other = bench.state.ledger.get_mut(&ResourceKey::Node(machine_name(Role::ControlPlane, 3))).unwrap();
+        other.state = ResourceState::Removing(other.present().cloned().unwrap());
+        let gates = bench.gates();
+        let removal = gates.lines().find(|line| line.starts_with("remove node/control-plane-3")).unwrap();
+        assert!(removal.contains("only 2 of 3 control planes are ready"), "{gates}");
     });
 }
 
