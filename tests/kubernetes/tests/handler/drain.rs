@@ -6,6 +6,7 @@ use muster_engine::handler::Handler as _;
 use muster_protocol::ErrorCode;
 use muster_protocol::model::service::ServiceSpec;
 
+use crate::patience::until;
 use crate::{Scene, order};
 
 pub(crate) async fn a_drain_respects_a_budget_says_so_and_ends_when_it_allows_it(scene: Scene) {
@@ -17,10 +18,16 @@ pub(crate) async fn a_drain_respects_a_budget_says_so_and_ends_when_it_allows_it
         ..scene.service("held", "exec sleep 1000")
     });
     let name = held.spec.name.clone();
-    handler.deploy(&[], &held).await.unwrap();
+    scene.deploy(&held).await;
     scene.ready(&name, 1, 1).await;
     let selector = format!("--selector=io.muster.service={name}");
     scene.kubectl(&["create", "pdb", name.as_str(), &selector, "--min-available=1"]);
+    // Until it was counted, the API refuses every eviction and does not say why.
+    until("the budget to be counted", async || {
+        let counted = scene.kubectl(&["get", "pdb", name.as_str(), "-o", "jsonpath={.status.currentHealthy}"]);
+        if counted == "1" { Ok(()) } else { Err(counted) }
+    })
+    .await;
 
     let failure = handler.drain(&[], &machine, Duration::from_secs(4)).await.unwrap_err();
     println!("{failure}");
@@ -32,7 +39,7 @@ pub(crate) async fn a_drain_respects_a_budget_says_so_and_ends_when_it_allows_it
     scene.kubectl(&["delete", "pdb", name.as_str()]);
     held.generation = 2;
     held.spec.constraints = Vec::new();
-    handler.deploy(&[], &held).await.unwrap();
+    scene.deploy(&held).await;
     handler.drain(&[], &machine, Duration::from_secs(120)).await.unwrap();
     let view = scene.ready(&name, 2, 1).await;
     let runs_on = view.containers.iter().find(|one| one.service == name).unwrap().machine.clone();

@@ -38,7 +38,7 @@ pub(crate) async fn every_text_arrives_byte_for_byte(scene: Scene) {
     };
     spec.health = Some(health.into());
     let name = spec.name.clone();
-    scene.handler.deploy(&[], &order(spec)).await.unwrap();
+    scene.deploy(&order(spec)).await;
     let view = scene.ready(&name, 1, 1).await;
     let container = view.containers.iter().find(|one| one.service == name).unwrap();
     assert_eq!((container.phase, container.healthy), (ContainerPhase::Running, Some(true)));
@@ -86,7 +86,7 @@ pub(crate) async fn mounts_limits_and_labels_hold(scene: Scene) {
     };
     let name = spec.name.clone();
     let mut order = order(spec);
-    scene.handler.deploy(&[], &order).await.unwrap();
+    scene.deploy(&order).await;
     let view = scene.ready(&name, 1, 1).await;
     assert_eq!(view.containers.iter().find(|one| one.service == name).unwrap().machine.as_ref(), Some(&machine));
     assert_eq!(
@@ -109,7 +109,7 @@ pub(crate) async fn mounts_limits_and_labels_hold(scene: Scene) {
     // A change makes a new copy, and the volume is as it was.
     order.generation = 2;
     order.spec.env = [("X".to_owned(), "1".to_owned())].into();
-    scene.handler.deploy(&[], &order).await.unwrap();
+    scene.deploy(&order).await;
     scene.ready(&name, 2, 1).await;
     assert_eq!(scene.run(&name, "cat /data/x").await.0, "kept\n");
     scene.remove(&name).await;
@@ -120,7 +120,7 @@ pub(crate) async fn what_others_made_stays_as_it_is(scene: Scene) {
     let name = spec.name.clone();
     // The namespace is there with the first service.
     let first = order(scene.service("first", "exec sleep 1000"));
-    scene.handler.deploy(&[], &first).await.unwrap();
+    scene.deploy(&first).await;
     scene.kubectl(&["create", "deployment", name.as_str(), "--image", &scene.image, "--", "sleep", "1000"]);
     let failure = scene.handler.deploy(&[], &order(spec)).await.unwrap_err();
     assert_eq!(failure.code, muster_protocol::ErrorCode::Conflict, "{failure}");
@@ -147,7 +147,7 @@ pub(crate) async fn a_check_that_begins_to_fail_has_the_copy_started_again(scene
         ..scene.service("well", "mkdir -p /www; sleep 2; touch /www/well; exec httpd -f -p 80 -h /www")
     };
     let name = spec.name.clone();
-    scene.handler.deploy(&[], &order(spec)).await.unwrap();
+    scene.deploy(&order(spec)).await;
     scene.ready(&name, 1, 1).await;
     scene.run(&name, "rm /www/well").await;
     scene

@@ -22,7 +22,7 @@ use muster_engine::context::{ClusterContext, Material};
 use muster_engine::duplex::ExecOrder;
 use muster_engine::failure::Failure;
 use muster_engine::handler::{Handler as _, ServiceOrder};
-use muster_engine::ledger::MachineAccess;
+use muster_engine::ledger::{MachineAccess, Present};
 use muster_engine::machine::{MachineRun, Machines, RunOutput};
 use muster_engine::observed::{ObservedService, OrchestratorView};
 use muster_handler_kubernetes::KubernetesHandler;
@@ -33,7 +33,7 @@ use muster_protocol::model::cluster::{ClusterSpec, Infrastructure, Orchestrator}
 use muster_protocol::model::service::ServiceSpec;
 use muster_protocol::model::token::AccessRole;
 use muster_protocol::{
-    ClusterId, ErrorCode, ExecOutput, InstanceId, Name, SecretString, ServiceId, StreamInput, StreamItem,
+    ClusterId, ErrorCode, ExecOutput, InstanceId, Name, Retry, SecretString, ServiceId, StreamInput, StreamItem,
 };
 use muster_tests_kubernetes::{Kubectl, LocalCluster, with_cluster};
 
@@ -182,13 +182,27 @@ impl Scene {
         .await
     }
 
-    /// Waits until the service says why it is not well.
-    async fn trouble(&self, name: &Name, words: &str) -> ObservedService {
+    /// Waits until the service says with all these words why it is not well: the first look may come before the last word.
+    async fn trouble(&self, name: &Name, words: &[&str]) -> ObservedService {
         let says = |view: &OrchestratorView| {
             let said = view.services.get(name).and_then(|service| service.message.as_deref());
-            said.is_some_and(|said| said.contains(words))
+            said.is_some_and(|said| words.iter().all(|words| said.contains(words)))
         };
-        self.observe_until(&format!("{name} to say `{words}`"), says).await.services.remove(name).unwrap()
+        self.observe_until(&format!("{name} to say {words:?}"), says).await.services.remove(name).unwrap()
+    }
+
+    /// Submits a service as the engine does: what fails and may succeed later is asked again.
+    async fn deploy(&self, order: &ServiceOrder) -> Present {
+        let what = format!("{} of generation {}", order.spec.name, order.generation);
+        self.insist(&what, async || self.handler.deploy(&[], order).await).await
+    }
+
+    async fn insist<T>(&self, what: &str, call: impl AsyncFn() -> Result<T, Failure>) -> T {
+        until(what, async || match call().await {
+            Err(failure) if failure.retry == Retry::Never => panic!("{what}: {failure}"),
+            answer => answer,
+        })
+        .await
     }
 
     /// What a command in a container of the service prints, and its exit code.
@@ -227,7 +241,7 @@ impl Scene {
     }
 
     async fn remove(&self, service: &Name) {
-        self.handler.remove_service(&[], service).await.unwrap();
+        self.insist(&format!("{service} to go"), async || self.handler.remove_service(&[], service).await).await;
     }
 }
 

@@ -56,12 +56,12 @@ pub(crate) async fn a_service_that_does_not_run_says_why_in_the_clusters_own_wor
     let began = Instant::now();
     for (spec, _) in &situations {
         scene.handler.validate(spec).unwrap();
-        scene.handler.deploy(&[], &order(spec.clone())).await.unwrap();
+        scene.deploy(&order(spec.clone())).await;
     }
     let submitted = began.elapsed();
     for (spec, words) in &situations {
         let began = Instant::now();
-        let seen = scene.trouble(&spec.name, words[0]).await;
+        let seen = scene.trouble(&spec.name, words).await;
         let said = seen.message.unwrap();
         println!("{} (+{:?}): {said}", spec.name, began.elapsed());
         for words in words {

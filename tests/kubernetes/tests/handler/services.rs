@@ -33,9 +33,9 @@ pub(crate) async fn a_service_is_created_changed_scaled_and_removed_with_its_sec
     let name = order.spec.name.clone();
     handler.validate(&order.spec).unwrap();
     assert_eq!(handler.look_up_service(&[], &name).await.unwrap(), None);
-    let created = handler.deploy(&[], &order).await.unwrap();
+    let created = scene.deploy(&order).await;
     assert_eq!(created.facts, Facts::Service { generation: 1 });
-    assert_eq!(handler.deploy(&[], &order).await.unwrap(), created, "submitted again");
+    assert_eq!(scene.deploy(&order).await, created, "submitted again");
     assert_eq!(handler.look_up_service(&[], &name).await.unwrap(), Some(created.clone()));
 
     let view = scene.ready(&name, 1, 1).await;
@@ -52,7 +52,7 @@ pub(crate) async fn a_service_is_created_changed_scaled_and_removed_with_its_sec
     // Only the number of copies changes: the copy that runs is left alone.
     order.generation = 2;
     order.spec.replicas = 2;
-    handler.deploy(&[], &order).await.unwrap();
+    scene.deploy(&order).await;
     let view = scene.ready(&name, 2, 2).await;
     assert!(view.containers.iter().any(|one| one.id == container.id && one.phase == ContainerPhase::Running));
     assert_eq!(view.services[&name].endpoints.len(), 2);
@@ -62,14 +62,14 @@ pub(crate) async fn a_service_is_created_changed_scaled_and_removed_with_its_sec
     order.secrets_version = 2;
     order.spec.replicas = 1;
     order.spec.secrets = vec![secret("second")];
-    handler.deploy(&[], &order).await.unwrap();
+    scene.deploy(&order).await;
     scene.ready(&name, 3, 1).await;
     assert_eq!(scene.run(&name, "cat /run/secrets/password").await, ("second".to_owned(), 0));
 
     // Its value is not given again, and need not be: the cluster has it. What is not used any more is gone.
     order.generation = 4;
     order.spec.secrets = vec![SecretFile { value: None, ..secret("") }];
-    handler.deploy(&[], &order).await.unwrap();
+    scene.deploy(&order).await;
     scene.ready(&name, 4, 1).await;
     assert_eq!(scene.left().matches("secret/").count(), 1);
 
@@ -90,7 +90,7 @@ pub(crate) async fn services_find_each_other_and_global_services_and_jobs_count_
         ..scene.service("agent", "mkdir /www; echo agent > /www/index.html; exec httpd -f -p 80 -h /www")
     });
     let agent = &global.spec.name;
-    handler.deploy(&[], &global).await.unwrap();
+    scene.deploy(&global).await;
     let every = u32::try_from(nodes.len()).unwrap();
     let view = scene.ready(agent, 1, every).await;
     let machines: std::collections::BTreeSet<&Name> =
@@ -107,20 +107,20 @@ pub(crate) async fn services_find_each_other_and_global_services_and_jobs_count_
         constraints: vec!["role==worker".parse().unwrap()],
         ..scene.service("edge", "exec sleep 1000")
     });
-    handler.deploy(&[], &on_workers).await.unwrap();
+    scene.deploy(&on_workers).await;
     scene.ready(&on_workers.spec.name, 1, every - 1).await;
 
     // A job that reaches the other service by its name, and ends.
     let fetch = format!("until echo | nc -w 5 {agent} 80 >/dev/null; do sleep 1; done; echo reached agent");
     let mut job = order(ServiceSpec { mode: ServiceMode::Job, replicas: 2, ..scene.service("job", &fetch) });
     let name = job.spec.name.clone();
-    handler.deploy(&[], &job).await.unwrap();
+    scene.deploy(&job).await;
     let view = scene.ready(&name, 1, 2).await;
     let runs: Vec<_> = view.containers.iter().filter(|one| one.service == name).collect();
     assert!(
         runs.len() == 2 && runs.iter().all(|run| run.phase == ContainerPhase::Complete && run.exit_code == Some(0))
     );
-    handler.deploy(&[], &job).await.unwrap();
+    scene.deploy(&job).await;
     assert_eq!(
         handler.observe(&[]).await.unwrap().services[&name].ready,
         2,
@@ -130,12 +130,12 @@ pub(crate) async fn services_find_each_other_and_global_services_and_jobs_count_
     assert_eq!(lines.iter().filter(|line| line.text == "reached agent").count(), 2);
     job.generation = 2;
     job.spec.replicas = 1;
-    handler.deploy(&[], &job).await.unwrap();
+    scene.deploy(&job).await;
     scene.ready(&name, 2, 1).await;
 
     // Another mode of the same service.
     let other = order(ServiceSpec { replicas: 1, ..scene.service("edge", "exec sleep 1000") });
-    handler.deploy(&[], &muster_engine::handler::ServiceOrder { generation: 2, ..other }).await.unwrap();
+    scene.deploy(&muster_engine::handler::ServiceOrder { generation: 2, ..other }).await;
     scene.ready(&on_workers.spec.name, 2, 1).await;
     for service in [agent, &name, &on_workers.spec.name] {
         scene.remove(service).await;
@@ -151,12 +151,12 @@ pub(crate) async fn a_change_that_starts_first_never_has_too_few_copies_and_a_ba
     let update = UpdatePolicy { order: UpdateOrder::StartFirst, ..Default::default() };
     let mut order = order(ServiceSpec { replicas: 2, update, ..scene.service("steady", "exec sleep 1000") });
     let name = order.spec.name.clone();
-    handler.deploy(&[], &order).await.unwrap();
+    scene.deploy(&order).await;
     scene.ready(&name, 1, 2).await;
     order.generation = 2;
     order.spec.command = ["/bin/sh", "-c", "sleep 1; echo too bad >&2; exit 7"].map(str::to_owned).to_vec();
-    handler.deploy(&[], &order).await.unwrap();
-    let seen = scene.trouble(&name, "exit code 7").await;
+    scene.deploy(&order).await;
+    let seen = scene.trouble(&name, &["exit code 7", "its last words: too bad"]).await;
     assert!(seen.message.unwrap().ends_with("its last words: too bad") && seen.updating);
     let running = |view: &muster_engine::observed::OrchestratorView| {
         view.containers.iter().filter(|one| one.service == name && one.phase == ContainerPhase::Running).count()
@@ -165,7 +165,7 @@ pub(crate) async fn a_change_that_starts_first_never_has_too_few_copies_and_a_ba
     // Back to what was good.
     order.generation = 3;
     order.spec.command = ["/bin/sh", "-c", "exec sleep 1000"].map(str::to_owned).to_vec();
-    handler.deploy(&[], &order).await.unwrap();
+    scene.deploy(&order).await;
     scene.ready(&name, 3, 2).await;
     scene.remove(&name).await;
 }

@@ -15,7 +15,7 @@ pub(crate) async fn the_tail_of_the_output_is_that_of_each_container_and_a_long_
     let command = "head -c 40000 /dev/zero | tr '\\0' a; echo; yes ä | head -c 30000 | tr -d '\\n'; echo; for line in one two three; do echo $line; done; exec sleep 1000";
     let talker = order(ServiceSpec { replicas: 2, ..scene.service("talker", command) });
     let name = &talker.spec.name;
-    scene.handler.deploy(&[], &talker).await.unwrap();
+    scene.deploy(&talker).await;
     scene.ready(name, 1, 2).await;
     let logs = async |tail| -> Vec<LogLine> {
         scene.handler.logs(&[], name, false, tail).await.unwrap().try_collect().await.unwrap()
@@ -40,7 +40,7 @@ pub(crate) async fn output_that_is_followed_goes_on_with_new_copies_and_containe
     let command = "echo start $$; n=0; while [ $n -lt 5 ]; do n=$((n+1)); echo line $n; sleep 1; done; exit 1";
     let mut talker = order(scene.service("follow", command));
     let name = talker.spec.name.clone();
-    scene.handler.deploy(&[], &talker).await.unwrap();
+    scene.deploy(&talker).await;
     scene.observe_until("a container", |view| view.containers.iter().any(|one| one.service == name)).await;
     let mut lines = scene.handler.logs(&[], &name, true, None).await.unwrap();
     let mut heard: Vec<LogLine> = Vec::new();
@@ -57,7 +57,7 @@ pub(crate) async fn output_that_is_followed_goes_on_with_new_copies_and_containe
     listen(&mut heard, &|heard| starts(heard) >= 2).await;
     talker.generation = 2;
     talker.spec.replicas = 2;
-    scene.handler.deploy(&[], &talker).await.unwrap();
+    scene.deploy(&talker).await;
     let names =
         |heard: &[LogLine]| heard.iter().map(|line| line.name.clone()).collect::<std::collections::BTreeSet<_>>().len();
     listen(&mut heard, &|heard| names(heard) == 2).await;
@@ -73,7 +73,7 @@ pub(crate) async fn output_that_is_followed_goes_on_with_new_copies_and_containe
 pub(crate) async fn a_command_has_input_output_a_terminal_and_an_exit_code(scene: Scene) {
     let target = order(scene.service("target", "exec sleep 1000"));
     let name = target.spec.name.clone();
-    scene.handler.deploy(&[], &target).await.unwrap();
+    scene.deploy(&target).await;
     scene.ready(&name, 1, 1).await;
     assert_eq!(scene.run(&name, "echo out; echo err >&2; exit 3").await.1, 3);
     assert_eq!(scene.run(&name, "echo $(HOME=/x; echo $HOME)").await, ("/x\n".to_owned(), 0));
@@ -153,7 +153,7 @@ pub(crate) async fn a_port_is_reached_through_the_api(scene: Scene) {
         "mkdir /www; head -c 300000 /dev/zero | tr '\\0' y > /www/index.html; exec httpd -f -p 8080 -h /www",
     ));
     let name = web.spec.name.clone();
-    scene.handler.deploy(&[], &web).await.unwrap();
+    scene.deploy(&web).await;
     scene.ready(&name, 1, 1).await;
     let to = |port| ForwardOrder { service: name.clone(), port };
     let answer = until("an answer", async || {
