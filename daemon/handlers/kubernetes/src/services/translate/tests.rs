@@ -268,7 +268,7 @@ fn the_login_of_an_image_is_a_secret_of_the_service_that_its_pods_name() {
     assert_eq!(file["auths"], expected);
     let pod = |objects: &Objects| match &objects.workload {
         Workload::Deployment(one) => one.spec.as_ref().unwrap().template.clone(),
-        other => panic!("{other:?}"),
+        other @ (Workload::DaemonSet(_) | Workload::Job(_)) => panic!("{other:?}"),
     };
     let named = pod(&first).spec.unwrap().image_pull_secrets.unwrap();
     assert_eq!(Some(&named[0].name), secret.metadata.name.as_ref());
