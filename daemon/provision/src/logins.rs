@@ -11,11 +11,11 @@ use muster_protocol::{ErrorCode, SecretString};
 
 /// The logins, by their `HOST` or `HOST:PORT`: a registry as images name it, a repository as its URL does.
 #[derive(Clone, Debug, Default)]
-pub struct Logins(BTreeMap<String, Login>);
+pub struct Logins(BTreeMap<String, ConfiguredLogin>);
 
 /// A login whose password lies in a file.
 #[derive(Clone, Debug)]
-pub struct Login {
+pub struct ConfiguredLogin {
     /// The user's name at the registry.
     pub user: String,
     /// The file of the password: a path, or the name of a systemd credential of the daemon's unit.
@@ -24,7 +24,7 @@ pub struct Login {
 
 impl Logins {
     /// These logins.
-    pub fn new(logins: BTreeMap<String, Login>) -> Self {
+    pub fn new(logins: BTreeMap<String, ConfiguredLogin>) -> Self {
         Self(logins)
     }
 
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     fn logins(password_file: &Path) -> Logins {
-        let login = Login { user: "ci".to_owned(), password_file: password_file.to_owned() };
+        let login = ConfiguredLogin { user: "ci".to_owned(), password_file: password_file.to_owned() };
         Logins::new([("registry.lan:5000".to_owned(), login)].into())
     }
 

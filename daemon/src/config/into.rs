@@ -6,7 +6,7 @@ use muster_driver_local::LocalOptions;
 use muster_engine::looks::LookPace;
 use muster_engine::sim::SimOptions;
 use muster_provision::PreparerOptions;
-use muster_provision::logins::{Login, Logins};
+use muster_provision::logins::{ConfiguredLogin, Logins};
 
 use super::{Config, sections};
 use crate::cluster::workshop::Pace;
@@ -108,8 +108,10 @@ impl sections::Preparation {
 impl Config {
     /// The logins at registries.
     pub fn as_logins(&self) -> Logins {
-        let login =
-            |login: &sections::Login| Login { user: login.user.clone(), password_file: login.password_file.clone() };
+        let login = |login: &sections::LoginConfig| ConfiguredLogin {
+            user: login.user.clone(),
+            password_file: login.password_file.clone(),
+        };
         Logins::new(self.logins.iter().map(|(registry, one)| (registry.clone(), login(one))).collect())
     }
 }

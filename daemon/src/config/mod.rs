@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use muster_engine::login;
 pub use places::Places;
 pub use sections::{
-    AccessConfig, Adopt, Audit, Catalog, Deadlines, Format, History, Kubernetes, Limits, Local, Log, Login,
+    AccessConfig, Adopt, Audit, Catalog, Deadlines, Format, History, Kubernetes, Limits, Local, Log, LoginConfig,
     PolicyConfig, Preparation, Role, Sim, Socket, Store, Upgrade,
 };
 
@@ -55,7 +55,7 @@ pub struct Config {
     /// Preparation of machines.
     pub preparation: Preparation,
     /// Logins at image registries, by the registry as images name it.
-    pub logins: BTreeMap<String, Login>,
+    pub logins: BTreeMap<String, LoginConfig>,
     /// Kubernetes clusters.
     pub kubernetes: Kubernetes,
     /// The simulated twins.

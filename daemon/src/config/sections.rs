@@ -237,7 +237,7 @@ impl Default for Preparation {
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Login {
+pub struct LoginConfig {
     pub user: String,
     pub password_file: PathBuf,
 }

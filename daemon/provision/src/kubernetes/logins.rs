@@ -86,13 +86,13 @@ mod tests {
 
     use super::*;
     use crate::kubernetes::fixtures;
-    use crate::logins::Login;
+    use crate::logins::ConfiguredLogin;
 
     #[tokio::test]
     async fn a_machine_has_the_logins_of_its_own_places_and_only_root_reads_them() {
         let password = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(password.path(), "pass\"word\n").unwrap();
-        let login = Login { user: "ci".to_owned(), password_file: password.path().to_owned() };
+        let login = ConfiguredLogin { user: "ci".to_owned(), password_file: password.path().to_owned() };
         let logins = Logins::new(
             ["images.lan:5000", "packages.lan", "other.lan"].map(|at| (at.to_owned(), login.clone())).into(),
         );

@@ -139,7 +139,8 @@ impl KubernetesPreparer {
             // The new kubeadm wants other images.
             parts.extend([("upgrade", upgrade.as_str()), ("runtime", RUNTIME)]);
         }
-        let logins = MachineLogins::read(&self.logins, &options).await?;
+        // As above: an earlier call may have begun the step.
+        let logins = MachineLogins::read(&self.logins, &options).await.map_err(Failure::in_doubt)?;
         let mut files = machine_files(&machine, &order.peers, authority)?;
         files.extend(logins.files(&options));
         let step = MachineRun {
