@@ -8,30 +8,9 @@ mod support;
 
 use command::{at, err, run};
 use muster_client::protocol::model::operation::OperationPhase;
-use muster_client::protocol::model::service::{SecretFile, ServiceInfo, ServicePhase};
-use muster_client::protocol::{ClusterId, Error, ErrorCode, Request, Response, ServerFrame, ServiceId, Timestamp};
-use support::{Server, name};
-
-fn service() -> ServiceInfo {
-    let spec = r#"{"name": "web", "image": "nginx:1", "env": {"A": "1"}, "secrets": [{"name": "token"}]}"#;
-    ServiceInfo {
-        id: ServiceId::from_u128(3),
-        cluster_id: ClusterId::from_u128(1),
-        cluster: name("demo"),
-        spec: serde_json::from_str(spec).unwrap(),
-        template: None,
-        generation: 1,
-        phase: ServicePhase::Running,
-        ready: 1,
-        wanted: 1,
-        digest: None,
-        image_health: None,
-        endpoints: Vec::new(),
-        created_at: Timestamp::from_millis(1),
-        updated_at: Timestamp::from_millis(1),
-        cause: None,
-    }
-}
+use muster_client::protocol::model::service::SecretFile;
+use muster_client::protocol::{Error, ErrorCode, Request, Response, ServerFrame};
+use support::{Server, name, service};
 
 #[tokio::test]
 async fn an_update_by_name_changes_only_what_is_given() {

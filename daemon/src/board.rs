@@ -158,18 +158,23 @@ impl Board {
         operations.get(&id).cloned().ok_or_else(|| Error::not_found("operation", id))
     }
 
-    /// Operations before this one on wanted clusters, newest first.
+    /// The wanted operations before this one, newest first.
     pub fn operations(
         &self,
         before: Option<OperationId>,
         limit: usize,
-        is_wanted: impl Fn(&Name) -> bool,
+        is_wanted: impl Fn(&OperationInfo) -> bool,
     ) -> Vec<OperationInfo> {
         let operations = self.operations.read().unwrap_or_else(PoisonError::into_inner);
         let newest_first = operations.values().rev();
-        let wanted =
-            newest_first.filter(|info| before.is_none_or(|before| info.id < before) && is_wanted(&info.cluster));
+        let wanted = newest_first.filter(|info| before.is_none_or(|before| info.id < before) && is_wanted(info));
         wanted.take(limit).cloned().collect()
+    }
+
+    /// The cluster that has this name, or that had it last, as far as an operation of it is remembered.
+    pub fn latest_named(&self, name: &Name) -> Option<ClusterId> {
+        let present = self.read_clusters().by_name.get(name).copied();
+        present.or_else(|| self.operations(None, 1, |info| &info.cluster == name).first().map(|info| info.cluster_id))
     }
 
     /// Takes operations out that the collector has forgotten.

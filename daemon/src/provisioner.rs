@@ -259,6 +259,12 @@ impl Provisioner {
         let places = self.shared.pace.calls_per_account;
         gates.entry((infrastructure, account.cloned())).or_insert_with(|| AccountGate::new(places)).clone()
     }
+
+    /// Forgets the places of an account that is gone. Calls that are under way keep those that they have.
+    pub fn forget_gate(&self, infrastructure: Infrastructure, account: &Name) {
+        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        gates.remove(&(infrastructure, Some(account.clone())));
+    }
 }
 
 fn unread(error: &(dyn std::error::Error + 'static)) -> Error {

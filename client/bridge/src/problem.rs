@@ -12,6 +12,10 @@ use utoipa::ToSchema;
 /// The media type of a problem.
 pub const PROBLEM_JSON: &str = "application/problem+json";
 
+/// What a remote caller can do while the daemon behind the bridge does not answer.
+const UNREACHED: &str = "ask again when `GET /readyz` answers 200; if it stays so, whoever runs the host finds the cause \
+                         with `muster doctor`";
+
 /// Why a request was not fulfilled. It changed nothing, unless `details.maybeApplied` is `true`.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -157,7 +161,7 @@ impl From<ClientError> for Problem {
         let mut problem = Self::from(error.to_error());
         if !is_of_the_daemon {
             // The library's words are for whoever runs `muster` on this host; a remote caller cannot follow them.
-            problem.remedy = None;
+            problem.remedy = Some(UNREACHED.to_owned());
         }
         problem
     }

@@ -11,11 +11,11 @@ use futures::SinkExt;
 use muster_client::protocol::hello::{FEATURES, Hello, VERSIONS, VersionRange};
 use muster_client::protocol::model::event::{Event, EventKind};
 use muster_client::protocol::model::operation::{OperationInfo, OperationKind, OperationPhase};
-use muster_client::protocol::model::service::{LogLine, LogSource};
+use muster_client::protocol::model::service::{LogLine, LogSource, ServiceInfo, ServicePhase};
 use muster_client::protocol::stream::{FrameReader, length_codec};
 use muster_client::protocol::{
     ClientBody, ClientFrame, ClusterId, Name, OperationId, Principal, Request, RequestId, Response, ServerFrame,
-    StreamItem, Timestamp, codec, handshake,
+    ServiceId, StreamItem, Timestamp, codec, handshake,
 };
 use muster_client::{Builder, Client};
 use tempfile::TempDir;
@@ -155,6 +155,27 @@ pub fn operation(id: OperationId, phase: OperationPhase, steps_done: u32) -> Ope
         steps_done,
         steps_total: 9,
         message: "working".to_owned(),
+        cause: None,
+    }
+}
+
+pub fn service() -> ServiceInfo {
+    let spec = r#"{"name": "web", "image": "nginx:1", "env": {"A": "1"}, "secrets": [{"name": "token"}]}"#;
+    ServiceInfo {
+        id: ServiceId::from_u128(3),
+        cluster_id: ClusterId::from_u128(1),
+        cluster: name("demo"),
+        spec: serde_json::from_str(spec).unwrap(),
+        template: None,
+        generation: 1,
+        phase: ServicePhase::Running,
+        ready: 1,
+        wanted: 1,
+        digest: None,
+        image_health: None,
+        endpoints: Vec::new(),
+        created_at: Timestamp::from_millis(1),
+        updated_at: Timestamp::from_millis(1),
         cause: None,
     }
 }

@@ -29,8 +29,8 @@ pub async fn adopt(app: &App, at_once: usize) {
     let board = &app.provisioner.shared.board;
     let clusters = board.all();
     let fleet = clusters.iter().map(|pinned| {
-        let name = &pinned.state.desired().spec.name;
-        (name, standing(&pinned.state, &board.operations(None, usize::MAX, |cluster| cluster == name)))
+        let (name, id) = (&pinned.state.desired().spec.name, pinned.state.id());
+        (name, standing(&pinned.state, &board.operations(None, usize::MAX, |info| info.cluster_id == id)))
     });
     match chosen(fleet, at_once) {
         Ok(names) => {

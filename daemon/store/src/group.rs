@@ -167,3 +167,43 @@ fn apply(
     batch.insert(&ROOT_KEY, root.encode().map_err(|error| failed(&error))?);
     Ok(batch)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::{OpenOptions, Store, witness};
+
+    #[tokio::test]
+    async fn the_witness_says_at_each_step_what_its_protocol_says() {
+        let dir = tempfile::tempdir().unwrap();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let hook = {
+            let (seen, path) = (seen.clone(), dir.path().join("witness"));
+            move |step| {
+                let testimony = witness::read(&path)?.map(|said| (said.generation, said.confirmed));
+                seen.lock().unwrap().push((step, testimony));
+                Ok(())
+            }
+        };
+        let options = OpenOptions { fault_hook: Some(Arc::new(hook)), ..OpenOptions::default() };
+        let (store, report) = Store::open(dir.path(), options).await.unwrap();
+        let before = report.generation;
+        store.commit(Batch::new()).await.unwrap();
+        let mut seen = std::mem::take(&mut *seen.lock().unwrap());
+        // The two fsyncs go side by side.
+        seen.sort();
+        let (last, proposed, confirmed) = (Some((before, true)), Some((before + 1, false)), Some((before + 1, true)));
+        assert_eq!(
+            seen,
+            [
+                (CommitStep::Apply, last),
+                (CommitStep::Flush, last),
+                (CommitStep::SyncDatabase, proposed),
+                (CommitStep::SyncWitness, proposed),
+                (CommitStep::Acknowledge, confirmed),
+            ]
+        );
+    }
+}

@@ -1,12 +1,19 @@
 //! The open database, shared by reads and the writer.
 
-use std::sync::{PoisonError, RwLock};
+use std::{
+    sync::{PoisonError, RwLock, mpsc},
+    thread,
+    time::Duration,
+};
 
 use crate::{
     NotApplied,
     directory::DirLock,
     engine::{Engine, EngineError, discard},
 };
+
+/// How long sled may take to let go of its files.
+const CLOSING: Duration = Duration::from_secs(5);
 
 /// The database, or why it is not there. Reads and groups share it; closing waits for them.
 pub(crate) struct OpenDatabase {
@@ -45,14 +52,23 @@ impl OpenDatabase {
         Ok(())
     }
 
-    /// Closes the database and releases its locks, unless that was done. Blocking.
+    /// Closes the database and releases its locks, unless that was done. Blocking, but not for longer than
+    /// [`CLOSING`]: sled's destructor waits for ever for a write that has failed (seen with a blob on a full disk), and who
+    /// waits for the outcome of a commit must not wait with it.
     pub fn shut(&self, reason: NotApplied) {
         let mut slot = self.open.write().unwrap_or_else(PoisonError::into_inner);
         if slot.is_ok()
             && let Ok(Open { engine, lock }) = std::mem::replace(&mut *slot, Err(reason))
         {
-            discard(engine);
-            drop(lock);
+            let (done, closed) = mpsc::channel::<()>();
+            let closing = thread::Builder::new().name("muster-closing".into()).spawn(move || {
+                discard(engine);
+                drop(lock);
+                drop(done);
+            });
+            if closing.is_ok() && closed.recv_timeout(CLOSING) == Err(mpsc::RecvTimeoutError::Timeout) {
+                tracing::warn!("sled does not let go of its files; only the end of this process releases them");
+            }
         }
     }
 }

@@ -16,7 +16,7 @@ use muster_protocol::model::account::{AccountSpec, Finding};
 use muster_protocol::model::cluster::{ClusterPhase, ClusterSpec, Infrastructure, Orchestrator, Pool};
 use muster_protocol::model::event::EventKind;
 use muster_protocol::model::host::Role;
-use muster_protocol::model::operation::OperationPhase;
+use muster_protocol::model::operation::{OperationInfo, OperationKind, OperationPhase};
 use muster_protocol::model::plan::{PlanChange, StepStatus};
 use muster_protocol::model::service::LogLine;
 use muster_protocol::page::PageRequest;
@@ -91,6 +91,26 @@ async fn a_name_is_free_as_soon_as_the_deletion_has_ended() {
         succeed(&client, client.cluster_delete(&name("demo"), None).await.unwrap()).await;
         assert!(client.cluster_list(PageRequest::default()).await.unwrap().items.is_empty());
     }
+}
+
+#[tokio::test]
+async fn the_operations_of_a_cluster_are_those_of_the_last_one_of_its_name() {
+    let daemon = TestDaemon::start().await;
+    let client = daemon.client().await;
+    let demo = name("demo");
+    let kinds = async || {
+        let operations: Vec<OperationInfo> = client.operations(Some(&demo)).try_collect().await.unwrap();
+        operations.into_iter().map(|operation| operation.kind).collect::<Vec<_>>()
+    };
+    assert!(kinds().await.is_empty(), "nothing had the name yet");
+    succeed(&client, client.cluster_create(spec("demo"), None).await.unwrap()).await;
+    succeed(&client, client.cluster_delete(&demo, None).await.unwrap()).await;
+    let of_the_first = [OperationKind::ClusterDelete, OperationKind::ClusterCreate];
+    assert_eq!(kinds().await, of_the_first, "that of a cluster that is gone is still told");
+    succeed(&client, client.cluster_create(spec("demo"), None).await.unwrap()).await;
+    assert_eq!(kinds().await, [OperationKind::ClusterCreate], "the earlier cluster was another one");
+    let all: Vec<OperationInfo> = client.operations(None).try_collect().await.unwrap();
+    assert_eq!(all.len(), 3);
 }
 
 #[tokio::test]

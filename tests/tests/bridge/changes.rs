@@ -91,6 +91,9 @@ async fn a_specification_is_changed_only_if_nobody_did_since_it_was_read() -> Re
     let now: Value = world.viewer.get(path).await?.expect(200)?.json()?;
     assert_eq!(now["image"], "web:2");
 
+    let refused = mine.send("DELETE", "/v1/orchestrators/demo/services/web", None).await?;
+    assert_eq!(refused.problem(400, "invalid-argument")?["field"], "If-Match");
+
     spec["name"] = json!("other");
     let problem = world.operator.send("PUT", path, Some(spec)).await?.problem(400, "invalid-argument")?;
     assert_eq!(problem["field"], "name");

@@ -76,7 +76,6 @@ impl Caller {
         open: impl FnOnce(&Client) -> ItemStream<T>,
     ) -> Result<Stream<T>, Problem> {
         self.may(request)?;
-        self.may(request)?;
         let place = self.app.stream_place(&self.principal.grant.name)?;
         let items = self.app.daemon.stream(Some(self.whom()), open).await?;
         Ok(Stream::new(items, place))
@@ -89,7 +88,6 @@ impl Caller {
     /// # Errors
     /// If the caller may not, has too many streams, or the daemon cannot be reached.
     pub async fn follow(&self, since: Option<u64>, cluster: Option<Name>) -> Result<Stream<Event>, Problem> {
-        self.may(&Request::Events { since, cluster: cluster.clone(), follow: true })?;
         self.may(&Request::Events { since, cluster: cluster.clone(), follow: true })?;
         let place = self.app.stream_place(&self.principal.grant.name)?;
         let clusters = self.principal.grant.clusters.clone();

@@ -31,7 +31,7 @@ pub struct OperationQuery {
     /// Only these fields of each, with commas between.
     #[param(value_type = Option<String>, required = false, example = "id,phase")]
     fields: Option<Fields>,
-    /// Only those on this cluster.
+    /// Only those on the cluster that has this name, or had it last.
     #[param(value_type = Option<String>, required = false)]
     cluster: Option<Name>,
     /// Only those in this phase.

@@ -44,10 +44,20 @@ impl FromRequestParts<App> for Change {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        refuse_condition(&parts.headers)?;
         let longest = Duration::from_secs(app.config.limits.wait_seconds);
         let wait = wait(&parts.headers).map(|wait| wait.min(longest));
         Ok(Self { key: key(&parts.headers)?, wait })
     }
+}
+
+/// Refuses a condition that nothing took ([`IfMatch`] takes it): a change must not happen as if none had been set.
+fn refuse_condition(headers: &HeaderMap) -> Result<(), Problem> {
+    if !headers.contains_key(header::IF_MATCH) {
+        return Ok(());
+    }
+    let problem = Problem::invalid("If-Match", "this change takes no condition: what it changes has no ETag");
+    Err(problem.with_remedy("leave `If-Match` out, or change the specification, which has an ETag"))
 }
 
 fn key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Problem> {
@@ -74,7 +84,8 @@ fn wait(headers: &HeaderMap) -> Option<Duration> {
     { waits }.next()
 }
 
-/// The generation that a change of a specification must find.
+/// The generation that a change of a specification must find. Taken out of the request, so that a [`Change`] beside it
+/// sees no condition that nobody looks at; so it stands before that.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum IfMatch {
     /// No condition.
@@ -89,7 +100,7 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
-        let Some(value) = parts.headers.get(header::IF_MATCH) else { return Ok(Self::None) };
+        let Some(value) = parts.headers.remove(header::IF_MATCH) else { return Ok(Self::None) };
         match value.to_str().map(str::trim) {
             Ok("*") => Ok(Self::Any),
             Ok(text) => generation(text).map(Self::Generation).ok_or_else(no_match),
@@ -148,6 +159,12 @@ mod tests {
         assert_eq!(key(&headers("idempotency-key", "k-1")).unwrap().as_deref(), Some("k-1"));
         assert!(key(&headers("idempotency-key", "")).is_err());
         assert!(key(&headers("idempotency-key", "two words")).is_err());
+    }
+
+    #[test]
+    fn a_condition_that_nothing_took_is_refused() {
+        assert!(refuse_condition(&headers("idempotency-key", "k-1")).is_ok());
+        assert_eq!(refuse_condition(&headers("if-match", "\"3\"")).unwrap_err().field.as_deref(), Some("If-Match"));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::cli::failure::Result;
 /// The arguments.
 #[derive(Debug, Args)]
 pub struct List {
-    /// Only those of this cluster
+    /// Only those of the cluster that has this name, or had it last
     #[arg(short, long, value_name = "NAME")]
     pub cluster: Option<Name>,
     /// At most so many

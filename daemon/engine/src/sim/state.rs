@@ -29,7 +29,9 @@ pub(super) struct SimState {
 pub(super) struct ClusterThings {
     /// What the infrastructure made: machines, and what they stand on.
     pub(super) resources: BTreeMap<u64, Resource>,
-    /// Tokens of creations that were carried out, with what they made: it may be gone since.
+    /// Tokens of creations that were carried out, with what they made: it may be gone since. They are kept for as long as
+    /// the world, so that no call, however late, makes a second thing with a used token. That is some hundred bytes a
+    /// machine, in a world for tests and demonstrations.
     pub(super) tokens: BTreeMap<(ResourceKey, u32), u64>,
     /// Formed clusters. There should never be more than one.
     pub(super) orchestrators: BTreeMap<u64, Orchestrator>,

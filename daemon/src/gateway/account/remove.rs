@@ -13,9 +13,9 @@ use crate::journal::vault;
 /// Removes an account with its credentials.
 pub async fn remove(app: &App, caller: &Caller, account: &Name) -> Result<Response, Error> {
     let _accounts = app.accounts.write().await;
-    if stored(app, account).await?.is_none() {
+    let Some(present) = stored(app, account).await? else {
         return Err(Error::not_found("account", account));
-    }
+    };
     let used_by = users_of(app, account);
     if let Some(cluster) = used_by.first() {
         let others = used_by.len() - 1;
@@ -30,5 +30,6 @@ pub async fn remove(app: &App, caller: &Caller, account: &Name) -> Result<Respon
     };
     fill().map_err(store_error)?;
     write(app, batch, caller, format!("account {account} removed")).await?;
+    app.provisioner.forget_gate(present.infrastructure, account);
     Ok(Response::Done)
 }

@@ -18,7 +18,7 @@ struct Need {
     unwanted_service: Option<&'static str>,
 }
 
-const NEEDS: [Need; 12] = [
+const NEEDS: [Need; 13] = [
     Need { package: "curl", or_program: Some("curl"), why: "asks the HTTP bridge in the demo", unwanted_service: None },
     Need {
         package: "docker.io",
@@ -48,6 +48,12 @@ const NEEDS: [Need; 12] = [
         package: "busybox-static",
         or_program: None,
         why: "the program inside the tests' small service images",
+        unwanted_service: None,
+    },
+    Need {
+        package: "strace",
+        or_program: Some("strace"),
+        why: "counts what the store really syncs",
         unwanted_service: None,
     },
     Need {
