@@ -6,9 +6,11 @@
 //!   people                      the authority of people's certificates, another one with each renewal
 //!   labels                      what the preparation found on a machine
 //!   networks ── subnet          how the networks that an orchestrator makes are to be
+//!   images                      how long images that no service needs stay on machines
 //!   issuer                      short-lived certificates from an authority that is kept as PEM
 //! ```
 
+pub mod images;
 pub mod issuer;
 pub mod labels;
 pub mod material;

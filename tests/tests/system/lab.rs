@@ -29,7 +29,7 @@ const POLL: Duration = Duration::from_millis(100);
 /// A daemon and the registry for its machines.
 pub struct Lab {
     pub daemon: Daemon,
-    _registry: Option<Registry>,
+    registry: Option<Registry>,
 }
 
 /// Tells a story on a new daemon, if tests with Docker are wanted. Nothing is left of it, and if it ends badly, the
@@ -73,7 +73,7 @@ pub async fn with_kubernetes_behind_login(
 async fn told_with(parts: KubernetesParts, story: impl AsyncFnOnce(&mut Lab, &Mirrors) -> Result<()>) -> Result<()> {
     let places = &parts.places;
     let configuration = format!("[limits]\nlook_when_idle_ms = 1000\n{}", places.configuration()?);
-    let mut lab = Lab { daemon: Daemon::start(&configuration).await?, _registry: None };
+    let mut lab = Lab { daemon: Daemon::start(&configuration).await?, registry: None };
     let ended = story(&mut lab, places).await;
     lab.daemon.show_log_of_failure(&ended);
     ended
@@ -89,7 +89,15 @@ impl Lab {
              [preparation]\nregistry_mirrors = [\"http://{{gateway}}:{port}\"]\n\
              insecure_registries = [\"{{gateway}}:{port}\"]\n"
         );
-        Ok(Self { daemon: Daemon::start(&configuration).await?, _registry: Some(registry) })
+        Ok(Self { daemon: Daemon::start(&configuration).await?, registry: Some(registry) })
+    }
+
+    /// The registry's name for an image, by which the machines of a cluster reach it and its digest is known.
+    pub async fn by_registry(&self, cluster: &str, image: &str) -> Result<String> {
+        let registry = self.registry.as_ref().context("the lab has no registry")?;
+        let route = self.on_machine(cluster, "control-plane-1", &["ip", "route", "show", "default"]).await?;
+        let gateway = route.split_whitespace().nth(2).with_context(|| format!("no gateway in: {route}"))?;
+        Ok(format!("{gateway}:{}/library/{image}", registry.port()))
     }
 
     pub fn cli(&self) -> &Cli {

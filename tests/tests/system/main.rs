@@ -8,6 +8,7 @@
 //! - `kubernetes`: from one command to a real Kubernetes and back to nothing
 //! - `image`: machines of the image that the Dockerfile makes
 //! - `templates`: every built-in template, used as its users would
+//! - `unneeded_images`: images that no service needs any more
 //! - `recover`: the state directory that is lost
 //! - `refusals`: what cannot be done, and changes nothing
 //! - `sim`: many clusters, kills and watchers
@@ -36,5 +37,6 @@ mod service_manager;
 mod sim;
 mod strangers;
 mod templates;
+mod unneeded_images;
 mod verbs;
 mod walk;

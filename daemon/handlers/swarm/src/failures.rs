@@ -47,6 +47,11 @@ pub(crate) fn is_taken(error: &EngineError) -> bool {
     refusal(error).is_some_and(|(status, _)| status == 409)
 }
 
+/// Whether the engine keeps an image because a container has it.
+pub(crate) fn is_in_use(error: &EngineError) -> bool {
+    refusal(error).is_some_and(|(status, _)| status == 409)
+}
+
 /// Whether the thing was changed since it was read: read again and try again.
 pub(crate) fn is_out_of_sequence(error: &EngineError) -> bool {
     refusal(error).is_some_and(|(_, message)| message.contains("out of sequence"))

@@ -30,6 +30,8 @@ pub struct SwarmHandler {
     managers: Managers,
     /// Heard by the session: a service was submitted.
     submitted: Notify,
+    /// Heard by the session: a service was submitted or removed, so that an image may be needed no more.
+    changed: Notify,
     images: observe::Images,
 }
 
@@ -43,7 +45,7 @@ impl SwarmHandler {
     /// A handler that reaches the machines in another way.
     pub fn with_connector(cluster: Arc<ClusterContext>, connector: Arc<dyn Connector>) -> Self {
         let managers = Managers::new(Arc::clone(&cluster), connector);
-        Self { cluster, managers, submitted: Notify::new(), images: observe::Images::default() }
+        Self { cluster, managers, submitted: Notify::new(), changed: Notify::new(), images: observe::Images::default() }
     }
 }
 
@@ -86,6 +88,7 @@ impl Handler for SwarmHandler {
         let submitted = services::deploy(&self.cluster, &manager.engine, order).await;
         // Also after a failure, which may have come too late.
         self.submitted.notify_one();
+        self.changed.notify_one();
         submitted
     }
 
@@ -96,7 +99,9 @@ impl Handler for SwarmHandler {
 
     async fn remove_service(&self, members: &[Member], service: &Name) -> Result<(), Failure> {
         let manager = self.managers.find(members).await?;
-        services::remove_service(&self.cluster, &manager.engine, service).await
+        let removed = services::remove_service(&self.cluster, &manager.engine, service).await;
+        self.changed.notify_one();
+        removed
     }
 
     async fn observe(&self, members: &[Member]) -> Result<OrchestratorView, Failure> {
@@ -108,7 +113,10 @@ impl Handler for SwarmHandler {
     }
 
     async fn session(&self, host: Arc<dyn SessionHost>, _kept: BTreeMap<String, Kept>) -> Failure {
-        services::keep_holding(&self.cluster, &self.managers, host.members(), &self.submitted).await
+        tokio::select! {
+            failure = services::keep_holding(&self.cluster, &self.managers, host.members(), &self.submitted) => failure,
+            failure = services::keep_clean(&self.cluster, &self.managers, host.members(), &self.changed) => failure,
+        }
     }
 
     async fn logs(

@@ -24,6 +24,9 @@ pub(crate) const HEALTH_CHECK: &str = "io.muster.health-check";
 /// On a service's tasks: the image as it was asked for, if its tag was resolved to a digest.
 pub(crate) const IMAGE: &str = "io.muster.image";
 
+/// On a swarm config: the image, by digest, that a service of ours was given.
+pub(crate) const NOTED_IMAGE: &str = "io.muster.noted-image";
+
 /// On a node, with a volume's name behind it: copies have run there with the volume.
 pub(crate) const VOLUME: &str = "io.muster.volume.";
 /// On a service: its image's registry has refused it, in these words.

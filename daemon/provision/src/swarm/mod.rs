@@ -13,6 +13,7 @@ use muster_engine::machine::{MachineFile, MachineRun, Machines as _};
 use muster_engine::options::{KnownOption, refuse_pool_labels};
 use muster_engine::preparer::{Preparer, StepOrder};
 use muster_engine::recipe::{Peer, Recipe, Recipes};
+use muster_material::images;
 use muster_material::networks::{self, Networks, option};
 use muster_material::people::PeoplesAuthority;
 use muster_material::subnet::Subnet;
@@ -43,7 +44,7 @@ const PREPARATION_LIMIT: Duration = Duration::from_secs(30 * 60);
 const ENGINE_START_LIMIT: Duration = Duration::from_secs(60);
 
 /// The options of a cluster.
-const KNOWN: [KnownOption; 3] = [
+const KNOWN: [KnownOption; 4] = [
     KnownOption {
         name: option::ADDRESS_POOLS,
         about: "the networks, with commas between, of which each network of the cluster takes a /24: 10.50.0.0/16",
@@ -61,6 +62,12 @@ const KNOWN: [KnownOption; 3] = [
         about: "the largest packet that the machines' network carries, in bytes; without it, what the machines show",
         per_pool: false,
         check: |value| networks::mtu(value).map(drop),
+    },
+    KnownOption {
+        name: images::KEEP_IMAGES,
+        about: "how long an image stays on the machines that no service needs any more: 30m, 2h, 7d or forever; without it, 1h",
+        per_pool: false,
+        check: |value| images::read(value).map(drop),
     },
 ];
 

@@ -13,7 +13,7 @@ use muster_protocol::{ErrorCode, Name};
 use super::digest::Resolved;
 use super::objects::Specs;
 use super::translate::{self, References};
-use super::{digest, network, objects, volumes};
+use super::{digest, images, network, objects, volumes};
 use crate::connect::Engine;
 use crate::failures::{Answer as _, is_missing, is_out_of_sequence, is_taken};
 use crate::marks::{self, Labels, REFUSED_IMAGE, SECRETS_VERSION, SERVICE, TEMPLATE};
@@ -70,6 +70,9 @@ async fn submit(
             references.digest.clone_from(&digest);
             spec = translate::service(cluster, order, &references);
         }
+        if let Some(image) = image_of(&spec) {
+            images::note(cluster, manager, image).await?;
+        }
         let (outcome, id) = match &existing {
             None => match manager.api().create_service(spec, credentials(order)).await {
                 Ok(created) => (Ok(()), created.id.unwrap_or_default()),
@@ -103,6 +106,10 @@ pub(super) fn credentials(order: &ServiceOrder) -> Option<DockerCredentials> {
         serveraddress: Some(login.registry.clone()),
         ..Default::default()
     })
+}
+
+fn image_of(spec: &ServiceSpec) -> Option<&str> {
+    spec.task_template.as_ref()?.container_spec.as_ref()?.image.as_deref()
 }
 
 /// Whether the swarm would replace no copy of the service for this spec.

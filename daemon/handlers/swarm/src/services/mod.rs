@@ -2,6 +2,7 @@
 
 mod deploy;
 mod digest;
+mod images;
 pub(crate) mod mesh;
 pub(crate) mod network;
 mod objects;
@@ -12,6 +13,7 @@ mod volumes;
 
 pub(crate) use deploy::{deploy, find_ours, generation, labels, look_up_service, refused_image, remove_service};
 pub(crate) use digest::of as digest_of;
+pub(crate) use images::keep_clean;
 pub(crate) use network::NETWORK;
 pub(crate) use validate::validate;
 pub(crate) use volumes::{keep_holding, volume_in};

@@ -96,6 +96,15 @@ pub(crate) struct Specs {
     previous_spec: Option<ServiceSpec>,
 }
 
+impl Specs {
+    /// The images of both.
+    pub(super) fn images(&self) -> impl Iterator<Item = &str> {
+        let both = [self.spec.as_ref(), self.previous_spec.as_ref()];
+        let tasks = both.into_iter().flatten().filter_map(|spec| spec.task_template.as_ref());
+        tasks.filter_map(|task| task.container_spec.as_ref()?.image.as_deref())
+    }
+}
+
 /// Reads both specs of a service.
 pub(crate) async fn read_specs(manager: &Engine, service_id: &str) -> Result<Specs, Failure> {
     manager.get(&format!("/services/{service_id}"), "read the service").await
@@ -169,7 +178,8 @@ fn key(service: &Name) -> ResourceKey {
     ResourceKey::Service(service.clone())
 }
 
-fn digest(content: &str) -> String {
+/// A name for a content, of 32 digits.
+pub(super) fn digest(content: &str) -> String {
     let hash = Sha256::digest(content.as_bytes());
     hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::super::NETWORK;
 use super::*;
 use crate::fixtures::{cluster, plain};
+use crate::marks::NOTED_IMAGE;
 use crate::scripted::{self, Heard};
 
 /// A service with a secret and a file.
@@ -75,6 +76,7 @@ fn with_registry(request: &str, service: Option<&Value>) -> (u16, Value) {
     match request {
         "GET /services" => (200, service.into_iter().cloned().collect()),
         "GET /distribution/nginx:1/json" => (200, json!({ "Descriptor": { "digest": DIGEST }, "Platforms": [] })),
+        "POST /configs/create" => (201, json!({ "ID": "c1" })),
         "POST /services/create" => (201, json!({ "ID": "s1" })),
         "POST /services/s1/update" => (200, json!({})),
         "GET /services/s1" => (200, json!({})),
@@ -103,6 +105,8 @@ async fn a_tag_is_resolved_once_a_submission_and_the_digest_submitted() {
     let (engine, asked) = scripted::engine(|request: &str, _: &Heard| with_registry(request, None)).await;
     deploy(&cluster(), &engine, &plain_order(1, 1)).await.unwrap();
     assert_eq!(image_in(&asked.body("POST /services/create")), format!("nginx:1@{DIGEST}"));
+    let noted = &asked.body("POST /configs/create")["Labels"][NOTED_IMAGE];
+    assert_eq!(*noted, format!("nginx@{DIGEST}"), "so that it goes when no service needs it any more");
 }
 
 #[tokio::test]
