@@ -4,7 +4,7 @@
 //! - `load`: callers in a closed loop, and what they waited
 //! - `daemon`: a private `musterd`, and what `/proc` says of it
 //! - `echo`, `group_commit`: the baselines: the least that a socket and a disk cost
-//! - `socket`, `bridge`, `fleet`, `swarm`: the measurements
+//! - `socket`, `bridge`, `fleet`, `swarm`, `kubernetes`: the measurements
 //!
 //! Nothing here is a timed test: a host that is busy makes a figure worse, not a build red.
 
@@ -14,6 +14,7 @@ pub mod echo;
 pub mod figure;
 mod fleet;
 mod group_commit;
+mod kubernetes;
 mod load;
 mod socket;
 mod swarm;
@@ -55,6 +56,8 @@ pub enum Part {
     Fleet,
     /// A real Swarm cluster; needs the Docker Engine and the machine image
     Swarm,
+    /// A real Kubernetes cluster; needs the Docker Engine, the machine image and what `cargo xtask kubernetes` makes
+    Kubernetes,
 }
 
 /// Measures one part.
@@ -64,6 +67,7 @@ pub async fn measure(part: Part, options: &Options) -> Result<Vec<Figure>> {
         Part::Bridge => bridge::measure(options).await,
         Part::Fleet => fleet::measure(options).await,
         Part::Swarm => swarm::measure(options).await,
+        Part::Kubernetes => kubernetes::measure(options).await,
     }
 }
 

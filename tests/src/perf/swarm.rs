@@ -75,7 +75,8 @@ async fn make_by_muster(client: &Client) -> Result<f64> {
     Ok(took)
 }
 
-fn succeeded(operation: OperationInfo) -> Result<()> {
+/// That an operation went well.
+pub(super) fn succeeded(operation: OperationInfo) -> Result<()> {
     ensure!(
         operation.phase == OperationPhase::Succeeded,
         "{} {}: {}",
@@ -86,13 +87,14 @@ fn succeeded(operation: OperationInfo) -> Result<()> {
     Ok(())
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+/// The value in the middle.
+pub(super) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// What was made under this label is removed when this is dropped, however the measurement ends.
-struct Label(String);
+pub(super) struct Label(pub(super) String);
 
 impl Label {
     fn script(&self, verb: &str) -> std::process::Command {

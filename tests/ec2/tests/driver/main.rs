@@ -6,4 +6,5 @@ mod account;
 mod faults;
 mod host_keys;
 mod network;
+mod recovery;
 mod support;
