@@ -16,6 +16,7 @@ use crate::cluster::supervisor::Supervisor;
 use crate::cluster::{RENEWED, RETIRED};
 use crate::provisioner::{Loaded, Provisioner};
 use crate::reloads::Reloads;
+use crate::vital::pong;
 
 /// What the fleet is told.
 pub enum FleetMessage {
@@ -27,6 +28,8 @@ pub enum FleetMessage {
     Loaded(Vec<(ClusterId, Loaded)>),
     /// Supervise it with other tools: its account was replaced. Calls under way are cut off, as by a crash.
     Renew(ClusterId),
+    /// Answer, to show that the fleet lives.
+    Ping(RpcReplyPort<()>),
     /// Have all supervisors finish what they do; answer when that is so.
     Drain(RpcReplyPort<()>),
 }
@@ -88,6 +91,7 @@ impl Actor for Fleet {
                     None => state.reloads.want_anew(cluster),
                 }
             }
+            FleetMessage::Ping(reply) => pong(reply),
             FleetMessage::Drain(reply) => {
                 state.is_draining = true;
                 let limit = state.provisioner.shared.pace.drain;

@@ -29,3 +29,4 @@ mod systemd;
 pub mod telemetry;
 mod unmanaged;
 pub mod upkeep;
+mod vital;

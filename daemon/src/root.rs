@@ -17,6 +17,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use muster_protocol::model::cluster::ClusterPhase;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::sync::oneshot;
+use tracing::error;
 
 use crate::board::Board;
 use crate::collector::Schedule;
@@ -25,6 +26,7 @@ use crate::core::Core;
 use crate::gateway::actor::{Gateway, GatewayMessage};
 use crate::gateway::listener::Listener;
 use crate::systemd::notify;
+use crate::vital::Vital;
 
 /// How often metrics are tidied up.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -41,8 +43,8 @@ const PHASES: [ClusterPhase; 6] = [
 
 /// What the root is told.
 pub enum RootMessage {
-    /// Tell systemd that the tree lives.
-    Ping,
+    /// Tell systemd that the daemon lives, if it does: its watchdog waits for so long.
+    Ping(Duration),
     /// Count what is there, and tidy up the metrics.
     Upkeep,
 }
@@ -69,6 +71,7 @@ pub struct RootParts {
 /// Its state.
 pub struct RootState {
     board: Arc<Board>,
+    vital: Vital,
     metrics: Option<PrometheusHandle>,
     failure: Arc<OnceLock<String>>,
 }
@@ -89,18 +92,19 @@ impl Actor for Root {
         let context = core.app.clone();
         let board = context.provisioner.shared.board.clone();
         let (gateway, _) = Actor::spawn_linked(None, Gateway, (context.clone(), listener), cell.clone()).await?;
+        let vital = Vital { fleet: core.fleet.clone(), gateway: gateway.clone(), store: context.store.clone() };
         Actor::spawn_linked(None, Collector, (context, schedule), cell).await?;
         // The gateway answers already, from the board; supervisors start behind it.
         core.resume();
         // Without a receiver the start was given up, and the tree ends with its handle.
         let _ = ready.send(gateway);
         if let Some(limit) = sd_notify::watchdog_enabled() {
-            myself.send_interval(limit / 2, || RootMessage::Ping);
+            myself.send_interval(limit / 2, move || RootMessage::Ping(limit));
         }
         if metrics.is_some() {
             myself.send_interval(UPKEEP, || RootMessage::Upkeep);
         }
-        Ok(RootState { board, metrics, failure })
+        Ok(RootState { board, vital, metrics, failure })
     }
 
     async fn handle(
@@ -110,7 +114,16 @@ impl Actor for Root {
         state: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            RootMessage::Ping => notify(&[sd_notify::NotifyState::Watchdog]),
+            RootMessage::Ping(limit) => {
+                let vital = state.vital.clone();
+                // The next ping comes whether or not this one is answered.
+                tokio::spawn(async move {
+                    match vital.silent(limit).await {
+                        None => notify(&[sd_notify::NotifyState::Watchdog]),
+                        Some(part) => error!(part, "a part of the daemon does not answer; the watchdog will end it"),
+                    }
+                });
+            }
             RootMessage::Upkeep => {
                 if let Some(metrics) = &state.metrics {
                     count_clusters(&state.board);

@@ -30,9 +30,14 @@ pub fn read_text(path: &Path) -> Result<String> {
         fs::read_to_string(path)
     };
     read.map_err(|problem| {
+        let remedy = if problem.kind() == io::ErrorKind::InvalidData {
+            "give a text; of a binary file, for example its base64, which the program decodes"
+        } else {
+            "check the path and its permissions; `-` reads standard input"
+        };
         Error::invalid("file", format!("cannot read {}", name_of(path)))
             .with_detail("cause", problem)
-            .with_remedy("check the path and its permissions; `-` reads standard input")
+            .with_remedy(remedy)
             .into()
     })
 }
@@ -132,13 +137,13 @@ pub fn value(text: &str) -> Result<SecretString> {
     }
 }
 
-/// A file's text as a value. The end of the last line is not part of it: editors and `echo` add one,
-/// and a password with a line's end is nobody's password.
+/// A file's text as a value. The end of a single line is not part of it: editors and `echo` add one, and a password with
+/// a line's end is nobody's password. A text of several lines, such as a key, is taken as it is.
 pub fn value_of_file(path: &Path) -> Result<SecretString> {
     let text = SecretString::new(read_text(path)?);
     let line = text.expose();
     let value = line.strip_suffix("\r\n").or_else(|| line.strip_suffix('\n')).unwrap_or(line);
-    Ok(SecretString::new(value))
+    Ok(if value.contains('\n') { text } else { SecretString::new(value) })
 }
 
 #[cfg(test)]
@@ -152,6 +157,28 @@ mod tests {
         let mut text = Vec::new();
         failure.show(crate::cli::output::Format::Table, false, &mut text);
         String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn the_end_of_a_single_line_is_no_part_of_a_value_and_several_lines_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let read = |text: &[u8]| {
+            let path = folder.path().join("value");
+            fs::write(&path, text).unwrap();
+            value_of_file(&path).map(|value| value.expose().to_owned())
+        };
+        for (text, value) in [("s3cret\n", "s3cret"), ("s3cret\r\n", "s3cret"), ("s3cret", "s3cret"), ("\n", "")] {
+            assert_eq!(read(text.as_bytes()).unwrap(), value);
+        }
+        let key = "-----BEGIN KEY-----\nabc\n-----END KEY-----\n";
+        assert_eq!(
+            read(key.as_bytes()).unwrap(),
+            key,
+            "a program that reads keys refuses one without its last line's end"
+        );
+        let mut said = Vec::new();
+        read(&[0xff, 0xfe]).unwrap_err().show(crate::cli::output::Format::Table, false, &mut said);
+        assert!(String::from_utf8(said).unwrap().contains("base64"));
     }
 
     #[test]

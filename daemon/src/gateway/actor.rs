@@ -13,11 +13,14 @@ use tracing::{debug, error};
 use super::accept::accept;
 use super::listener::Listener;
 use crate::app::App;
+use crate::vital::pong;
 
 /// What the gateway is told.
 pub enum GatewayMessage {
     /// Accept nothing more and end all sessions; answer when they are over, or after this time.
     Stop(Duration, RpcReplyPort<()>),
+    /// Answer, to show that the gateway lives.
+    Ping(RpcReplyPort<()>),
     /// The task that accepts connections has ended.
     AcceptingEnded,
 }
@@ -63,6 +66,10 @@ impl Actor for Gateway {
             GatewayMessage::Stop(limit, reply) => {
                 state.stop(limit).await;
                 let _ = reply.send(());
+                Ok(())
+            }
+            GatewayMessage::Ping(reply) => {
+                pong(reply);
                 Ok(())
             }
             GatewayMessage::AcceptingEnded if state.app.stopping.is_cancelled() => Ok(()),

@@ -87,6 +87,12 @@ impl Store {
         }
     }
 
+    /// Whether the writer comes to what it is asked for. Waits for as long as it does not; `false` if it has ended.
+    pub async fn reaches_writer(&self) -> bool {
+        let (answer, answered) = oneshot::channel();
+        self.queue.send(Message::Ping(answer)).await.is_ok() && answered.await.is_ok()
+    }
+
     /// Done when the store takes no commits any more, with the reason. It does not keep the store open.
     pub fn stopped(&self) -> impl Future<Output = NotApplied> + Send + use<> {
         let (mut writing, shared) = (self.writing.clone(), Arc::downgrade(&self.shared));

@@ -33,6 +33,7 @@ pub(crate) type Answer = Result<Committed, CommitError>;
 pub(crate) enum Message {
     Commit { batch: Batch, answer: oneshot::Sender<Answer>, submitted: Instant },
     Snapshot(oneshot::Sender<Result<Snapshot, ReadError>>),
+    Ping(oneshot::Sender<()>),
     Close(oneshot::Sender<()>),
 }
 
@@ -116,6 +117,10 @@ impl Writer {
                     let snapshot = self.shared.with(|engine| Snapshot::take(engine, root));
                     let _ = answer.send(snapshot.unwrap_or(Err(ReadError::Closed)));
                 }
+                Message::Ping(answer) => {
+                    // Who asked may have given up.
+                    let _ = answer.send(());
+                }
                 Message::Close(done) => {
                     closing = Some(done);
                     break NotApplied::Closed;
@@ -142,7 +147,7 @@ impl Writer {
         while group.batches.len() < MAX_GROUP && group.bytes < MAX_GROUP_BYTES {
             match self.queue.try_recv() {
                 Ok(Message::Commit { batch, answer, submitted }) => group.push(batch, answer, submitted),
-                Ok(other @ (Message::Snapshot(_) | Message::Close(_))) => return Some(other),
+                Ok(other @ (Message::Snapshot(_) | Message::Ping(_) | Message::Close(_))) => return Some(other),
                 Err(_) => return None,
             }
         }
@@ -221,6 +226,8 @@ fn refuse(message: Message, reason: &NotApplied) {
         Message::Snapshot(answer) => {
             let _ = answer.send(Err(ReadError::Closed));
         }
+        // Dropped unanswered: the writer has ended.
+        Message::Ping(_) => {}
         Message::Close(done) => {
             let _ = done.send(());
         }

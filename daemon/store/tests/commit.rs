@@ -198,6 +198,31 @@ async fn without_room_on_the_disk_nothing_is_begun_and_what_is_there_can_be_read
 }
 
 #[tokio::test]
+async fn a_writer_that_hangs_is_not_reached_until_it_goes_on() {
+    let dir = tempdir();
+    let (release, blocked) = std::sync::mpsc::channel::<()>();
+    let blocked = Mutex::new(blocked);
+    let hook = move |step| {
+        if step == CommitStep::Apply {
+            // Until the test says so, or has ended.
+            let _ = blocked.lock().unwrap().recv();
+        }
+        Ok(())
+    };
+    let options = OpenOptions { fault_hook: Some(Arc::new(hook)), ..OpenOptions::default() };
+    let (store, _) = Store::open(dir.path(), options).await.unwrap();
+    assert!(store.reaches_writer().await);
+    let commit = store.commit(batch(&[Note::new("a", "")]));
+    let reached = tokio::time::timeout(std::time::Duration::from_millis(200), store.reaches_writer()).await;
+    assert!(reached.is_err(), "it hangs, and is said to be reached");
+    release.send(()).unwrap();
+    commit.await.unwrap();
+    assert!(store.reaches_writer().await);
+    store.close().await;
+    assert!(!store.reaches_writer().await);
+}
+
+#[tokio::test]
 async fn who_waits_for_the_end_of_a_store_learns_its_reason_and_does_not_keep_it_open() {
     let dir = tempdir();
     let (options, _) = scripted(Some(CommitStep::SyncDatabase));

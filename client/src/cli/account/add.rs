@@ -16,7 +16,8 @@ use crate::cli::kinds;
 #[derive(Debug, Args)]
 #[command(
     after_help = "Credentials are only read from files or standard input, because every user of this machine can\n\
-    see arguments (ps). The end of the last line of such a file is not part of the value."
+    see arguments (ps). Of a file with one line, the line's end is not part of the value; one\n\
+    with several lines is taken as it is."
 )]
 pub struct Add {
     /// The account's name

@@ -22,8 +22,9 @@ use crate::cli::input;
     muster service create --cluster demo --template postgres --set password=@password.txt\n  \
     muster service create --cluster demo -f service.yaml --secret-file token=token.txt\n\n\
     Secrets: arguments can be seen by every user of this machine (ps). Give a secret as --set KEY=@FILE,\n\
-    --set-file KEY=FILE or --secret-file NAME=FILE instead; @- and - are standard input. The end of the\n\
-    last line of such a file is not part of the value. A value that begins with @ is written @@.")]
+    --set-file KEY=FILE or --secret-file NAME=FILE instead; @- and - are standard input. Of a file\n\
+    with one line, the line's end is not part of the value; one with several lines is taken as it is. A value that\n\
+    begins with @ is written @@.")]
 pub struct Create {
     /// The cluster
     #[arg(short, long, value_name = "NAME")]

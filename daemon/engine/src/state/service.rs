@@ -130,10 +130,12 @@ impl ClusterState {
         let ahead = self.services.iter().filter_map(|(name, service)| Some((name.clone(), is_ahead(name, service)?)));
         for (name, seen) in ahead.collect::<Vec<_>>() {
             let Some(service) = self.services.get_mut(&name) else { continue };
-            let before = std::mem::replace(&mut service.generation, seen + 1);
+            // The number is read from outside: a hand may have written the largest one.
+            let next = seen.saturating_add(1);
+            let before = std::mem::replace(&mut service.generation, next);
             let targets = self.operations.values_mut().flat_map(|operation| operation.target.services_mut());
             for target in targets.filter(|target| target.name == name && target.generation == before) {
-                target.generation = seen + 1;
+                target.generation = next;
             }
         }
     }

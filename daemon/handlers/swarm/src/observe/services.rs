@@ -33,6 +33,8 @@ pub(super) fn observed(
         let ready = |task: &&&SeenTask| task.is_wanted() && task.state() == TaskState::RUNNING && runs(task, machines);
         count(current.iter().filter(ready))
     };
+    // A machine that takes no new copies is not counted as one that should have one, and may still have one.
+    let ready = ready.min(wanted);
     let refusal = if ready < wanted { refused_image_of(service, &current) } else { None };
     let updating = tasks.iter().any(|task| (!is_current(service, task) || !task.is_wanted()) && runs(task, machines));
     ObservedService {
@@ -59,10 +61,13 @@ fn is_current(service: &Service, task: &SeenTask) -> bool {
     task.task.spec.as_ref().and_then(template_of) == template && (run.is_none() || run == task_run)
 }
 
-/// Whether the task occupies a machine. What a machine that is down last said of its tasks stays as it was.
+/// Whether the task occupies a machine. What a machine that is down last said of its tasks stays as it was; and a copy that
+/// was taken back before it found a place waits for ever, and occupies none.
 fn runs(task: &SeenTask, machines: &BTreeMap<&str, MachineNode<'_>>) -> bool {
     let machine = task.node_id().and_then(|node| machines.get(node));
-    machine.is_some_and(MachineNode::is_up) && !task.has_ended()
+    let never_began =
+        !task.is_wanted() && matches!(task.state(), TaskState::NEW | TaskState::ALLOCATED | TaskState::PENDING);
+    machine.is_some_and(MachineNode::is_up) && !task.has_ended() && !never_began
 }
 
 /// What the image's tag meant when the service was submitted.

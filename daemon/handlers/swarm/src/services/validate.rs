@@ -3,14 +3,19 @@
 
 use muster_protocol::Error;
 use muster_protocol::model::service::{
-    ConfigFile, Constraint, Mount, MountKind, Port, Probe, SecretFile, ServiceMode, ServiceSpec, Transport,
+    ConfigFile, Constraint, Exposure, Mount, MountKind, Port, Probe, SecretFile, ServiceMode, ServiceSpec, Transport,
+    UpdateOrder,
 };
 
 const SWARM: &str = "Docker Swarm";
+/// The network of a cluster's services is a /24, of which its gateway, every machine and every service need an address too.
+const MAX_REPLICAS: u32 = 240;
 
 /// Refuses a service that a swarm cannot run as it is asked for.
 pub(crate) fn validate(service: &ServiceSpec) -> Result<(), Error> {
     health(service)?;
+    replicas(service)?;
+    host_order(service)?;
     in_each("ports", &service.ports, port)?;
     in_each("mounts", &service.mounts, mount)?;
     in_each("constraints", &service.constraints, constraint)?;
@@ -36,6 +41,27 @@ fn health(service: &ServiceSpec) -> Result<(), Error> {
         Probe::Tcp(_) => refused("health.probe.tcp"),
         Probe::Command(_) => Ok(()),
     }
+}
+
+/// More copies than there are addresses would wait for ever, without a word.
+fn replicas(service: &ServiceSpec) -> Result<(), Error> {
+    if service.mode == ServiceMode::Global || service.replicas <= MAX_REPLICAS {
+        return Ok(());
+    }
+    let message = format!("{} copies have no room in the network of {SWARM}, which is a /24", service.replicas);
+    Err(Error::invalid("replicas", message)
+        .with_remedy(format!("ask for at most {MAX_REPLICAS}, and spread the rest over other clusters")))
+}
+
+/// A copy on every machine cannot start before the copy there has given up its port.
+fn host_order(service: &ServiceSpec) -> Result<(), Error> {
+    let on_host = service.ports.iter().any(|port| port.exposure == Exposure::Host);
+    if on_host && service.mode == ServiceMode::Global && service.update.order == UpdateOrder::StartFirst {
+        let message =
+            "a copy on every machine has a port of the machine, so a new copy cannot start before the old one stops";
+        return Err(Error::invalid("update.order", message).with_remedy("use `stop-first`"));
+    }
+    Ok(())
 }
 
 /// Numbers of the machines that the swarm itself needs.
@@ -89,7 +115,7 @@ fn file(field: &str, file: &ConfigFile) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
-    use muster_protocol::model::service::{Exposure, Health, HealthCheck};
+    use muster_protocol::model::service::{Health, HealthCheck};
     use muster_protocol::{ErrorCode, SecretString};
 
     use super::*;
@@ -117,6 +143,23 @@ mod tests {
         assert_refused(ServiceSpec { health: health(http), ..plain() }, ErrorCode::Unsupported, "health.probe.http");
         let tcp = Probe::Tcp(80);
         assert_refused(ServiceSpec { health: health(tcp), ..plain() }, ErrorCode::Unsupported, "health.probe.tcp");
+    }
+
+    #[test]
+    fn copies_on_every_machine_with_a_port_of_it_cannot_start_first() {
+        let port = Port { port: 80, protocol: Transport::Tcp, exposure: Exposure::Host, published: Some(8090) };
+        let mut service = ServiceSpec { mode: ServiceMode::Global, ports: vec![port], ..plain() };
+        assert_eq!(validate(&service), Ok(()));
+        service.update.order = UpdateOrder::StartFirst;
+        assert_refused(service.clone(), ErrorCode::InvalidArgument, "update.order");
+        service.mode = ServiceMode::Replicated;
+        assert_eq!(validate(&service), Ok(()), "another machine may have room");
+    }
+
+    #[test]
+    fn more_copies_than_the_network_has_addresses_are_refused() {
+        assert_eq!(validate(&ServiceSpec { replicas: 240, ..plain() }), Ok(()));
+        assert_refused(ServiceSpec { replicas: 265, ..plain() }, ErrorCode::InvalidArgument, "replicas");
     }
 
     #[test]
