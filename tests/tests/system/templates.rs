@@ -20,7 +20,7 @@ const CLUSTER: &str = "shelf";
 #[tokio::test]
 async fn every_built_in_template_works_on_a_swarm() -> Result<()> {
     with_lab("every_built_in_template_works_on_a_swarm", &OFFICIAL, async |lab| {
-        lab.create(CLUSTER, 1, 1).await?;
+        create(lab).await?;
         let templates: Vec<String> =
             Catalog::load(None).list().templates.iter().map(|template| template.name.to_string()).collect();
         for template in &templates {
@@ -28,10 +28,21 @@ async fn every_built_in_template_works_on_a_swarm() -> Result<()> {
             use_it(lab, template).await.with_context(|| format!("template {template}"))?;
             println!("{template}: {:.1} s", began.elapsed().as_secs_f32());
         }
+        // Their images follow, and with these the notes of them.
+        let notes = ["docker", "config", "ls", "-q"];
+        lab.on_machine_until(CLUSTER, "control-plane-1", &notes, str::is_empty).await?;
         lab.delete(CLUSTER).await?;
         Ok(())
     })
     .await
+}
+
+/// A cluster on whose machines no image stays for later.
+async fn create(lab: &Lab) -> Result<()> {
+    let kinds = ["--orchestrator", "swarm", "--infrastructure", "local", "--workers", "1"];
+    let create = [&["cluster", "create", CLUSTER, "--option", "keepImages=1s", "--wait"][..], &kinds].concat();
+    let _: OperationInfo = lab.cli().json(&create).await?;
+    Ok(())
 }
 
 async fn use_it(lab: &Lab, template: &str) -> Result<()> {
@@ -69,10 +80,14 @@ async fn remove_all(lab: &Lab) -> Result<()> {
     let containers = ["container", "list", "--cluster", CLUSTER];
     lab.cli().until(&containers, LIMIT, |containers: &Vec<ContainerInfo>| containers.is_empty()).await?;
     // What Swarm keeps beside services goes with them too.
-    for kind in ["service", "secret", "config"] {
+    for kind in ["service", "secret"] {
         let left = lab.on_machine(CLUSTER, "control-plane-1", &["docker", kind, "ls", "-q"]).await?;
         ensure!(left.is_empty(), "a {kind} is left in the swarm: {left}");
     }
+    let configs = ["docker", "config", "ls", "--format", "{{.Name}}"];
+    let configs = lab.on_machine(CLUSTER, "control-plane-1", &configs).await?;
+    let left = configs.lines().find(|name| !name.starts_with("io.muster.image."));
+    ensure!(left.is_none(), "a config is left in the swarm: {left:?}");
     Ok(())
 }
 

@@ -47,7 +47,7 @@ pub(crate) fn is_taken(error: &EngineError) -> bool {
     refusal(error).is_some_and(|(status, _)| status == 409)
 }
 
-/// Whether the engine keeps an image because a container has it.
+/// Whether the engine keeps a thing because something else has it: an image, a container; or it is being removed already.
 pub(crate) fn is_in_use(error: &EngineError) -> bool {
     refusal(error).is_some_and(|(status, _)| status == 409)
 }

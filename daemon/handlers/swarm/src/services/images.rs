@@ -3,19 +3,23 @@
 //!
 //! Only images that our services were given are touched: each is noted in the swarm itself, as a config with our marks,
 //! before the service is submitted, and by its digest, which no other user of a machine's engine pulls by chance. The
-//! engine itself refuses to remove what a container still has.
+//! engine itself refuses to remove what a container still has; so the ended copies of services that are gone go first, for
+//! Swarm forgets those of jobs where they ran.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bollard::models::ConfigSpec;
-use bollard::query_parameters::{ListConfigsOptions, ListNodesOptions, RemoveImageOptions};
+use bollard::query_parameters::{
+    ListConfigsOptions, ListContainersOptions, ListNodesOptions, RemoveContainerOptions, RemoveImageOptions,
+};
 use muster_engine::context::ClusterContext;
 use muster_engine::failure::Failure;
 use muster_engine::member::Member;
 use muster_material::images;
+use serde::Deserialize;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
@@ -23,7 +27,10 @@ use super::objects::{Specs, digest};
 use crate::connect::Engine;
 use crate::failures::{Answer as _, is_in_use, is_missing, is_taken};
 use crate::managers::Managers;
-use crate::marks::{self, NOTED_IMAGE};
+use crate::marks::{self, NOTED_IMAGE, TEMPLATE};
+
+/// Swarm's own label on a copy's container: the id of its service.
+const SERVICE_ID: &str = "com.docker.swarm.service.id";
 
 /// How long one machine may take to remove an image.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -96,9 +103,9 @@ async fn clean(
 ) -> Result<Cleaned, Failure> {
     let manager = managers.find(members).await?.engine;
     let noted = noted(cluster, &manager).await?;
-    let needed = needed(&manager).await?;
-    unneeded_since.retain(|image, _| noted.contains_key(image) && !needed.contains(image));
-    let unneeded: Vec<_> = noted.iter().filter(|(image, _)| !needed.contains(*image)).collect();
+    let present = Present::read(&manager).await?;
+    unneeded_since.retain(|image, _| noted.contains_key(image) && !present.images.contains(image));
+    let unneeded: Vec<_> = noted.iter().filter(|(image, _)| !present.images.contains(*image)).collect();
     if unneeded.is_empty() {
         return Ok(Cleaned::All);
     }
@@ -109,8 +116,12 @@ async fn clean(
         let is_time = since.elapsed() >= kept_for;
         // A service that was submitted meanwhile may be about to start with it; and a machine that cannot be asked now may
         // still have it.
-        let may_go = is_time && !self::needed(&manager).await?.contains(image);
-        if !may_go || !is_gone_everywhere(managers, members, image).await || nodes.len() > members.len() {
+        let present = if is_time { Some(Present::read(&manager).await?) } else { None };
+        let Some(present) = present.filter(|present| !present.images.contains(image)) else {
+            cleaned = Cleaned::NotYet;
+            continue;
+        };
+        if !is_gone_everywhere(managers, members, image, &present).await || nodes.len() > members.len() {
             cleaned = Cleaned::NotYet;
             continue;
         }
@@ -136,19 +147,39 @@ async fn noted(cluster: &ClusterContext, manager: &Engine) -> Result<BTreeMap<St
     Ok(ours.collect())
 }
 
-/// The images of all services of the swarm, whoever made them, and those to which they may return.
-async fn needed(manager: &Engine) -> Result<BTreeSet<String>, Failure> {
-    let services: Vec<Specs> = manager.get("/services", "list the services").await?;
-    Ok(services.iter().flat_map(Specs::images).filter_map(by_digest).collect())
+/// The services of the swarm, whoever made them.
+struct Present {
+    ids: BTreeSet<String>,
+    /// Their images, and those to which they may return.
+    images: BTreeSet<String>,
+}
+
+/// A service as far as it matters here.
+#[derive(Deserialize)]
+struct PresentService {
+    #[serde(rename = "ID")]
+    id: String,
+    #[serde(flatten)]
+    specs: Specs,
+}
+
+impl Present {
+    async fn read(manager: &Engine) -> Result<Self, Failure> {
+        let services: Vec<PresentService> = manager.get("/services", "list the services").await?;
+        let images = services.iter().flat_map(|service| service.specs.images()).filter_map(by_digest).collect();
+        Ok(Self { images, ids: services.into_iter().map(|service| service.id).collect() })
+    }
 }
 
 /// Removes an image from every machine; whether no machine has it now.
-async fn is_gone_everywhere(managers: &Managers, members: &[Member], image: &str) -> bool {
+async fn is_gone_everywhere(managers: &Managers, members: &[Member], image: &str, present: &Present) -> bool {
     let mut is_gone = true;
     for member in members {
         let removal = async {
+            let engine = managers.engine(member)?;
+            remove_ended_copies(&engine, present).await?;
             let options = RemoveImageOptions { force: false, ..Default::default() };
-            match managers.engine(member)?.api().remove_image(image, Some(options), None).await {
+            match engine.api().remove_image(image, Some(options), None).await {
                 Err(error) if is_missing(&error) => Ok(true),
                 Err(error) if is_in_use(&error) => Ok(false),
                 answer => answer.writing("remove an image").map(|_| true),
@@ -158,6 +189,30 @@ async fn is_gone_everywhere(managers: &Managers, members: &[Member], image: &str
         is_gone &= matches!(tokio::time::timeout(LIMIT, removal).await, Ok(Ok::<_, Failure>(true)));
     }
     is_gone
+}
+
+/// Removes the containers on a machine that were copies of services of ours, have ended, and whose service is gone.
+async fn remove_ended_copies(engine: &Engine, present: &Present) -> Result<(), Failure> {
+    let filters = HashMap::from([
+        ("label".to_owned(), vec![TEMPLATE.to_owned()]),
+        ("status".to_owned(), ["exited", "dead"].map(str::to_owned).to_vec()),
+    ]);
+    let options = ListContainersOptions { all: true, filters: Some(filters), ..Default::default() };
+    let ended = engine.api().list_containers(Some(options)).await.reading("list the containers that have ended")?;
+    for container in ended {
+        let service = container.labels.as_ref().and_then(|labels| labels.get(SERVICE_ID));
+        let (Some(id), Some(service)) = (&container.id, service) else { continue };
+        if present.ids.contains(service) {
+            continue;
+        }
+        // Its volumes without a name go with it, as with any copy that Swarm itself removes.
+        let options = RemoveContainerOptions { v: true, ..Default::default() };
+        match engine.api().remove_container(id, Some(options)).await {
+            Err(error) if is_missing(&error) || is_in_use(&error) => {}
+            answer => answer.writing("remove a container that has ended")?,
+        }
+    }
+    Ok(())
 }
 
 /// The image's name and digest without its tag, as an engine keeps what it has pulled by digest.

@@ -46,14 +46,19 @@ async fn round(services: Value, worker: u16, nodes: usize) -> (Cleaned, Heard, H
         "GET /configs" => (200, configs.clone()),
         "GET /services" => (200, services.clone()),
         "GET /nodes" => (200, json!(vec![json!({}); nodes])),
+        "GET /containers/json" => (200, json!([])),
         "DELETE /configs/old" | "DELETE /configs/new" => (204, Value::Null),
         request if request.starts_with("DELETE /images/") => (404, json!({ "message": "no such image" })),
         _ => (400, json!({ "message": "not expected" })),
     })
     .await;
-    let (engine, by_worker) = scripted::engine(move |_: &str, _: &Heard| match worker {
-        200 => (200, json!([{ "Untagged": OLD }])),
-        status => (status, json!({ "message": "conflict: a container has it" })),
+    let copy = |id: &str, service: &str| json!({ "Id": id, "Labels": { SERVICE_ID: service } });
+    let ended = json!([copy("of-the-present", "s1"), copy("of-one-that-is-gone", "s0"), { "Id": "foreign" }]);
+    let (engine, by_worker) = scripted::engine(move |request: &str, _: &Heard| match (request, worker) {
+        ("GET /containers/json", _) => (200, ended.clone()),
+        ("DELETE /containers/of-one-that-is-gone", _) => (204, Value::Null),
+        (_, 200) => (200, json!([{ "Untagged": OLD }])),
+        (_, status) => (status, json!({ "message": "conflict: a container has it" })),
     })
     .await;
     let connector = Scripted(HashMap::from([("m".to_owned(), manager), ("w".to_owned(), engine)]));
@@ -64,7 +69,7 @@ async fn round(services: Value, worker: u16, nodes: usize) -> (Cleaned, Heard, H
 }
 
 fn new_alone() -> Value {
-    json!([{ "Spec": spec(&format!("{}@sha256:02", "registry:5000/web:2")) }])
+    json!([{ "ID": "s1", "Spec": spec(&format!("{}@sha256:02", "registry:5000/web:2")) }])
 }
 
 #[tokio::test]
@@ -75,13 +80,17 @@ async fn an_image_that_no_service_needs_goes_from_every_machine_and_then_its_not
         assert!(heard.has(&format!("DELETE /images/{OLD}")));
         assert!(!heard.has(&format!("DELETE /images/{NEW}")), "a service runs it");
     }
+    assert!(by_worker.has("DELETE /containers/of-one-that-is-gone"), "it would hold its image for ever");
+    for kept in ["of-the-present", "foreign"] {
+        assert!(!by_worker.has(&format!("DELETE /containers/{kept}")));
+    }
     assert!(by_manager.has("DELETE /configs/old"));
     assert!(!by_manager.has("DELETE /configs/new") && !by_manager.has("DELETE /configs/foreign"));
 }
 
 #[tokio::test]
 async fn the_image_to_which_a_service_may_return_stays() {
-    let both = json!([{ "Spec": spec("registry:5000/web:2@sha256:02"), "PreviousSpec": spec("registry:5000/web:1@sha256:01") }]);
+    let both = json!([{ "ID": "s1", "Spec": spec("registry:5000/web:2@sha256:02"), "PreviousSpec": spec("registry:5000/web:1@sha256:01") }]);
     let (cleaned, _, by_worker) = round(both, 200, 2).await;
     assert_eq!((cleaned, by_worker.count()), (Cleaned::All, 0));
 }
