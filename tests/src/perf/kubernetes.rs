@@ -101,11 +101,7 @@ fn cluster_spec(places: &Mirrors, version: &str) -> Result<ClusterSpec> {
 impl Site {
     fn service(&self, name: &str) -> Result<ServiceSpec> {
         let command = ["sleep", "100000"].map(str::to_owned).to_vec();
-        Ok(ServiceSpec {
-            command,
-            stop_signal: Some("SIGKILL".to_owned()),
-            ..ServiceSpec::new(name.parse()?, &self.image)
-        })
+        Ok(ServiceSpec { command, stop_grace_ms: 1_000, ..ServiceSpec::new(name.parse()?, &self.image) })
     }
 
     async fn create(&self, spec: ServiceSpec) -> Result<()> {
@@ -184,7 +180,7 @@ fn deployment(name: &str, image: &str) -> String {
     format!(
         "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}}}\nspec:\n  replicas: 1\n  selector: {{matchLabels: \
          {{app: {name}}}}}\n  template:\n    metadata: {{labels: {{app: {name}}}}}\n    spec:\n      \
-         terminationGracePeriodSeconds: 0\n      containers:\n      - name: main\n        image: {image}\n        command: \
+         terminationGracePeriodSeconds: 1\n      containers:\n      - name: main\n        image: {image}\n        command: \
          [sleep, '100000']\n"
     )
 }
