@@ -14,8 +14,8 @@ use crate::ledger::{ResourceKey, ResourceState};
 use crate::plan::{Gate, Plan, PlannedStep};
 use crate::state::ClusterState;
 
-/// The cluster's line in the list.
-pub fn summary(state: &ClusterState) -> ClusterSummary {
+/// The cluster's line in the list, with the plan that is being performed.
+pub fn summary(state: &ClusterState, plan: &Plan) -> ClusterSummary {
     let spec = &state.desired().spec;
     let ready_of = |role: Role| {
         let ready = state
@@ -37,7 +37,7 @@ pub fn summary(state: &ClusterState) -> ClusterSummary {
         workers: Tally { ready: ready_of(Role::Worker), wanted: wanted(spec.count(Role::Worker)) },
         services: u32::try_from(state.services.len()).unwrap_or(u32::MAX),
         created_at: state.record.created_at,
-        cause: state.causes().into_iter().next(),
+        cause: state.causes_with(plan).into_iter().next(),
     }
 }
 
@@ -46,14 +46,14 @@ pub fn cluster(state: &ClusterState, plan: &Plan) -> ClusterInfo {
     let leftovers = if state.desired().absent { leftovers(state) } else { Vec::new() };
     let notes = state.observed.orchestrator.nodes.keys().filter_map(|machine| state.node_note(machine));
     ClusterInfo {
-        summary: summary(state),
+        summary: summary(state, plan),
         spec: state.desired().spec.clone(),
         generation: state.desired().generation,
         phase_since: state.record.phase_since,
         version: state.observed.orchestrator.version.clone(),
         endpoints: state.observed.orchestrator.endpoints.clone(),
         steps: steps(state, plan),
-        causes: state.causes().into_iter().chain(notes).collect(),
+        causes: state.causes_with(plan).into_iter().chain(notes).collect(),
         operations: state.operations.keys().copied().collect(),
         leftovers,
         observed_at: state.observed.orchestrator_at.or(state.observed.infrastructure_at),

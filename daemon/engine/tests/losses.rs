@@ -9,6 +9,7 @@ use std::time::Duration;
 use bench::situations::{HOUR, ended, lose, ready, run, service};
 use bench::{Bench, CLUSTER, INSTANCE};
 use muster_engine::sim::{Call, CallKind, Fault, every, nth};
+use muster_engine::view;
 use muster_protocol::ErrorCode;
 use muster_protocol::model::cluster::ClusterPhase;
 use muster_protocol::model::host::Role;
@@ -138,6 +139,10 @@ fn a_lost_majority_fails_what_is_asked_at_once_and_says_what_to_do() {
             let mut bench = ready(control_planes, 1).await;
             (1..=lost).for_each(|number| lose(&bench, Role::ControlPlane, number));
             bench.run_for(Duration::from_secs(300)).await;
+            let seen = view::cluster(&bench.state, &bench.plan());
+            for first in [seen.causes.first(), seen.summary.cause.as_ref()] {
+                assert_eq!(first.unwrap().code, ErrorCode::QuorumLost, "what explains the others is told first");
+            }
             let scale = bench.ask(|state, asked| state.admit_scale(None, Some(0), asked)).unwrap();
             let asked_at = bench.now();
             let end = ended(&mut bench, &scale).await;

@@ -70,7 +70,7 @@ impl ClusterState {
         if phase != self.record.phase {
             self.record.phase = phase;
             self.record.phase_since = now;
-            let cause = if phase == ClusterPhase::Degraded { self.causes().into_iter().next() } else { None };
+            let cause = if phase == ClusterPhase::Degraded { self.causes_with(plan).into_iter().next() } else { None };
             self.announce(
                 now,
                 EventKind::ClusterPhase,

@@ -9,6 +9,7 @@ use crate::action::Action;
 use crate::failure::Failure;
 use crate::ledger::ResourceKey;
 use crate::operation::Target;
+use crate::plan::{Gate, Plan};
 use crate::words;
 
 /// How long a node that has joined may take to be ready before that counts as trouble.
@@ -27,6 +28,23 @@ impl ClusterState {
         let mut causes: Vec<Cause> = resources.chain(sweep).chain(unseen.into_iter().flatten().cloned()).collect();
         causes.sort_by_key(|cause| cause.retry != Retry::Never);
         causes
+    }
+
+    /// The same, behind what keeps the cluster's own steps from being done until somebody changes something: that explains the
+    /// others.
+    pub fn causes_with(&self, plan: &Plan) -> Vec<Cause> {
+        let others = self.causes();
+        let is_told = |cause: &Cause| others.iter().any(|other| other.message == cause.message);
+        let mut first: Vec<Cause> = Vec::new();
+        for step in plan.of_cluster().iter() {
+            let Gate::Blocked(cause) = &step.gate else { continue };
+            if !is_told(cause) && first.iter().all(|told| told.message != cause.message) {
+                // Not the time of the last plan, or every plan would be news.
+                first.push(Cause { at: self.record.phase_since, ..cause.clone() });
+            }
+        }
+        first.extend(others);
+        first
     }
 
     /// Why what an operation changes is not as it asks.

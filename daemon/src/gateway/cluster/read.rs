@@ -36,6 +36,8 @@ pub fn list(app: &App, caller: &Caller, request: &PageRequest) -> Result<Respons
 }
 
 fn summary(pinned: &Pinned) -> ClusterSummary {
-    let summary = view::summary(&pinned.state);
+    // One whose supervisor is only starting is shown as it was left.
+    let plan = pinned.plan.clone().unwrap_or_default();
+    let summary = view::summary(&pinned.state, &plan);
     ClusterSummary { cause: pinned.trouble.clone().or(summary.cause), ..summary }
 }
