@@ -1,11 +1,11 @@
 //! What users see of a cluster: pure functions of its state, so that reads never ask a busy actor.
 
-use muster_protocol::Name;
 use muster_protocol::model::cluster::{ClusterInfo, ClusterSummary, Leftover, Tally};
 use muster_protocol::model::container::ContainerInfo;
 use muster_protocol::model::host::{HostInfo, HostPhase, Role};
 use muster_protocol::model::plan::{Plan as PlanView, Step as StepView, StepStatus};
 use muster_protocol::model::service::ServiceInfo;
+use muster_protocol::{MachineId, Name};
 
 use crate::action::Action;
 use crate::cycle::StepTimes;
@@ -127,14 +127,24 @@ fn step_view(state: &ClusterState, step: &PlannedStep, times: &StepTimes) -> Ste
 
 /// The cluster's machines: those that should be there, and those that still are. Control planes first.
 pub fn hosts(state: &ClusterState) -> Vec<HostInfo> {
-    let wanted = state.desired().machines().map(|(name, _)| name);
-    let there = state.ledger.keys().filter_map(ResourceKey::machine).cloned();
-    let mut names: Vec<Name> = wanted.chain(there).collect();
+    let mut names: Vec<Name> = machine_names(state).collect();
     names.sort_by_cached_key(|name| {
         (state.role_of(name), name.as_str().rsplit_once('-').map(|(pool, _)| pool.to_owned()), number_of(name))
     });
     names.dedup();
     names.iter().filter_map(|name| host(state, name)).collect()
+}
+
+/// The machine with this id, if the cluster has it. Nothing is made of the others: a whole fleet is looked through for one.
+pub fn host_with_id(state: &ClusterState, id: MachineId) -> Option<HostInfo> {
+    let name = machine_names(state).find(|name| machine_id(state.id(), name) == id)?;
+    host(state, &name)
+}
+
+/// Those that should be there and those that are: some twice, in no order.
+fn machine_names(state: &ClusterState) -> impl Iterator<Item = Name> {
+    let wanted = state.desired().machines().map(|(name, _)| name);
+    wanted.chain(state.ledger.keys().filter_map(ResourceKey::machine).cloned())
 }
 
 fn host(state: &ClusterState, name: &Name) -> Option<HostInfo> {
@@ -223,7 +233,13 @@ pub fn service(state: &ClusterState, name: &Name) -> Option<ServiceInfo> {
 
 /// The containers of the cluster's services.
 pub fn containers(state: &ClusterState) -> Vec<ContainerInfo> {
-    let containers = state.observed.orchestrator.containers.iter().filter_map(|seen| {
+    containers_with_id(state, "")
+}
+
+/// The containers whose ids begin so. Nothing is made of the others, as with [`host_with_id`].
+pub fn containers_with_id(state: &ClusterState, beginning: &str) -> Vec<ContainerInfo> {
+    let seen = state.observed.orchestrator.containers.iter().filter(|seen| seen.id.starts_with(beginning));
+    let containers = seen.filter_map(|seen| {
         let service = state.services.get(&seen.service)?;
         Some(ContainerInfo {
             id: seen.id.clone(),

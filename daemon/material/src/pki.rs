@@ -137,3 +137,17 @@ pub(crate) fn secret_pem(key: &KeyPair) -> SecretString {
     let pem = Zeroizing::new(key.serialize_pem());
     SecretString::new(pem.as_str())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_holds_from_a_day_ago_for_clocks_that_are_behind_and_then_for_twenty_years() {
+        let before = SystemTime::now();
+        let params = valid_from_now("demo");
+        let after = SystemTime::now();
+        assert!(params.not_before >= before - CLOCK_LEEWAY && params.not_before <= after - CLOCK_LEEWAY);
+        assert!(params.not_after >= before + LIFETIME && params.not_after <= after + LIFETIME);
+    }
+}

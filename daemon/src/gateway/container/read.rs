@@ -16,7 +16,7 @@ use crate::gateway::roles::Caller;
 pub fn info(app: &App, caller: &Caller, id: &str) -> Result<Response, Error> {
     let clusters = app.provisioner.shared.board.all();
     let seen = clusters.iter().filter(|pinned| caller.sees(&pinned.state.desired().spec.name));
-    let containers = seen.flat_map(|pinned| view::containers(&pinned.state));
+    let containers = seen.flat_map(|pinned| view::containers_with_id(&pinned.state, id));
     Ok(Response::Container(Box::new(find(containers, id)?)))
 }
 
