@@ -2,6 +2,8 @@
 //!
 //! Covers: createOrchestrator, createOrchestratorService.
 
+use std::time::Duration;
+
 use futures::TryStreamExt;
 use muster_protocol::ErrorCode;
 use muster_protocol::page::PageRequest;
@@ -39,6 +41,21 @@ async fn the_same_key_with_another_request_is_refused_and_changes_nothing() {
     assert_eq!(client.cluster_info(&name("demo")).await.unwrap().spec.workers, 3);
     let malformed = client.cluster_scale(&name("demo"), None, Some(4), Some("\n".into())).await.unwrap_err();
     assert_eq!(malformed.code(), ErrorCode::InvalidArgument);
+}
+
+#[tokio::test]
+async fn a_key_is_free_again_after_a_day_and_not_before() {
+    let daemon = TestDaemon::start().await;
+    let client = daemon.with_cluster("demo").await;
+    let scale = async |workers| client.cluster_scale(&name("demo"), None, Some(workers), Some("one".to_owned())).await;
+    succeed(&client, scale(3).await.unwrap()).await;
+    let context = daemon.daemon.context();
+    let clock = &context.provisioner.shared.clock;
+    clock.not_before(clock.now() + Duration::from_secs(23 * 3600));
+    assert_eq!(scale(4).await.unwrap_err().code(), ErrorCode::IdempotencyMismatch);
+    clock.not_before(clock.now() + Duration::from_secs(2 * 3600));
+    succeed(&client, scale(4).await.unwrap()).await;
+    assert_eq!(client.cluster_info(&name("demo")).await.unwrap().spec.workers, 4);
 }
 
 #[tokio::test]

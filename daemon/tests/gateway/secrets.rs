@@ -75,3 +75,21 @@ async fn secrets_go_with_their_service() {
     succeed(&client, client.service_delete(&demo, &name("web"), None).await.unwrap()).await;
     assert!(values(&daemon, &second).await.is_empty());
 }
+
+#[tokio::test]
+async fn the_secrets_of_a_cluster_and_of_its_services_go_with_the_cluster() {
+    let daemon = TestDaemon::start().await;
+    let client = daemon.with_cluster("demo").await;
+    let demo = name("demo");
+    let created = create(&client, &demo, with_password("nginx:1", Some("first"))).await;
+    until("the service runs", async || client.operation_info(created).await.unwrap().phase.is_ended()).await;
+    let service = wanted(&daemon, &demo);
+    assert!(!values(&daemon, &service).await.is_empty());
+    let vault = &daemon.daemon.context().provisioner.shared.vault;
+    let cluster = client.cluster_info(&demo).await.unwrap().summary.id;
+    assert!(vault.material(cluster).await.unwrap().is_some(), "its keys and certificates");
+
+    succeed(&client, client.cluster_delete(&demo, None).await.unwrap()).await;
+    assert!(values(&daemon, &service).await.is_empty());
+    assert!(vault.material(cluster).await.unwrap().is_none());
+}
