@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use muster_protocol::model::account::AccountSpec;
 use muster_protocol::model::cluster::ClusterSpec;
 use muster_protocol::model::host::Role;
-use muster_protocol::model::service::{Exposure, MountKind, Probe, Resources, ServiceMode, ServiceSpec, Transport};
+use muster_protocol::model::service::{
+    Exposure, MountKind, Probe, Resources, ServiceMode, ServiceSpec, Transport, UpdateOrder,
+};
 use muster_protocol::quantity::Bytes;
 use muster_protocol::{Error, SecretString, codec};
 use serde::Serialize;
@@ -302,5 +304,20 @@ fn check_size(field: &str, owner: &str, spec: &impl Serialize, most: usize, reme
 }
 
 mod processes;
+/// For orchestrators whose copies really have ports of machines: a copy on every machine cannot start before the copy
+/// there has given up its port.
+///
+/// # Errors
+/// If a service asks for that, by its field.
+pub fn host_order(service: &ServiceSpec) -> Result<(), Error> {
+    let on_host = service.ports.iter().any(|port| port.exposure == Exposure::Host);
+    if on_host && service.mode == ServiceMode::Global && service.update.order == UpdateOrder::StartFirst {
+        let message =
+            "a copy on every machine has a port of the machine, so a new copy cannot start before the old one stops";
+        return Err(Error::invalid("update.order", message).with_remedy("use `stop-first`"));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests;

@@ -10,10 +10,10 @@ use tokio::sync::Mutex;
 /// The catalog, as of the last look at the folder.
 pub struct Shelf {
     folder: PathBuf,
-    present: Mutex<Present>,
+    present: Mutex<Stock>,
 }
 
-struct Present {
+struct Stock {
     folder: Fingerprint,
     catalog: Arc<Catalog>,
 }
@@ -24,7 +24,7 @@ type Fingerprint = Vec<(PathBuf, u64, Option<SystemTime>)>;
 impl Shelf {
     /// The built-in templates and those of a folder. Reads files.
     pub fn load(folder: PathBuf) -> Self {
-        let present = Present { folder: fingerprint(&folder), catalog: Arc::new(Catalog::load(Some(&folder))) };
+        let present = Stock { folder: fingerprint(&folder), catalog: Arc::new(Catalog::load(Some(&folder))) };
         Self { folder, present: Mutex::new(present) }
     }
 
@@ -38,7 +38,7 @@ impl Shelf {
             (now != known).then(|| (now, Catalog::load(Some(&folder))))
         });
         if let Ok(Some((folder, catalog))) = changed.await {
-            *present = Present { folder, catalog: Arc::new(catalog) };
+            *present = Stock { folder, catalog: Arc::new(catalog) };
         }
         present.catalog.clone()
     }

@@ -68,17 +68,7 @@ async fn two_clusters_and_somebodys_instance_share_an_account_and_never_touch_ea
     else {
         return;
     };
-    let foreign = [
-        ("Action", "RunInstances"),
-        ("ImageId", world.image.as_str()),
-        ("MinCount", "1"),
-        ("MaxCount", "1"),
-        // Named as ours are, but without the installation's mark.
-        ("TagSpecification.1.ResourceType", "instance"),
-        ("TagSpecification.1.Tag.1.Key", "io.muster.key"),
-        ("TagSpecification.1.Tag.1.Value", "machine/worker-1"),
-    ];
-    world.moto.call(&foreign).await.unwrap();
+    world.start_somebodys_instance().await;
     let before = everything(&world.moto).await.unwrap();
     let driver = world.driver();
     let (one, other) = (cluster(1, 1), cluster(2, 1));

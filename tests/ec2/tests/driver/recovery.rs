@@ -24,17 +24,7 @@ async fn marks_tell_of_every_installation_what_it_has_and_how_its_clusters_were_
     let of_another = ClusterContext { instance: InstanceId::from_u128(8), ..cluster(2, 0) };
     let (made, made_by_another) =
         (make_all(&world, &driver, &ours).await, make_all(&world, &driver, &of_another).await);
-    // Named as ours are, but without the installation's mark.
-    let foreign = [
-        ("Action", "RunInstances"),
-        ("ImageId", world.image.as_str()),
-        ("MinCount", "1"),
-        ("MaxCount", "1"),
-        ("TagSpecification.1.ResourceType", "instance"),
-        ("TagSpecification.1.Tag.1.Key", "io.muster.key"),
-        ("TagSpecification.1.Tag.1.Value", "machine/worker-1"),
-    ];
-    world.moto.call(&foreign).await.unwrap();
+    world.start_somebodys_instance().await;
 
     // A driver of a daemon that knows nothing.
     let marked = world.driver().list_marked().await.unwrap();

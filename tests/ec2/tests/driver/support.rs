@@ -45,6 +45,20 @@ impl World {
         Some(Self { moto, proxy, sshd: Sshd::start().await.unwrap(), image })
     }
 
+    /// Somebody else's instance: named as ours are, but without the installation's mark.
+    pub async fn start_somebodys_instance(&self) {
+        let asked = [
+            ("Action", "RunInstances"),
+            ("ImageId", self.image.as_str()),
+            ("MinCount", "1"),
+            ("MaxCount", "1"),
+            ("TagSpecification.1.ResourceType", "instance"),
+            ("TagSpecification.1.Tag.1.Key", "io.muster.key"),
+            ("TagSpecification.1.Tag.1.Value", "machine/worker-1"),
+        ];
+        self.moto.call(&asked).await.unwrap();
+    }
+
     /// A new driver: what an earlier life knew, it does not.
     pub fn driver(&self) -> Ec2Driver {
         self.driver_with(&[])

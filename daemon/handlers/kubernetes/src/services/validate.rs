@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use muster_engine::validate;
 use muster_protocol::Error;
 use muster_protocol::model::service::{
-    Attribute, Constraint, Exposure, Mount, MountKind, Port, Probe, ServiceMode, ServiceSpec, Transport, UpdateOrder,
+    Attribute, Constraint, Exposure, Mount, MountKind, Port, Probe, ServiceSpec, Transport,
 };
 
 use crate::labels;
@@ -68,7 +69,7 @@ fn ports(service: &ServiceSpec) -> Result<(), Error> {
         }
         if outside { ingress_number(&field, port)? } else { host_number(&field, port)? }
     }
-    host_order(service)
+    validate::host_order(service)
 }
 
 fn ingress_number(field: &str, port: &Port) -> Result<(), Error> {
@@ -99,17 +100,6 @@ fn host_number(field: &str, port: &Port) -> Result<(), Error> {
     };
     let message = format!("port {number} of the machines is used by {owner}");
     Err(Error::invalid(&format!("{field}.published"), message).with_remedy("use another number"))
-}
-
-/// A copy on every machine cannot start before the copy there has given up its port.
-fn host_order(service: &ServiceSpec) -> Result<(), Error> {
-    let on_host = service.ports.iter().any(|port| port.exposure == Exposure::Host);
-    if on_host && service.mode == ServiceMode::Global && service.update.order == UpdateOrder::StartFirst {
-        let message =
-            "a copy on every machine has a port of the machine, so a new copy cannot start before the old one stops";
-        return Err(Error::invalid("update.order", message).with_remedy("use `stop-first`"));
-    }
-    Ok(())
 }
 
 fn health(service: &ServiceSpec) -> Result<(), Error> {

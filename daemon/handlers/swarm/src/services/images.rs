@@ -103,9 +103,9 @@ async fn clean(
 ) -> Result<Cleaned, Failure> {
     let manager = managers.find(members).await?.engine;
     let noted = noted(cluster, &manager).await?;
-    let present = Present::read(&manager).await?;
-    unneeded_since.retain(|image, _| noted.contains_key(image) && !present.images.contains(image));
-    let unneeded: Vec<_> = noted.iter().filter(|(image, _)| !present.images.contains(*image)).collect();
+    let services = AllServices::read(&manager).await?;
+    unneeded_since.retain(|image, _| noted.contains_key(image) && !services.images.contains(image));
+    let unneeded: Vec<_> = noted.iter().filter(|(image, _)| !services.images.contains(*image)).collect();
     if unneeded.is_empty() {
         return Ok(Cleaned::All);
     }
@@ -116,12 +116,12 @@ async fn clean(
         let is_time = since.elapsed() >= kept_for;
         // A service that was submitted meanwhile may be about to start with it; and a machine that cannot be asked now may
         // still have it.
-        let present = if is_time { Some(Present::read(&manager).await?) } else { None };
-        let Some(present) = present.filter(|present| !present.images.contains(image)) else {
+        let services = if is_time { Some(AllServices::read(&manager).await?) } else { None };
+        let Some(services) = services.filter(|services| !services.images.contains(image)) else {
             cleaned = Cleaned::NotYet;
             continue;
         };
-        if !is_gone_everywhere(managers, members, image, &present).await || nodes.len() > members.len() {
+        if !is_gone_everywhere(managers, members, image, &services).await || nodes.len() > members.len() {
             cleaned = Cleaned::NotYet;
             continue;
         }
@@ -148,7 +148,7 @@ async fn noted(cluster: &ClusterContext, manager: &Engine) -> Result<BTreeMap<St
 }
 
 /// The services of the swarm, whoever made them.
-struct Present {
+struct AllServices {
     ids: BTreeSet<String>,
     /// Their images, and those to which they may return.
     images: BTreeSet<String>,
@@ -156,28 +156,28 @@ struct Present {
 
 /// A service as far as it matters here.
 #[derive(Deserialize)]
-struct PresentService {
+struct OneService {
     #[serde(rename = "ID")]
     id: String,
     #[serde(flatten)]
     specs: Specs,
 }
 
-impl Present {
+impl AllServices {
     async fn read(manager: &Engine) -> Result<Self, Failure> {
-        let services: Vec<PresentService> = manager.get("/services", "list the services").await?;
+        let services: Vec<OneService> = manager.get("/services", "list the services").await?;
         let images = services.iter().flat_map(|service| service.specs.images()).filter_map(by_digest).collect();
         Ok(Self { images, ids: services.into_iter().map(|service| service.id).collect() })
     }
 }
 
 /// Removes an image from every machine; whether no machine has it now.
-async fn is_gone_everywhere(managers: &Managers, members: &[Member], image: &str, present: &Present) -> bool {
+async fn is_gone_everywhere(managers: &Managers, members: &[Member], image: &str, services: &AllServices) -> bool {
     let mut is_gone = true;
     for member in members {
         let removal = async {
             let engine = managers.engine(member)?;
-            remove_ended_copies(&engine, present).await?;
+            remove_ended_copies(&engine, services).await?;
             let options = RemoveImageOptions { force: false, ..Default::default() };
             match engine.api().remove_image(image, Some(options), None).await {
                 Err(error) if is_missing(&error) => Ok(true),
@@ -192,7 +192,7 @@ async fn is_gone_everywhere(managers: &Managers, members: &[Member], image: &str
 }
 
 /// Removes the containers on a machine that were copies of services of ours, have ended, and whose service is gone.
-async fn remove_ended_copies(engine: &Engine, present: &Present) -> Result<(), Failure> {
+async fn remove_ended_copies(engine: &Engine, services: &AllServices) -> Result<(), Failure> {
     let filters = HashMap::from([
         ("label".to_owned(), vec![TEMPLATE.to_owned()]),
         ("status".to_owned(), ["exited", "dead"].map(str::to_owned).to_vec()),
@@ -202,7 +202,7 @@ async fn remove_ended_copies(engine: &Engine, present: &Present) -> Result<(), F
     for container in ended {
         let service = container.labels.as_ref().and_then(|labels| labels.get(SERVICE_ID));
         let (Some(id), Some(service)) = (&container.id, service) else { continue };
-        if present.ids.contains(service) {
+        if services.ids.contains(service) {
             continue;
         }
         // Its volumes without a name go with it, as with any copy that Swarm itself removes.

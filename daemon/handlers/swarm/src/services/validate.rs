@@ -1,10 +1,10 @@
 //! Refuses what a swarm cannot honour, by the name of the field, before anything is changed. What no orchestrator
 //! could honour, or is too large to be kept, is refused by [`muster_engine::validate`] already.
 
+use muster_engine::validate;
 use muster_protocol::Error;
 use muster_protocol::model::service::{
-    ConfigFile, Constraint, Exposure, Mount, MountKind, Port, Probe, SecretFile, ServiceMode, ServiceSpec, Transport,
-    UpdateOrder,
+    ConfigFile, Constraint, Mount, MountKind, Port, Probe, SecretFile, ServiceMode, ServiceSpec, Transport,
 };
 
 const SWARM: &str = "Docker Swarm";
@@ -15,7 +15,7 @@ const MAX_REPLICAS: u32 = 240;
 pub(crate) fn validate(service: &ServiceSpec) -> Result<(), Error> {
     health(service)?;
     replicas(service)?;
-    host_order(service)?;
+    validate::host_order(service)?;
     in_each("ports", &service.ports, port)?;
     in_each("mounts", &service.mounts, mount)?;
     in_each("constraints", &service.constraints, constraint)?;
@@ -51,17 +51,6 @@ fn replicas(service: &ServiceSpec) -> Result<(), Error> {
     let message = format!("{} copies have no room in the network of {SWARM}, which is a /24", service.replicas);
     Err(Error::invalid("replicas", message)
         .with_remedy(format!("ask for at most {MAX_REPLICAS}, and spread the rest over other clusters")))
-}
-
-/// A copy on every machine cannot start before the copy there has given up its port.
-fn host_order(service: &ServiceSpec) -> Result<(), Error> {
-    let on_host = service.ports.iter().any(|port| port.exposure == Exposure::Host);
-    if on_host && service.mode == ServiceMode::Global && service.update.order == UpdateOrder::StartFirst {
-        let message =
-            "a copy on every machine has a port of the machine, so a new copy cannot start before the old one stops";
-        return Err(Error::invalid("update.order", message).with_remedy("use `stop-first`"));
-    }
-    Ok(())
 }
 
 /// Numbers of the machines that the swarm itself needs.
@@ -115,7 +104,7 @@ fn file(field: &str, file: &ConfigFile) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
-    use muster_protocol::model::service::{Health, HealthCheck};
+    use muster_protocol::model::service::{Exposure, Health, HealthCheck, UpdateOrder};
     use muster_protocol::{ErrorCode, SecretString};
 
     use super::*;

@@ -1,5 +1,5 @@
 use muster_protocol::ErrorCode;
-use muster_protocol::model::service::{ConfigFile, FileMode, SecretFile, UpdatePolicy};
+use muster_protocol::model::service::{ConfigFile, FileMode, SecretFile, ServiceMode, UpdateOrder, UpdatePolicy};
 
 use super::*;
 use crate::fixtures::plain;
