@@ -116,12 +116,8 @@ async fn clean(
         let is_time = since.elapsed() >= kept_for;
         // A service that was submitted meanwhile may be about to start with it; and a machine that cannot be asked now may
         // still have it.
-        let services = if is_time { Some(AllServices::read(&manager).await?) } else { None };
-        let Some(services) = services.filter(|services| !services.images.contains(image)) else {
-            cleaned = Cleaned::NotYet;
-            continue;
-        };
-        if !is_gone_everywhere(managers, members, image, &services).await || nodes.len() > members.len() {
+        let may_go = is_time && !AllServices::read(&manager).await?.images.contains(image);
+        if !may_go || !is_gone_everywhere(managers, &manager, members, image).await || nodes.len() > members.len() {
             cleaned = Cleaned::NotYet;
             continue;
         }
@@ -172,12 +168,12 @@ impl AllServices {
 }
 
 /// Removes an image from every machine; whether no machine has it now.
-async fn is_gone_everywhere(managers: &Managers, members: &[Member], image: &str, services: &AllServices) -> bool {
+async fn is_gone_everywhere(managers: &Managers, manager: &Engine, members: &[Member], image: &str) -> bool {
     let mut is_gone = true;
     for member in members {
         let removal = async {
             let engine = managers.engine(member)?;
-            remove_ended_copies(&engine, services).await?;
+            remove_ended_copies(&engine, manager).await?;
             let options = RemoveImageOptions { force: false, ..Default::default() };
             match engine.api().remove_image(image, Some(options), None).await {
                 Err(error) if is_missing(&error) => Ok(true),
@@ -192,13 +188,18 @@ async fn is_gone_everywhere(managers: &Managers, members: &[Member], image: &str
 }
 
 /// Removes the containers on a machine that were copies of services of ours, have ended, and whose service is gone.
-async fn remove_ended_copies(engine: &Engine, services: &AllServices) -> Result<(), Failure> {
+async fn remove_ended_copies(engine: &Engine, manager: &Engine) -> Result<(), Failure> {
     let filters = HashMap::from([
         ("label".to_owned(), vec![TEMPLATE.to_owned()]),
         ("status".to_owned(), ["exited", "dead"].map(str::to_owned).to_vec()),
     ]);
     let options = ListContainersOptions { all: true, filters: Some(filters), ..Default::default() };
     let ended = engine.api().list_containers(Some(options)).await.reading("list the containers that have ended")?;
+    if ended.is_empty() {
+        return Ok(());
+    }
+    // Read behind the containers: what is not there now was there before them, and is gone.
+    let services = AllServices::read(manager).await?;
     for container in ended {
         let service = container.labels.as_ref().and_then(|labels| labels.get(SERVICE_ID));
         let (Some(id), Some(service)) = (&container.id, service) else { continue };
