@@ -119,7 +119,8 @@ impl Config {
 impl sections::Sim {
     /// For the world.
     pub fn as_options(&self) -> SimOptions {
-        SimOptions { rollout: Duration::from_millis(self.rollout_ms), ..SimOptions::default() }
+        let (rollout, step) = (Duration::from_millis(self.rollout_ms), Duration::from_millis(self.step_ms));
+        SimOptions { rollout, step, ..SimOptions::default() }
     }
 }
 

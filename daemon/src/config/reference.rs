@@ -191,6 +191,7 @@ pub const SETTINGS: &[Setting] = &[
         "Whether the simulated world is kept in `STATE_DIR/sim.world`, so that it outlives the daemon as a real one would.",
     ),
     setting("sim.rollout_ms", "Milliseconds until the copies of a simulated service are up."),
+    setting("sim.step_ms", "Milliseconds that a step on a simulated machine takes."),
 ];
 
 /// The page for users.

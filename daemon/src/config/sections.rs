@@ -253,10 +253,11 @@ pub struct Kubernetes {
 pub struct Sim {
     pub persistent: bool,
     pub rollout_ms: u64,
+    pub step_ms: u64,
 }
 
 impl Default for Sim {
     fn default() -> Self {
-        Self { persistent: true, rollout_ms: 200 }
+        Self { persistent: true, rollout_ms: 200, step_ms: 0 }
     }
 }
