@@ -134,10 +134,28 @@ pub struct ObservedService {
     pub endpoints: Vec<Endpoint>,
     /// Why copies do not run, in the orchestrator's words.
     pub message: Option<String>,
+    /// What the message is about.
+    pub obstacle: Obstacle,
     /// Whether what the message says stays so until somebody changes the service or mends its image: waiting is of no use.
     pub hopeless: bool,
     /// What copies that are not ready are at, in the orchestrator's words: `2 preparing`. No trouble in itself.
     pub under_way: Option<String>,
+}
+
+/// What keeps copies of a service from running. It decides what helps.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Obstacle {
+    /// Their image cannot be had, or is for another processor.
+    Image,
+    /// No machine takes them.
+    Room,
+    /// Their containers cannot be made as they were asked for.
+    Container,
+    /// Their health check fails.
+    Health,
+    /// Their program ends, or something that has no name here.
+    #[default]
+    Program,
 }
 
 impl ObservedService {

@@ -73,7 +73,8 @@ impl Stage {
     /// # Errors
     /// If the daemon does not start, or the cluster does not become ready.
     pub async fn sim() -> Result<Self> {
-        let configuration = "[sim]\nrollout_ms = 50\nstep_ms = 1000\n[limits]\nlook_when_busy_ms = 50\nlook_when_idle_ms = 200\n";
+        let configuration =
+            "[sim]\nrollout_ms = 50\nstep_ms = 1000\n[limits]\nlook_when_busy_ms = 50\nlook_when_idle_ms = 200\n";
         let stage = Self {
             at_once: 16,
             image: IMAGE.to_owned(),

@@ -9,6 +9,7 @@
 //! later run with the same storage neither builds nor pushes.
 
 pub mod docker;
+pub mod foreign;
 pub mod http;
 
 use std::fs::{self, File};

@@ -8,6 +8,7 @@ use super::ClusterState;
 use crate::action::Action;
 use crate::failure::Failure;
 use crate::ledger::ResourceKey;
+use crate::observed::Obstacle;
 use crate::operation::Target;
 use crate::plan::{Gate, Plan};
 use crate::words;
@@ -94,10 +95,8 @@ impl ClusterState {
         let seen = self.observed.orchestrator.services.get(name);
         let message = seen.filter(|seen| seen.ready < seen.wanted).and_then(|seen| seen.message.clone());
         let Some(message) = message else { return service.withdrawn.clone() };
-        let failure = unhealthy(message).with_remedy(format!(
-            "see its output with `muster service logs {name} --cluster {0}`, mend it with `muster service update`",
-            self.desired().spec.name
-        ));
+        let obstacle = seen.map_or_else(Obstacle::default, |seen| seen.obstacle);
+        let failure = unhealthy(message).with_remedy(remedy(obstacle, name, &self.desired().spec.name));
         // Not the time of the last look, or every look would be news.
         Some(failure.into_cause(Action::Await(ResourceKey::Service(name.clone())).to_string(), service.updated_at))
     }
@@ -124,6 +123,32 @@ impl ClusterState {
             retry: Retry::Later,
             at: now,
         }
+    }
+}
+
+/// What helps a service over an obstacle.
+fn remedy(obstacle: Obstacle, service: &Name, cluster: &Name) -> String {
+    match obstacle {
+        Obstacle::Image => {
+            "see that the image's name is right, that its registry has it for the machines' processor and \
+                            that the machines reach the registry; then ask again with `muster service update`"
+                .to_owned()
+        }
+        Obstacle::Room => format!(
+            "change the service's constraints, reservations or ports with `muster service update`, or give the cluster \
+             machines that fit with `muster cluster scale {cluster}`"
+        ),
+        Obstacle::Container => {
+            "mend what the container is made with (command, user, mounts, files) with `muster service update`"
+                .to_owned()
+        }
+        Obstacle::Health => format!(
+            "see what the service says with `muster service logs {service} --cluster {cluster}`, and mend the service or \
+             its check with `muster service update`"
+        ),
+        Obstacle::Program => format!(
+            "see its output with `muster service logs {service} --cluster {cluster}`, mend it with `muster service update`"
+        ),
     }
 }
 

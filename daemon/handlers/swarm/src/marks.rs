@@ -31,6 +31,8 @@ pub(crate) const NOTED_IMAGE: &str = "io.muster.noted-image";
 pub(crate) const VOLUME: &str = "io.muster.volume.";
 /// On a service: its image's registry has refused it, in these words.
 pub(crate) const REFUSED_IMAGE: &str = "io.muster.refused-image";
+/// On a service: its image's registry was asked for it in vain, in these words.
+pub(crate) const UNANSWERED_IMAGE: &str = "io.muster.unanswered-image";
 /// On a service: it may run with an empty volume where there is none.
 pub(crate) const EMPTY_VOLUME: &str = "io.muster.empty-volume";
 

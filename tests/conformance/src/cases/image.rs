@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use muster_client::protocol::model::operation::OperationPhase;
+use muster_tests::images::foreign;
 use muster_tests::registry::LOGIN;
 use serde_json::json;
 
@@ -20,6 +21,7 @@ pub(super) fn cases() -> Cases {
         .inside("a tag means the same image for every copy of one submission", one_digest)
         .inside("an image behind a login is pulled with the login of the configuration", behind_login)
         .inside("an image that wants a login which is not configured is named with that", without_login)
+        .inside("an image for another processor is named with it, and nobody waits for it", for_another_processor)
         .inside("the wait for an image that will never come ends before the deadline", wait_ends_early)
 }
 
@@ -108,5 +110,19 @@ async fn without_login(world: World) -> Result<()> {
     let registry = image.split('/').next().unwrap_or_default();
     let lacks = format!("no login is configured for {registry}");
     ensure!(cause.message.contains(&image) && cause.message.contains(&lacks), "{cause:?}");
+    Ok(())
+}
+
+async fn for_another_processor(world: World) -> Result<()> {
+    let (address, name) = world.image.split_once('/').context("the image has no registry")?;
+    let (repository, tag) = name.rsplit_once(':').context("the image has no tag")?;
+    let image = foreign::ensure(address, repository, tag).await?;
+    let fields = json!({ "image": image, "update": { "deadlineMs": 600_000 } });
+    let asked = world.ask(world.spec("web", fields)?).await?;
+    let ended = tokio::time::timeout(world.patience, world.client.wait(asked.id)).await;
+    let ended = ended.with_context(|| format!("it waits longer than {} s", world.patience.as_secs()))??;
+    let cause = ended.cause.context("it has no cause")?;
+    let is_named = cause.message.contains(foreign::PROCESSOR) || cause.message.contains("no match for platform");
+    ensure!(is_named && cause.remedy.is_some_and(|remedy| remedy.contains("processor")), "{}", cause.message);
     Ok(())
 }

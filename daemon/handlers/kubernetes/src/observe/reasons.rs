@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, Event, Pod};
 use muster_engine::login;
+use muster_engine::observed::Obstacle;
 use muster_protocol::Timestamp;
 
 use super::pods::{SeenPod, timestamp};
@@ -68,29 +69,28 @@ pub(super) fn trouble(
     current: &[&SeenPod<'_>],
     warnings: &Warnings<'_>,
     owners: &PortOwners<'_>,
-) -> Option<Trouble> {
+) -> Option<Reason> {
     let of_pods = current.iter().filter_map(|pod| Some((of_pod(pod, warnings, owners)?, pod.since())));
     let worst =
         of_pods.max_by(|(one, since), (other, other_since)| (one.gravity, since).cmp(&(other.gravity, other_since)));
-    let of_workload = || Some(Trouble { words: of_workload(workload, warnings)?, hopeless: false });
-    worst.map(|(Reason { words, hopeless, .. }, _)| Trouble { words, hopeless }).or_else(of_workload)
+    let of_workload = || Reason::new(2, Obstacle::Room, of_workload(workload, warnings)?);
+    worst.map(|(reason, _)| reason).or_else(of_workload)
 }
 
-/// Why copies do not run, and whether that stays so until somebody changes something.
-pub(super) struct Trouble {
+/// Why copies do not run.
+pub(super) struct Reason {
+    /// How much it says, beside the reasons of other pods.
+    gravity: u8,
+    pub(super) obstacle: Obstacle,
     pub(super) words: String,
+    /// Whether it stays so until somebody changes something.
     pub(super) hopeless: bool,
 }
 
-/// A reason, and how much it says.
-struct Reason {
-    gravity: u8,
-    words: String,
-    hopeless: bool,
-}
-
-fn reason(gravity: u8, words: String) -> Option<Reason> {
-    Some(Reason { gravity, words, hopeless: false })
+impl Reason {
+    fn new(gravity: u8, obstacle: Obstacle, words: String) -> Option<Self> {
+        Some(Self { gravity, obstacle, words, hopeless: false })
+    }
 }
 
 /// Whether a registry has refused the image for good, and not only failed to answer.
@@ -110,7 +110,7 @@ fn of_pod(pod: &SeenPod<'_>, warnings: &Warnings<'_>, owners: &PortOwners<'_>) -
     }
     if let Some(scheduled) = pod.condition("PodScheduled").filter(|scheduled| scheduled.status == "False") {
         let words = scheduled.message.as_deref().or(scheduled.reason.as_deref()).unwrap_or_default();
-        return reason(4, unschedulable(pod, words, owners));
+        return Reason::new(4, Obstacle::Room, unschedulable(pod, words, owners));
     }
     if let Some((word, sentence)) = pod.waiting() {
         let image = pod.image();
@@ -119,16 +119,20 @@ fn of_pod(pod: &SeenPod<'_>, warnings: &Warnings<'_>, owners: &PortOwners<'_>) -
                 let why = pull_error(sentence, word);
                 let said = login::explained(why, &image, pod.has_login());
                 let words = format!("the image `{image}` cannot be pulled: {said}");
-                return Some(Reason { gravity: 6, words, hopeless: is_refused(why) });
+                return Some(Reason { gravity: 6, obstacle: Obstacle::Image, words, hopeless: is_refused(why) });
             }
-            "InvalidImageName" => return reason(6, format!("`{image}` is not an image reference: {sentence}")),
+            "InvalidImageName" => {
+                let words = format!("`{image}` is not an image reference: {sentence}");
+                return Reason::new(6, Obstacle::Image, words);
+            }
             "CrashLoopBackOff" => {
                 // A container that heeds the signal of its failing check ends as it likes.
                 let check = failing_check(pod, warnings).filter(|_| pod.last_end().is_some_and(was_told_to_end));
-                return reason(5, check.unwrap_or_else(|| how_it_ended(pod)));
+                return check.or_else(|| Reason::new(5, Obstacle::Program, how_it_ended(pod)));
             }
             "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => {
-                return reason(6, format!("the container cannot be made: {sentence} ({word})"));
+                let words = format!("the container cannot be made: {sentence} ({word})");
+                return Reason::new(6, Obstacle::Container, words);
             }
             _ => {}
         }
@@ -138,21 +142,21 @@ fn of_pod(pod: &SeenPod<'_>, warnings: &Warnings<'_>, owners: &PortOwners<'_>) -
         let failing = failing_check(pod, warnings).filter(|_| pod.state().is_some_and(|state| state.running.is_some()));
         let was_killed_by_check = failing.is_some() && was_told_to_end(end);
         return match failing {
-            Some(check) if was_killed_by_check => reason(5, check),
-            Some(_) | None => reason(5, how_it_ended(pod)),
+            Some(check) if was_killed_by_check => Some(check),
+            Some(_) | None => Reason::new(5, Obstacle::Program, how_it_ended(pod)),
         };
     }
     if let Some(check) = failing_check(pod, warnings) {
-        return reason(5, check);
+        return Some(check);
     }
     if pod.phase() == "Failed" {
         let status = pod.pod.status.as_ref();
         let word = status.and_then(|status| status.reason.as_deref()).unwrap_or("Failed");
         let sentence = status.and_then(|status| status.message.as_deref()).unwrap_or_default();
-        return reason(3, format!("the copy ended: {sentence} ({word})"));
+        return Reason::new(3, Obstacle::Program, format!("the copy ended: {sentence} ({word})"));
     }
     let (word, sentence) = warnings.about(Some(pod.uid()))?;
-    reason(2, format!("{sentence} ({word})"))
+    Reason::new(2, Obstacle::Container, format!("{sentence} ({word})"))
 }
 
 /// Whether it ended as one does that is told to, by itself or by force.
@@ -215,12 +219,15 @@ fn memory_limit(pod: &SeenPod<'_>) -> Option<String> {
 }
 
 /// What the health check says. Only events tell, and the newest of a pod is the one that counts.
-fn failing_check(pod: &SeenPod<'_>, warnings: &Warnings<'_>) -> Option<String> {
+fn failing_check(pod: &SeenPod<'_>, warnings: &Warnings<'_>) -> Option<Reason> {
     if !pod.has_check() {
         return None;
     }
     let (word, sentence) = warnings.about(Some(pod.uid()))?;
-    (word == "Unhealthy").then(|| format!("the health check fails: {sentence}"))
+    if word != "Unhealthy" {
+        return None;
+    }
+    Reason::new(5, Obstacle::Health, format!("the health check fails: {sentence}"))
 }
 
 /// Why there are no pods: a quota, an admission rule.

@@ -8,6 +8,7 @@ mod services;
 pub(crate) mod tasks;
 #[cfg(test)]
 mod tests;
+mod trouble;
 
 use std::collections::BTreeMap;
 

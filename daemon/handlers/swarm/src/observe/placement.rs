@@ -1,16 +1,16 @@
 //! Why no machine takes a copy, with numbers: what swarm's scheduler sums up in one word is counted machine by machine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use bollard::models::{EndpointPortConfigPublishModeEnum, Service, TaskSpec};
+use bollard::models::{EndpointPortConfigPublishModeEnum, Platform, Service, TaskSpec};
 use muster_protocol::quantity::{Bytes, CpuMillis};
 
 use super::nodes::MachineNode;
 use super::services::allows;
-use crate::services::volume_in;
+use crate::services::{platforms, volume_in};
 
 /// The beginning of what swarm says when no machine takes a copy.
-const NOWHERE: &str = "no suitable node";
+pub(super) const NOWHERE: &str = "no suitable node";
 
 /// Swarm's words, with the reasons of the machines where they can be told: `no suitable node (…): of 3 machines 2 lack
 /// disk==ssd, 1 has less than 900Gi of memory`.
@@ -28,7 +28,9 @@ pub(super) fn explained(
     }
     let mut reasons: BTreeMap<String, u32> = BTreeMap::new();
     for machine in machines.values() {
-        if let Some(reason) = reason(task, machine) {
+        let other = other_processor(platforms(service), machine);
+        let other = other.map(|own| format!("is {own}, and the image is for {}", names(platforms(service))));
+        if let Some(reason) = reason(task, machine).or(other) {
             *reasons.entry(reason).or_default() += 1;
         }
     }
@@ -39,6 +41,46 @@ pub(super) fn explained(
     }
     told.extend(taken_ports(service, others));
     if told.is_empty() { words.to_owned() } else { format!("{words}: {}", told.join("; ")) }
+}
+
+/// That every machine has another processor than the image is for, if that is so: `the image is for linux/arm64, and all 3
+/// machines are linux/amd64`.
+pub(super) fn other_processors(service: &Service, machines: &BTreeMap<&str, MachineNode<'_>>) -> Option<String> {
+    let wanted = platforms(service);
+    let others: Option<BTreeSet<String>> = machines.values().map(|machine| other_processor(wanted, machine)).collect();
+    let others = others.filter(|others| !others.is_empty())?;
+    let others: Vec<String> = others.into_iter().collect();
+    Some(format!("the image is for {}, and all {} machines are {}", names(wanted), machines.len(), others.join(" or ")))
+}
+
+/// The machine's processor, if the image is for others.
+fn other_processor(wanted: &[Platform], machine: &MachineNode<'_>) -> Option<String> {
+    let own = machine.node.description.as_ref()?.platform.as_ref()?;
+    let fits = |one: &Platform| {
+        let same = |one: &Option<String>, other: &Option<String>| {
+            let (one, other) = (usual(one), usual(other));
+            one.is_empty() || one == other
+        };
+        same(&one.os, &own.os) && same(&one.architecture, &own.architecture)
+    };
+    (!wanted.is_empty() && !wanted.iter().any(fits)).then(|| name(own))
+}
+
+/// The name that images have for what the kernel of a machine calls otherwise.
+fn usual(name: &Option<String>) -> &str {
+    match name.as_deref().unwrap_or_default() {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        name => name,
+    }
+}
+
+fn name(platform: &Platform) -> String {
+    format!("{}/{}", usual(&platform.os), usual(&platform.architecture))
+}
+
+fn names(platforms: &[Platform]) -> String {
+    platforms.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
 /// The first thing that keeps a copy off this machine for good. What others use of it for now is not known here.
@@ -109,7 +151,10 @@ mod tests {
             serde_json::from_value(json!({
                 "Spec": { "Availability": "active", "Role": "worker", "Labels": { "disk": disk } },
                 "Status": { "State": "ready" },
-                "Description": { "Resources": { "NanoCPUs": 2_000_000_000_i64, "MemoryBytes": 1_i64 << 30 } },
+                "Description": {
+                    "Platform": { "OS": "linux", "Architecture": if disk == "ssd" { "x86_64" } else { "aarch64" } },
+                    "Resources": { "NanoCPUs": 2_000_000_000_i64, "MemoryBytes": 1_i64 << 30 },
+                },
             }))
             .unwrap()
         };
@@ -117,7 +162,29 @@ mod tests {
         let machine = |name: &str, node| MachineNode { name: name.parse().unwrap(), address: None, node };
         let machines = [("a", machine("worker-1", &one)), ("b", machine("worker-2", &other))].into();
         let asked = service("s", "web", task, ports);
-        explained(WORDS, &asked, &[asked.clone(), service("o", "hp", &json!({}), others)], &machines)
+        other_processors(&asked, &machines).unwrap_or_else(|| {
+            explained(WORDS, &asked, &[asked.clone(), service("o", "hp", &json!({}), others)], &machines)
+        })
+    }
+
+    fn told_of(platforms: &Value) -> String {
+        told(&json!({ "Placement": { "Platforms": platforms } }), &json!([]), &json!([]))
+    }
+
+    #[test]
+    fn an_image_for_processors_that_no_machine_has_is_told_with_both() {
+        let told =
+            told_of(&json!([{ "Architecture": "s390x", "OS": "linux" }, { "Architecture": "386", "OS": "linux" }]));
+        let expected = "the image is for linux/s390x, linux/386, and all 2 machines are linux/amd64 or linux/arm64";
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn machines_with_another_processor_are_counted_where_others_have_the_right_one() {
+        let told = told_of(&json!([{ "Architecture": "arm64", "OS": "linux" }]));
+        assert_eq!(told, format!("{WORDS}: of 2 machines 1 is linux/amd64, and the image is for linux/arm64"));
+        // An image that does not say it runs anywhere.
+        assert_eq!(told_of(&json!([{ "OS": "linux" }])), WORDS);
     }
 
     #[test]

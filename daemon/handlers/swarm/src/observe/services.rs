@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bollard::models::{
     EndpointPortConfig, EndpointPortConfigProtocolEnum, EndpointPortConfigPublishModeEnum, Service, ServiceSpecMode,
-    ServiceUpdateStatusStateEnum, TaskSpec, TaskState,
+    TaskSpec, TaskState,
 };
-use muster_engine::observed::ObservedService;
+use muster_engine::observed::{ObservedService, Obstacle};
 use muster_protocol::model::service::{Endpoint, Transport};
 
 use super::nodes::MachineNode;
-use super::placement;
 use super::tasks::SeenTask;
+use super::trouble;
 use crate::marks::{HEALTH_CHECK, TEMPLATE};
 use crate::membership::nodes::is_manager;
-use crate::services::{digest_of, generation, refused_image};
+use crate::services::{digest_of, generation};
 
 /// One service, from its own tasks; `all` services are told apart by who has which port of the machines.
 pub(super) fn observed(
@@ -35,7 +35,7 @@ pub(super) fn observed(
     };
     // A machine that takes no new copies is not counted as one that should have one, and may still have one.
     let ready = ready.min(wanted);
-    let refusal = if ready < wanted { refused_image_of(service, &current) } else { None };
+    let trouble = if ready < wanted { trouble::of(service, all, &current, machines) } else { None };
     let updating = tasks.iter().any(|task| (!is_current(service, task) || !task.is_wanted()) && runs(task, machines));
     ObservedService {
         id: service.id.clone().unwrap_or_default(),
@@ -46,8 +46,9 @@ pub(super) fn observed(
         digest: digest(service),
         image_health: None,
         endpoints: endpoints(service, &current, machines),
-        hopeless: refusal.is_some(),
-        message: refusal.or_else(|| if ready < wanted { why_not(service, all, &current, machines) } else { None }),
+        obstacle: trouble.as_ref().map_or_else(Obstacle::default, |trouble| trouble.obstacle),
+        hopeless: trouble.as_ref().is_some_and(|trouble| trouble.hopeless),
+        message: trouble.map(|trouble| trouble.words),
         under_way: if ready < wanted { under_way(&current) } else { None },
     }
 }
@@ -114,31 +115,6 @@ pub(super) fn allows(constraint: &str, machine: &MachineNode<'_>) -> bool {
     actual.is_some_and(|actual| actual.eq_ignore_ascii_case(value)) == equal
 }
 
-/// Why copies do not run: the newest error of a copy, or why the change stopped.
-fn newest_error(service: &Service, current: &[&SeenTask]) -> Option<String> {
-    let with_errors = current.iter().filter(|task| task.error().is_some());
-    let newest = with_errors.max_by_key(|task| task.since()).and_then(|task| task.error());
-    newest.map(str::to_owned).or_else(|| why_stopped(service)).filter(|words| !words.is_empty())
-}
-
-/// Why no machine can have the image, if none has it already and its registry has refused it. The machines' engines say no
-/// more than that there is no such image.
-fn refused_image_of(service: &Service, current: &[&SeenTask]) -> Option<String> {
-    let said = newest_error(service, current).filter(|words| words.contains("No such image"))?;
-    let refusal = refused_image(service)?;
-    Some(format!("{said}; its registry says: {refusal}"))
-}
-
-/// The same with the reasons of the machines, if no machine takes a copy.
-fn why_not(
-    service: &Service,
-    all: &[Service],
-    current: &[&SeenTask],
-    machines: &BTreeMap<&str, MachineNode<'_>>,
-) -> Option<String> {
-    newest_error(service, current).map(|words| placement::explained(&words, service, all, machines))
-}
-
 /// What the copies are at that do not run yet: `1 pending, 2 preparing`.
 fn under_way(current: &[&SeenTask]) -> Option<String> {
     let mut states: BTreeMap<String, u32> = BTreeMap::new();
@@ -158,20 +134,6 @@ fn at_what(task: &SeenTask) -> String {
         return "starting until its health check passes".to_owned();
     }
     state.to_string()
-}
-
-/// Why an update is not under way any more. Swarm has words for one that goes well too, but those are no cause.
-fn why_stopped(service: &Service) -> Option<String> {
-    let status = service.update_status.as_ref()?;
-    match status.state? {
-        ServiceUpdateStatusStateEnum::PAUSED
-        | ServiceUpdateStatusStateEnum::ROLLBACK_STARTED
-        | ServiceUpdateStatusStateEnum::ROLLBACK_PAUSED
-        | ServiceUpdateStatusStateEnum::ROLLBACK_COMPLETED => status.message.clone(),
-        ServiceUpdateStatusStateEnum::EMPTY
-        | ServiceUpdateStatusStateEnum::UPDATING
-        | ServiceUpdateStatusStateEnum::COMPLETED => None,
-    }
 }
 
 /// Ports in host mode at the machines that run a copy, ports of the ingress mesh at every machine.

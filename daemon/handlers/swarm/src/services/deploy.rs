@@ -1,7 +1,7 @@
 //! Submitting, finding and removing services.
 
 use bollard::auth::DockerCredentials;
-use bollard::models::{Service, ServiceSpec};
+use bollard::models::{Platform, Service, ServiceSpec};
 use bollard::query_parameters::{ListServicesOptions, UpdateServiceOptions};
 use muster_engine::context::{ClusterContext, mark};
 use muster_engine::failure::Failure;
@@ -12,11 +12,11 @@ use muster_protocol::{ErrorCode, Name};
 
 use super::digest::Resolved;
 use super::objects::Specs;
-use super::translate::{self, References};
+use super::translate::{self, KnownImage, References};
 use super::{digest, images, network, objects, volumes};
 use crate::connect::Engine;
 use crate::failures::{Answer as _, is_missing, is_out_of_sequence, is_taken};
-use crate::marks::{self, Labels, REFUSED_IMAGE, SECRETS_VERSION, SERVICE, TEMPLATE};
+use crate::marks::{self, Labels, REFUSED_IMAGE, SECRETS_VERSION, SERVICE, TEMPLATE, UNANSWERED_IMAGE};
 
 /// How often a change is tried that others were faster than.
 const ATTEMPTS: u32 = 8;
@@ -54,22 +54,24 @@ async fn submit(
             files: objects::ensure_configs(cluster, manager, order).await?,
             volumes: volumes::holding(manager, order, existing.as_ref()).await?,
             digest: digest.clone(),
-            refused_image: None,
+            ..References::default()
         };
-        let mut spec = translate::service(cluster, order, &references);
-        if digest.is_none() {
-            match existing.as_ref().filter(|service| keeps_copies(service, &spec)) {
-                // Copies that stay go on with what they run: a tag is no reason to replace them.
-                Some(service) => references.refused_image = refused_image(service).cloned(),
-                None => match digest::resolve(manager, order).await {
-                    Resolved::Digest(resolved) => digest = Some(resolved),
-                    Resolved::Refused(words) => references.refused_image = Some(words),
-                    Resolved::Unknown => {}
-                },
-            }
-            references.digest.clone_from(&digest);
-            spec = translate::service(cluster, order, &references);
+        let spec = translate::service(cluster, order, &references);
+        match existing.as_ref().filter(|service| keeps_copies(service, &spec)) {
+            // Copies that stay go on with what they run: a tag is no reason to replace them.
+            Some(service) => references.image = known_of(service),
+            None if digest.is_some() => {}
+            None => match digest::resolve(manager, order).await {
+                Resolved::Known(resolved, platforms) => {
+                    digest = resolved;
+                    references.image.platforms = platforms;
+                }
+                Resolved::Refused(words) => references.image.refused = Some(words),
+                Resolved::Unknown(why) => references.image.unanswered = Some(why),
+            },
         }
+        references.digest.clone_from(&digest);
+        let spec = translate::service(cluster, order, &references);
         if let Some(image) = image_of(&spec) {
             images::note(cluster, manager, image).await?;
         }
@@ -122,9 +124,30 @@ fn keeps_copies(service: &Service, spec: &ServiceSpec) -> bool {
     present.is_some() && present == template(spec)
 }
 
+/// What was learnt of the service's image when it was submitted.
+fn known_of(service: &Service) -> KnownImage {
+    KnownImage {
+        platforms: platforms(service).to_vec(),
+        refused: refused_image(service).cloned(),
+        unanswered: unanswered_image(service).cloned(),
+    }
+}
+
+/// Where the service's image runs; empty if that is not known.
+pub(crate) fn platforms(service: &Service) -> &[Platform] {
+    let task = service.spec.as_ref().and_then(|spec| spec.task_template.as_ref());
+    let placement = task.and_then(|task| task.placement.as_ref());
+    placement.and_then(|placement| placement.platforms.as_deref()).unwrap_or_default()
+}
+
 /// Why the registry of the service's image has refused it, if it has.
 pub(crate) fn refused_image(service: &Service) -> Option<&String> {
     service.spec.as_ref()?.labels.as_ref()?.get(REFUSED_IMAGE)
+}
+
+/// Why nothing is known of the service's image, if its registry was asked in vain.
+pub(crate) fn unanswered_image(service: &Service) -> Option<&String> {
+    service.spec.as_ref()?.labels.as_ref()?.get(UNANSWERED_IMAGE)
 }
 
 /// The service that the order would change; none if it would make a new one. Refuses what cannot be changed to it.

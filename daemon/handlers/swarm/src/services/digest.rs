@@ -1,5 +1,5 @@
-//! What an image's tag means. A manager asks the image's registry once for each submission, and every copy runs the digest
-//! that it said, whichever machine pulls it and whenever.
+//! What an image's tag means, and for which processors the image is. A manager asks the image's registry once for each
+//! submission, and every copy runs the digest that it said, whichever machine pulls it and whenever.
 //!
 //! Without an answer the tag is submitted as it is, as the engine's own client does: the machines may have the image, and
 //! those that do not say in their own words why they cannot pull it.
@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use bollard::errors::Error as ApiError;
+use bollard::models::{OciPlatform, Platform};
 use muster_engine::handler::ServiceOrder;
 use muster_engine::login;
 use muster_engine::words::{self, chain};
@@ -20,28 +21,32 @@ const LONGEST_REFUSAL: usize = 300;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the registry of an image says of it.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Debug)]
 pub(super) enum Resolved {
-    /// The digest that its tag means.
-    Digest(String),
+    /// What its tag means; none of an image that is named by a digest. And where it runs; empty if the registry does not
+    /// say it.
+    Known(Option<String>, Vec<Platform>),
     /// That it has no such image, or not for everybody, in the registry's words.
     Refused(String),
-    /// Nothing that could be used.
-    Unknown,
+    /// Nothing that could be used, and why.
+    Unknown(String),
 }
 
 /// Asks the registry what the image's tag means.
 pub(super) async fn resolve(manager: &Engine, order: &ServiceOrder) -> Resolved {
     let (service, image) = (&order.spec.name, order.spec.image.as_str());
-    if of(image).is_some() {
-        return Resolved::Unknown;
-    }
     let asked = manager.api().inspect_registry_image(image, credentials(order));
     let (resolved, why) = match tokio::time::timeout(PATIENCE, asked).await {
-        Ok(Ok(found)) => match found.descriptor.digest.filter(|digest| is_digest(digest)) {
-            Some(digest) => return Resolved::Digest(digest),
-            None => (Resolved::Unknown, "the registry says no digest".to_owned()),
-        },
+        Ok(Ok(found)) => {
+            let platforms = found.platforms.into_iter().filter_map(platform).collect();
+            if of(image).is_some() {
+                return Resolved::Known(None, platforms);
+            }
+            match found.descriptor.digest.filter(|digest| is_digest(digest)) {
+                Some(digest) => return Resolved::Known(Some(digest), platforms),
+                None => unknown("says no digest".to_owned()),
+            }
+        }
         // An engine without a login says 500 where the registry says 401.
         Ok(Err(ApiError::DockerResponseServerError { status_code, message }))
             if matches!(status_code, 401 | 403 | 404) || login::is_wanted(&message) =>
@@ -49,11 +54,23 @@ pub(super) async fn resolve(manager: &Engine, order: &ServiceOrder) -> Resolved 
             let said = login::explained(&words::at_most(LONGEST_REFUSAL, message), image, order.login.is_some());
             (Resolved::Refused(said.clone()), said)
         }
-        Ok(Err(error)) => (Resolved::Unknown, chain(&error)),
-        Err(_) => (Resolved::Unknown, format!("the registry did not answer within {} s", PATIENCE.as_secs())),
+        Ok(Err(error)) => unknown(format!("did not say it: {}", words::at_most(LONGEST_REFUSAL, chain(&error)))),
+        Err(_) => unknown(format!("did not answer within {} s", PATIENCE.as_secs())),
     };
     tracing::info!(%service, image, cause = %why, "an image's tag is submitted as it is: each machine resolves it for itself");
     resolved
+}
+
+fn unknown(why: String) -> (Resolved, String) {
+    (Resolved::Unknown(why.clone()), why)
+}
+
+/// A platform of the image, as swarm's scheduler compares it. Attestations have none, and of ARM's older kinds swarm does
+/// not know one from the other: <https://github.com/moby/swarmkit/issues/2294>.
+fn platform(of_image: OciPlatform) -> Option<Platform> {
+    let os = of_image.os.filter(|os| !os.is_empty() && os != "unknown")?;
+    let architecture = of_image.architecture.filter(|architecture| architecture != "arm");
+    Some(Platform { architecture, os: Some(os) })
 }
 
 /// The image, pinned to a digest. One that is named by a digest stays as it is.

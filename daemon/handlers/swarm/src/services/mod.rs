@@ -11,7 +11,9 @@ mod translate;
 mod validate;
 mod volumes;
 
-pub(crate) use deploy::{deploy, find_ours, generation, labels, look_up_service, refused_image, remove_service};
+pub(crate) use deploy::{
+    deploy, find_ours, generation, labels, look_up_service, platforms, refused_image, remove_service, unanswered_image,
+};
 pub(crate) use digest::of as digest_of;
 pub(crate) use images::keep_clean;
 pub(crate) use network::NETWORK;

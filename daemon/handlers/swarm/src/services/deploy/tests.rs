@@ -75,7 +75,17 @@ const DIGEST: &str = "sha256:0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0
 fn with_registry(request: &str, service: Option<&Value>) -> (u16, Value) {
     match request {
         "GET /services" => (200, service.into_iter().cloned().collect()),
-        "GET /distribution/nginx:1/json" => (200, json!({ "Descriptor": { "digest": DIGEST }, "Platforms": [] })),
+        "GET /distribution/nginx:1/json" => (
+            200,
+            json!({
+                "Descriptor": { "digest": DIGEST },
+                "Platforms": [
+                    { "architecture": "arm64", "os": "linux" },
+                    { "architecture": "arm", "os": "linux", "variant": "v7" },
+                    { "architecture": "unknown", "os": "unknown" },
+                ],
+            }),
+        ),
         "POST /configs/create" => (201, json!({ "ID": "c1" })),
         "POST /services/create" => (201, json!({ "ID": "s1" })),
         "POST /services/s1/update" => (200, json!({})),
@@ -105,6 +115,9 @@ async fn a_tag_is_resolved_once_a_submission_and_the_digest_submitted() {
     let (engine, asked) = scripted::engine(|request: &str, _: &Heard| with_registry(request, None)).await;
     deploy(&cluster(), &engine, &plain_order(1, 1)).await.unwrap();
     assert_eq!(image_in(&asked.body("POST /services/create")), format!("nginx:1@{DIGEST}"));
+    let placement = &asked.body("POST /services/create")["TaskTemplate"]["Placement"];
+    let expected = json!([{ "Architecture": "arm64", "OS": "linux" }, { "OS": "linux" }]);
+    assert_eq!(placement["Platforms"], expected, "copies go where the image runs");
     let noted = &asked.body("POST /configs/create")["Labels"][NOTED_IMAGE];
     assert_eq!(*noted, format!("nginx@{DIGEST}"), "so that it goes when no service needs it any more");
 }
@@ -120,6 +133,20 @@ async fn what_ran_with_a_digest_runs_with_it_again_and_no_registry_is_asked() {
 }
 
 #[tokio::test]
+async fn copies_of_another_number_go_where_the_image_runs_too() {
+    let (engine, asked) = scripted::engine(|request: &str, _: &Heard| with_registry(request, None)).await;
+    deploy(&cluster(), &engine, &plain_order(1, 1)).await.unwrap();
+    let first = asked.body("POST /services/create").clone();
+    let present = json!({ "ID": "s1", "Version": { "Index": 7 }, "Spec": first.clone() });
+    let (engine, asked) =
+        scripted::engine(move |request: &str, _: &Heard| with_registry(request, Some(&present))).await;
+    let order = ServiceOrder { digest: Some(DIGEST.to_owned()), ..plain_order(2, 3) };
+    deploy(&cluster(), &engine, &order).await.unwrap();
+    assert!(!asked.has("GET /distribution/nginx:1/json"));
+    assert_eq!(asked.body("POST /services/s1/update")["TaskTemplate"], first["TaskTemplate"]);
+}
+
+#[tokio::test]
 async fn without_an_answer_of_the_registry_the_tag_itself_is_submitted() {
     let answer = |request: &str, _: &Heard| match request {
         "GET /distribution/nginx:1/json" => (500, json!({ "message": "dial tcp: no such host" })),
@@ -127,7 +154,10 @@ async fn without_an_answer_of_the_registry_the_tag_itself_is_submitted() {
     };
     let (engine, asked) = scripted::engine(answer).await;
     deploy(&cluster(), &engine, &plain_order(1, 1)).await.unwrap();
-    assert_eq!(image_in(&asked.body("POST /services/create")), "nginx:1");
+    let created = asked.body("POST /services/create");
+    assert_eq!(image_in(&created), "nginx:1");
+    let why = created["Labels"][UNANSWERED_IMAGE].as_str().unwrap();
+    assert!(why.contains("no such host"), "{why}");
 }
 
 #[tokio::test]

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 use bollard::models::{
     EndpointPortConfig, EndpointPortConfigProtocolEnum, EndpointPortConfigPublishModeEnum, EndpointSpec,
-    EndpointSpecModeEnum, Limit, NetworkAttachmentConfig, ResourceObject, ServiceSpec as SwarmService, ServiceSpecMode,
-    ServiceSpecModeReplicated, ServiceSpecModeReplicatedJob, ServiceSpecUpdateConfig,
+    EndpointSpecModeEnum, Limit, NetworkAttachmentConfig, Platform, ResourceObject, ServiceSpec as SwarmService,
+    ServiceSpecMode, ServiceSpecModeReplicated, ServiceSpecModeReplicatedJob, ServiceSpecUpdateConfig,
     ServiceSpecUpdateConfigFailureActionEnum, ServiceSpecUpdateConfigOrderEnum, TaskSpec, TaskSpecPlacement,
     TaskSpecResources, TaskSpecRestartPolicy, TaskSpecRestartPolicyConditionEnum,
 };
@@ -23,7 +23,7 @@ use muster_protocol::model::service::{
 };
 use muster_protocol::quantity::{Bytes, CpuMillis};
 
-use crate::marks::{self, EMPTY_VOLUME, Labels, MACHINE, REFUSED_IMAGE, SECRETS_VERSION, SERVICE};
+use crate::marks::{self, EMPTY_VOLUME, Labels, MACHINE, REFUSED_IMAGE, SECRETS_VERSION, SERVICE, UNANSWERED_IMAGE};
 use crate::services::volumes;
 
 /// A thing in the swarm, as a service refers to it.
@@ -34,7 +34,7 @@ pub(crate) struct Reference {
 }
 
 /// What a service refers to.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub(crate) struct References {
     /// The id of the cluster's network.
     pub(crate) network: String,
@@ -46,8 +46,19 @@ pub(crate) struct References {
     pub(crate) volumes: Vec<String>,
     /// What its image's tag means, if that is known.
     pub(crate) digest: Option<String>,
-    /// Why the image's registry has refused it, if it has.
-    pub(crate) refused_image: Option<String>,
+    /// What else is known of its image.
+    pub(crate) image: KnownImage,
+}
+
+/// What the registry of a service's image was heard to say.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub(crate) struct KnownImage {
+    /// Where the image runs; empty if that is not known.
+    pub(crate) platforms: Vec<Platform>,
+    /// Why the registry has refused it, if it has.
+    pub(crate) refused: Option<String>,
+    /// Why the registry said nothing, if it was asked in vain.
+    pub(crate) unanswered: Option<String>,
 }
 
 /// A failed job's copies are tried again this often, as swarm would otherwise go on for ever.
@@ -62,8 +73,8 @@ pub(crate) fn service(cluster: &ClusterContext, order: &ServiceOrder, references
     SwarmService {
         name: Some(spec.name.to_string()),
         labels: Some(labels(cluster, order, references)),
-        // Where volumes are is no part of the template's name: swarm replaces no copy that is there already.
-        task_template: Some(held(template::named(task(cluster, spec, references), &endpoint), &references.volumes)),
+        // Where a copy can go is no part of the template's name: swarm replaces no copy that is there already.
+        task_template: Some(held(template::named(task(cluster, spec, references), &endpoint), references)),
         mode: Some(mode(spec)),
         // Jobs have no updates: swarm refuses the field.
         update_config: (!is_job).then(|| update(&spec.update)),
@@ -87,11 +98,14 @@ fn task(cluster: &ClusterContext, spec: &ServiceSpec, references: &References) -
     }
 }
 
-/// The task, held where its volumes are.
-fn held(mut task: TaskSpec, volumes: &[String]) -> TaskSpec {
-    if !volumes.is_empty() {
+/// The task, held where its volumes are, and where its image runs.
+fn held(mut task: TaskSpec, references: &References) -> TaskSpec {
+    if !references.volumes.is_empty() {
         let constraints = task.placement.get_or_insert_default().constraints.get_or_insert_default();
-        constraints.extend(volumes.iter().map(|volume| volumes::constraint(volume)));
+        constraints.extend(references.volumes.iter().map(|volume| volumes::constraint(volume)));
+    }
+    if !references.image.platforms.is_empty() {
+        task.placement.get_or_insert_default().platforms = Some(references.image.platforms.clone());
     }
     task
 }
@@ -103,8 +117,11 @@ fn labels(cluster: &ClusterContext, order: &ServiceOrder, references: &Reference
     labels.insert(SERVICE.to_owned(), order.id.to_string());
     labels.insert(mark::GENERATION.to_owned(), order.generation.to_string());
     labels.insert(SECRETS_VERSION.to_owned(), order.secrets_version.to_string());
-    if let Some(words) = &references.refused_image {
+    if let Some(words) = &references.image.refused {
         labels.insert(REFUSED_IMAGE.to_owned(), words.clone());
+    }
+    if let Some(words) = &references.image.unanswered {
+        labels.insert(UNANSWERED_IMAGE.to_owned(), words.clone());
     }
     if order.spec.allow_empty_volume {
         labels.insert(EMPTY_VOLUME.to_owned(), "yes".to_owned());
