@@ -12,6 +12,7 @@ use muster_engine::desired::machine_name;
 use muster_engine::ledger::{ResourceKey, ResourceState};
 use muster_engine::sim::{CallKind, Fault, every};
 use muster_engine::state::Observation;
+use muster_protocol::ErrorCode;
 use muster_protocol::model::cluster::ClusterPhase;
 use muster_protocol::model::host::Role;
 
@@ -50,6 +51,38 @@ fn what_was_seen_before_a_node_left_does_not_bring_it_back() {
         let look = Observation { orchestrator: Some(Ok(seen)), ..Observation::default() };
         bench.state.observe(look, before, bench.now());
         assert_eq!(bench.steps()[0], "remove machine/control-plane-3");
+    });
+}
+
+#[test]
+fn a_machine_whose_engine_has_stopped_is_prepared_again_and_waits_longer_each_time() {
+    run(async {
+        let mut bench = ready(3, 1).await;
+        bench.finished.clear();
+        let id_of = |bench: &Bench, role| {
+            let key = ResourceKey::for_machine(machine_name(role, 1));
+            bench.state.ledger[&key].present().unwrap().id.clone()
+        };
+        let id = id_of(&bench, Role::Worker);
+        for (patience, times) in [(60, 1), (60, 2)] {
+            assert!(bench.world.falter(bench.state.record.id, &id));
+            bench.run_for(Duration::from_secs(patience - 15)).await;
+            assert_eq!(prepared(&bench).len(), times - 1, "a restart of the engine is none of Muster's");
+            assert!(bench.run_until(HOUR, |bench| prepared(bench).len() == times).await, "{}", bench.gates());
+            assert!(bench.run_until(HOUR, |bench| bench.phase() == ClusterPhase::Ready).await, "{}", bench.gates());
+        }
+        // One that preparing does not help.
+        let fault = Fault::Refused { code: ErrorCode::Unreachable, permanent: false };
+        bench.world.inject(every(|call| call.kind == CallKind::Prepare, fault));
+        assert!(bench.world.falter(bench.state.record.id, &id));
+        bench.run_for(HOUR).await;
+        bench.world.clear_faults();
+        assert!(bench.run_until(HOUR, |bench| bench.phase() == ClusterPhase::Ready).await, "{}", bench.gates());
+        // The others know it of a control plane.
+        bench.finished.clear();
+        assert!(bench.world.falter(bench.state.record.id, &id_of(&bench, Role::ControlPlane)));
+        assert!(bench.run_until(HOUR, |bench| prepared(bench) == ["control-plane-1"]).await, "{}", bench.gates());
+        assert!(bench.run_until(HOUR, |bench| bench.phase() == ClusterPhase::Ready).await, "{}", bench.gates());
     });
 }
 

@@ -142,3 +142,79 @@ async fn a_worker_that_was_struck_off_or_lost_or_stopped_comes_back() -> Result<
     })
     .await
 }
+
+/// What somebody does to a worker, by hand, at the machine or at the engine that it runs on.
+async fn meddle(lab: &Lab, worker: &HostInfo, network: &str, what: Meddling) -> Result<()> {
+    let id = worker.provider_id.as_deref().context("the machine is not there")?;
+    let node = worker.node_id.as_deref().context("the machine is no node")?;
+    match what {
+        Meddling::StruckOffWhileDown => {
+            docker(&["kill", id]).await?;
+            let strike_off = ["docker", "node", "rm", "--force", node];
+            lab.on_machine_until(MEDDLED, "control-plane-1", &strike_off, |_| true).await?;
+        }
+        Meddling::CutOff => {
+            docker(&["network", "disconnect", network, id]).await?;
+        }
+        Meddling::EngineStopped => {
+            lab.on_machine(MEDDLED, "worker-1", &["systemctl", "stop", "docker.socket", "docker.service"]).await?;
+        }
+    }
+    Ok(())
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Meddling {
+    StruckOffWhileDown,
+    CutOff,
+    EngineStopped,
+}
+
+const MEDDLED: &str = "meddled";
+
+#[tokio::test]
+async fn a_worker_that_was_cut_off_or_struck_off_while_down_or_lost_its_engine_comes_back() -> Result<()> {
+    with_lab("a_worker_that_was_cut_off_or_struck_off_while_down_or_lost_its_engine_comes_back", &[], async |lab| {
+        lab.create(MEDDLED, 1, 1).await?;
+        let format = ["--format", "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}}{{end}}"];
+        let worker = lab.host(MEDDLED, "worker-1").await?;
+        let id = worker.provider_id.clone().context("the machine is not there")?;
+        let network = docker(&[&["inspect", &id][..], &format].concat()).await?;
+        for what in [Meddling::StruckOffWhileDown, Meddling::CutOff, Meddling::EngineStopped] {
+            let (cursor, before) = (lab.cursor().await?, lab.host(MEDDLED, "worker-1").await?);
+            let began = Instant::now();
+            meddle(lab, &before, &network, what).await?;
+            let mended = match what {
+                Meddling::StruckOffWhileDown => "join node/worker-1",
+                Meddling::CutOff => "start machine/worker-1",
+                Meddling::EngineStopped => "prepare machine/worker-1",
+            };
+            let is_it = |event: &Event| event.kind == EventKind::StepDone && event.message == mended;
+            lab.cli().events_until(cursor, LIMIT, is_it).await.with_context(|| format!("{what:?}"))?;
+            let is_ready = |host: &HostInfo| host.phase == HostPhase::Ready && host.cause.is_none();
+            lab.cli().until(&["host", "info", &before.id.to_string()], REPAIR_LIMIT, is_ready).await?;
+            becomes_ready(lab, MEDDLED).await?;
+            nodes_become(lab, MEDDLED, "control-plane-1", &[WORKER, LEADER]).await?;
+            println!("{what:?} is mended after {:.1} s", began.elapsed().as_secs_f32());
+        }
+        one_that_joined_others_is_named_and_left_alone(lab).await?;
+        lab.delete(MEDDLED).await?;
+        Ok(())
+    })
+    .await
+}
+
+/// Somebody may need the other swarm: it is their decision.
+async fn one_that_joined_others_is_named_and_left_alone(lab: &Lab) -> Result<()> {
+    let on_worker = async |command: &[&str]| lab.on_machine(MEDDLED, "worker-1", command).await;
+    on_worker(&["docker", "swarm", "leave"]).await?;
+    on_worker(&["docker", "swarm", "init", "--advertise-addr", "127.0.0.1"]).await?;
+    let says_so = |info: &ClusterInfo| {
+        let mut remedies = info.causes.iter().filter_map(|cause| cause.remedy.as_deref());
+        remedies.any(|remedy| remedy.contains("docker swarm leave --force"))
+    };
+    lab.cli().until(&["cluster", "info", MEDDLED], LIMIT, says_so).await?;
+    on_worker(&["docker", "swarm", "leave", "--force"]).await?;
+    becomes_ready(lab, MEDDLED).await?;
+    nodes_become(lab, MEDDLED, "control-plane-1", &[WORKER, LEADER]).await
+}

@@ -11,7 +11,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use bollard::models::ContainerSummary;
+use bollard::models::{ContainerSummary, NetworkConnectRequest};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
     RemoveContainerOptionsBuilder, StartContainerOptions, UploadToContainerOptionsBuilder,
@@ -44,11 +44,13 @@ pub(crate) struct FoundMachine {
 }
 
 impl FoundMachine {
-    fn read(container: &ContainerSummary) -> Option<Self> {
+    fn read(cluster: &ClusterContext, container: &ContainerSummary) -> Option<Self> {
         let labels = container.labels.as_ref()?;
+        let networks = container.network_settings.as_ref().and_then(|settings| settings.networks.as_ref());
+        let is_on = networks.is_some_and(|networks| networks.contains_key(&mark::network_name(cluster)));
         Some(Self {
             id: container.id.clone()?,
-            stage: Stage::of(container.state),
+            stage: Stage::of(container.state).on_network(is_on),
             address: labels.get(mark::ADDRESS).and_then(|address| address.parse().ok()),
         })
     }
@@ -104,7 +106,7 @@ impl LocalDriver {
     pub(crate) async fn observe_machines(&self, cluster: &ClusterContext) -> Result<Vec<ObservedResource>, Failure> {
         let observe = |container: ContainerSummary| {
             let name = mark::machine(container.labels.as_ref()?)?;
-            let found = FoundMachine::read(&container)?;
+            let found = FoundMachine::read(cluster, &container)?;
             let addresses = found
                 .address
                 .map(|address| Addresses { address: address.to_string(), private_address: address.to_string() });
@@ -147,8 +149,11 @@ impl LocalDriver {
         let reservation = {
             let choice = self.reservations.choose(cluster.cluster).await;
             let machines = self.containers_of(cluster, None).await?;
-            let mut listed: BTreeSet<Ipv4Addr> =
-                machines.iter().filter_map(FoundMachine::read).filter_map(|found| found.address).collect();
+            let mut listed: BTreeSet<Ipv4Addr> = machines
+                .iter()
+                .filter_map(|one| FoundMachine::read(cluster, one))
+                .filter_map(|found| found.address)
+                .collect();
             listed.extend(self.addresses_in_use(cluster).await?);
             choice.reserve(subnet, &listed).ok_or_else(|| {
                 Failure::not_applied(ErrorCode::Quota, format!("no address is left in {subnet}")).permanent()
@@ -219,6 +224,10 @@ impl LocalDriver {
                 thawed.map_err(|error| failure("resume the machine", error))?;
                 return Ok(present);
             }
+            Stage::CutOff => {
+                self.connect(cluster, machine, found).await?;
+                return Ok(present);
+            }
             Stage::New => self.put_keys(cluster, machine, &found.id).await?,
             Stage::Stopped => {}
             Stage::Leaving => {
@@ -240,6 +249,15 @@ impl LocalDriver {
         }
     }
 
+    /// Gives the machine the place on the cluster's network that it was made with.
+    async fn connect(&self, cluster: &ClusterContext, machine: &Name, found: &FoundMachine) -> Result<(), Failure> {
+        let Some(address) = found.address else { return Ok(()) };
+        let endpoint_config = Some(parameters::endpoint(machine, address));
+        let request = NetworkConnectRequest { container: found.id.clone(), endpoint_config };
+        let connected = self.docker()?.connect_network(&mark::network_name(cluster), request).await;
+        connected.map_err(|error| failure("connect the machine to the cluster's network", error))
+    }
+
     async fn put_keys(&self, cluster: &ClusterContext, machine: &Name, id: &str) -> Result<(), Failure> {
         self.put_files(id, keys::archive(cluster, machine)?).await
     }
@@ -254,7 +272,7 @@ impl LocalDriver {
 
     async fn find(&self, cluster: &ClusterContext, machine: &Name) -> Result<Option<FoundMachine>, Failure> {
         let key = ResourceKey::for_machine(machine.clone());
-        Ok(self.containers_of(cluster, Some(&key)).await?.iter().find_map(FoundMachine::read))
+        Ok(self.containers_of(cluster, Some(&key)).await?.iter().find_map(|one| FoundMachine::read(cluster, one)))
     }
 
     pub(crate) async fn containers_of(

@@ -31,11 +31,7 @@ pub(crate) fn container(
     let mut labels = owner.clone();
     labels.insert(mark::ADDRESS.to_owned(), address.to_string());
 
-    let endpoint = EndpointSettings {
-        ipam_config: Some(EndpointIpamConfig { ipv4_address: Some(address.to_string()), ..Default::default() }),
-        aliases: Some(vec![machine.to_string()]),
-        ..Default::default()
-    };
+    let endpoint = endpoint(machine, address);
     let network = mark::network_name(cluster);
     Ok(ContainerCreateBody {
         image: Some(image.to_owned()),
@@ -49,6 +45,15 @@ pub(crate) fn container(
         host_config: Some(host_config(network, owner, shape, capabilities)?),
         ..Default::default()
     })
+}
+
+/// The machine's place on the cluster's network.
+pub(crate) fn endpoint(machine: &Name, address: Ipv4Addr) -> EndpointSettings {
+    EndpointSettings {
+        ipam_config: Some(EndpointIpamConfig { ipv4_address: Some(address.to_string()), ..Default::default() }),
+        aliases: Some(vec![machine.to_string()]),
+        ..Default::default()
+    }
 }
 
 fn host_config(

@@ -10,6 +10,8 @@ pub(crate) enum Stage {
     New,
     /// It runs.
     Running,
+    /// It runs, and somebody has taken it off the cluster's network: nobody reaches it.
+    CutOff,
     /// It ran, and can be started again.
     Stopped,
     /// It is frozen, and can be thawed.
@@ -30,11 +32,19 @@ impl Stage {
         }
     }
 
+    /// The same of one that is on the cluster's network, or is not.
+    pub(crate) fn on_network(self, is_on: bool) -> Self {
+        match self {
+            Self::Running if !is_on => Self::CutOff,
+            other => other,
+        }
+    }
+
     /// How the machine counts; none if it does not any more.
     pub(crate) fn power(self) -> Option<Power> {
         match self {
             Self::Running => Some(Power::Running),
-            Self::New | Self::Stopped | Self::Paused => Some(Power::Stopped),
+            Self::New | Self::Stopped | Self::Paused | Self::CutOff => Some(Power::Stopped),
             Self::Leaving => None,
         }
     }

@@ -40,7 +40,7 @@ impl LocalDriver {
         match found.stage {
             // One that never ran gets them before it runs; one that leaves needs none.
             Stage::New | Stage::Leaving => return Ok(()),
-            Stage::Running | Stage::Stopped | Stage::Paused => {}
+            Stage::Running | Stage::CutOff | Stage::Stopped | Stage::Paused => {}
         }
         let line = keys::login_line(cluster)?;
         let list = self.authorized_keys(&found.id).await?;

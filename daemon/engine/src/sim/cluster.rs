@@ -36,7 +36,7 @@ fn submitted(service: &Service) -> Present {
 impl ClusterThings {
     /// Whether this node's machine is there and runs.
     pub(super) fn is_up(&self, node: &Node) -> bool {
-        self.resources.get(&node.machine).is_some_and(|machine| machine.running)
+        self.resources.get(&node.machine).is_some_and(|machine| machine.running && !machine.faltered)
     }
 
     /// The formed cluster that this machine is in, and its node there.

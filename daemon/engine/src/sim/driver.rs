@@ -252,6 +252,7 @@ impl Things {
             marks: Some(marks),
             attempt: order.attempt,
             running: true,
+            faltered: false,
             spec: spec_mark::write(spec).into_iter().collect(),
             steps: BTreeMap::new(),
             stands_on: carriers,
@@ -273,7 +274,11 @@ impl Things {
         }
         let present = resource.present(number);
         if !resource.running {
-            self.apply(Change::Resource { cluster, id: number, now: Some(Resource { running: true, ..resource }) });
+            self.apply(Change::Resource {
+                cluster,
+                id: number,
+                now: Some(Resource { running: true, faltered: false, ..resource }),
+            });
         }
         Ok(present)
     }

@@ -19,7 +19,7 @@ use crate::failure::Failure;
 use crate::ledger::ResourceKey;
 use crate::options::refuse_pool_labels;
 use crate::preparer::{Preparer, StepOrder};
-use crate::recipe::{Peer, Recipe, Recipes};
+use crate::recipe::{MachineStep, Peer, Recipe, Recipes};
 
 /// See the module.
 pub(super) struct SimPreparer {
@@ -108,9 +108,11 @@ impl Things {
         if resource.steps.values().any(|other| other.ends_at > now) {
             self.note(Violation::Step(format!("{what} began while another step was running")));
         }
-        // To go back to an earlier target is no repetition; to be brought twice to the same one is.
+        // To go back to an earlier target is no repetition, nor to mend what is broken; to be brought twice to the same one is.
         let last = resource.steps.values().rfind(|other| other.step == order.run.step);
-        if last.is_some_and(|last| last.target == order.run.target) {
+        let mends = resource.faltered && order.run.step == MachineStep::Prepare;
+        resource.faltered &= !mends;
+        if !mends && last.is_some_and(|last| last.target == order.run.target) {
             self.note(Violation::Step(format!("{what} ran a second time")));
         }
         let ends_at = now + length;

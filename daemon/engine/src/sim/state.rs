@@ -48,6 +48,9 @@ pub(super) struct Resource {
     pub(super) attempt: u32,
     /// Whether it runs, if it is a machine.
     pub(super) running: bool,
+    /// Whether its container engine has stopped by itself, if it is a machine.
+    #[serde(default)]
+    pub(super) faltered: bool,
     /// What its marks say of the cluster's spec.
     #[serde(default)]
     pub(super) spec: BTreeMap<String, String>,

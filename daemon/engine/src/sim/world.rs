@@ -201,8 +201,17 @@ impl SimWorld {
         // No token of ours was used for it.
         let attempt = u32::MAX;
         let (steps, stands_on, spec) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
-        let resource =
-            Resource { name: looks_like, marks, attempt, running: true, spec, stands_on, steps, visible_from };
+        let resource = Resource {
+            name: looks_like,
+            marks,
+            attempt,
+            running: true,
+            faltered: false,
+            spec,
+            stands_on,
+            steps,
+            visible_from,
+        };
         things.apply(Change::Resource { cluster: beside, id, now: Some(resource) });
         resource_id(id)
     }
@@ -220,11 +229,21 @@ impl SimWorld {
 
     /// Stops a machine, as if by somebody else's hand. Whether it is there.
     pub fn stop(&self, cluster: ClusterId, id: &str) -> bool {
+        self.change(cluster, id, |resource| resource.running = false)
+    }
+
+    /// Stops the container engine of a machine that runs on, as if by somebody else's hand. Whether it is there.
+    pub fn falter(&self, cluster: ClusterId, id: &str) -> bool {
+        self.change(cluster, id, |resource| resource.faltered = true)
+    }
+
+    fn change(&self, cluster: ClusterId, id: &str, change: impl FnOnce(&mut Resource)) -> bool {
         let mut things = self.things();
         let Some(id) = number_of(id) else { return false };
         let resource = things.bucket(cluster).and_then(|bucket| bucket.resources.get(&id)).cloned();
-        let Some(resource) = resource else { return false };
-        things.apply(Change::Resource { cluster, id, now: Some(Resource { running: false, ..resource }) });
+        let Some(mut resource) = resource else { return false };
+        change(&mut resource);
+        things.apply(Change::Resource { cluster, id, now: Some(resource) });
         true
     }
 

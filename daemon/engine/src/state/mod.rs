@@ -19,6 +19,7 @@ mod recovered;
 mod retry;
 mod service;
 mod tidy;
+mod unready;
 
 use std::collections::BTreeMap;
 
@@ -41,6 +42,7 @@ pub use deadlines::Deadlines;
 pub use difference::{RecordChange, difference};
 pub use observe::Observation;
 pub use recovered::NewKeys;
+pub use unready::Unready;
 
 /// Everything known about one cluster.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -61,6 +63,8 @@ pub struct ClusterState {
     pub in_flight: BTreeMap<Option<ResourceKey>, InFlight>,
     /// How often in a row a machine that should be there was not listed. Not stored.
     pub missing: BTreeMap<ResourceKey, u32>,
+    /// Nodes that are not ready although their machines run. Not stored.
+    pub unready: BTreeMap<Name, Unready>,
     /// How the last sweep failed, if it did. Not stored.
     pub sweep_retry: Option<LedgerEntry>,
     /// What the last sweep found and the ledger has no place for: its mark does not say what it is, or another of the same
@@ -118,6 +122,7 @@ impl ClusterState {
             observed: Observed::default(),
             in_flight: BTreeMap::new(),
             missing: BTreeMap::new(),
+            unready: BTreeMap::new(),
             sweep_retry: None,
             strays: Vec::new(),
             outbox: Vec::new(),

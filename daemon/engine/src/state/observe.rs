@@ -42,6 +42,7 @@ impl ClusterState {
                 self.doubt_missing_services(&view, began);
                 self.keep_digests(&view);
                 self.announce_killed(&view, now);
+                self.note_unready_nodes(&view, now);
                 self.observe_orchestrator(view, began);
             }
             Some(Err(failure)) => {

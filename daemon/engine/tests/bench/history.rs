@@ -30,6 +30,7 @@ pub enum Event {
     NewRecipe(u8),
     LoseWorker(u32),
     StopWorker(u32),
+    FalterWorker(u32),
     StrikeOffWorker(u32),
     PromoteWorker(u32),
     LoseControlPlane(u32),
@@ -72,6 +73,7 @@ pub fn event() -> impl Strategy<Value = Event> {
         1 => (0_u8..3).prop_map(Event::NewRecipe),
         2 => (1_u32..3).prop_map(Event::LoseWorker),
         1 => (1_u32..3).prop_map(Event::StopWorker),
+        1 => (1_u32..3).prop_map(Event::FalterWorker),
         1 => (1_u32..3).prop_map(Event::StrikeOffWorker),
     ]
 }
@@ -190,6 +192,11 @@ pub fn happen(bench: &mut Bench, event: &Event) {
         Event::StopWorker(number) => {
             if let Some(id) = machine(bench, Role::Worker, number) {
                 bench.world.stop(CLUSTER, &id);
+            }
+        }
+        Event::FalterWorker(number) => {
+            if let Some(id) = machine(bench, Role::Worker, number) {
+                bench.world.falter(CLUSTER, &id);
             }
         }
         Event::LoseControlPlane(number) => {

@@ -12,7 +12,7 @@ use muster_protocol::ErrorCode;
 use muster_protocol::model::host::Role;
 
 use super::form::{ip_of, listen_addr, unusable};
-use super::nodes::{self, active_id};
+use super::nodes::{self, active_id, own_id};
 use super::{quorum, remove, wait};
 use crate::connect::Engine;
 use crate::failures::Answer as _;
@@ -76,7 +76,7 @@ pub(crate) async fn look_up_node(
     let manager = managers.find(members).await?;
     let listed = nodes::list(&manager.engine).await?;
     let node = match report {
-        Ok(report) if is_on_its_way(&report) && machine.role == Role::ControlPlane => {
+        Ok(report) if standing(&report, &listed) == Standing::Joining && machine.role == Role::ControlPlane => {
             return Err(unusable(&machine.machine, &report).with_remedy(reach_the_managers(machine)));
         }
         Ok(report) => match active_id(&report) {
@@ -92,10 +92,6 @@ pub(crate) async fn look_up_node(
         }
     };
     Ok(node.map(|node| Present { id: nodes::id(node).to_owned(), facts: Facts::None }))
-}
-
-fn is_on_its_way(report: &SwarmInfo) -> bool {
-    report.local_node_state == Some(LocalNodeState::PENDING)
 }
 
 fn marked<'a>(cluster: &ClusterContext, listed: &'a [Node], machine: &Member) -> impl Iterator<Item = &'a Node> {
@@ -125,6 +121,10 @@ fn standing(report: &SwarmInfo, listed: &[Node]) -> Standing {
     let knows_ours = peers.iter().any(|peer| peer.node_id.as_deref().is_some_and(is_listed));
     match report.local_node_state {
         Some(LocalNodeState::INACTIVE | LocalNodeState::EMPTY) | None => Standing::Outside,
+        // It waits for managers that know no such node: it was struck off while it was away, or they are others' managers.
+        Some(LocalNodeState::PENDING) if own_id(report).is_some_and(|id| !is_listed(id)) => {
+            if knows_ours || peers.is_empty() { Standing::Forgotten } else { Standing::Elsewhere }
+        }
         Some(LocalNodeState::PENDING) => Standing::Joining,
         Some(LocalNodeState::ACTIVE) if active_id(report).is_some_and(is_listed) => Standing::Member,
         Some(LocalNodeState::ACTIVE) if knows_ours => Standing::Forgotten,

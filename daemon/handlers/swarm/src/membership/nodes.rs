@@ -87,10 +87,15 @@ pub(crate) async fn self_report(engine: &Engine, machine: &Name) -> Result<Swarm
     Ok(info.swarm.unwrap_or_default())
 }
 
+/// The node that the machine is or was, by its own word.
+pub(crate) fn own_id(report: &SwarmInfo) -> Option<&str> {
+    report.node_id.as_deref().filter(|id| !id.is_empty())
+}
+
 /// The node id that the machine reports, while it takes part in a swarm.
 pub(crate) fn active_id(report: &SwarmInfo) -> Option<&str> {
     match report.local_node_state {
-        Some(LocalNodeState::ACTIVE) => report.node_id.as_deref().filter(|id| !id.is_empty()),
+        Some(LocalNodeState::ACTIVE) => own_id(report),
         Some(
             LocalNodeState::EMPTY
             | LocalNodeState::INACTIVE

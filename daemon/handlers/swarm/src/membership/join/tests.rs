@@ -39,6 +39,16 @@ fn a_node_that_was_forgotten_while_it_lived_may_come_back() {
 }
 
 #[test]
+fn one_that_waits_as_a_node_that_was_struck_off_may_come_back() {
+    let pending = |id, peer| standing(&report(LocalNodeState::PENDING, id, peer), &[node("a")]);
+    assert_eq!(pending("old", Some("a")), Standing::Forgotten);
+    assert_eq!(pending("old", None), Standing::Forgotten);
+    assert_eq!(pending("x", Some("y")), Standing::Elsewhere, "others' managers may know it");
+    assert_eq!(pending("a", Some("a")), Standing::Joining);
+    assert_eq!(pending("", None), Standing::Joining, "its certificate is on its way");
+}
+
+#[test]
 fn a_broken_node_of_another_swarm_is_left_alone() {
     assert_eq!(standing(&report(LocalNodeState::ERROR, "", Some("y")), &[node("a")]), Standing::Elsewhere);
 }
