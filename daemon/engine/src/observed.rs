@@ -149,6 +149,8 @@ pub enum Obstacle {
     Image,
     /// No machine takes them.
     Room,
+    /// Their network has no address left for them.
+    Addresses,
     /// Their containers cannot be made as they were asked for.
     Container,
     /// Their health check fails.

@@ -215,6 +215,7 @@ async fn one_that_joined_others_is_named_and_left_alone(lab: &Lab) -> Result<()>
     };
     lab.cli().until(&["cluster", "info", MEDDLED], LIMIT, says_so).await?;
     on_worker(&["docker", "swarm", "leave", "--force"]).await?;
+    let _: OperationInfo = lab.cli().json(&["cluster", "retry", MEDDLED, "--wait"]).await?;
     becomes_ready(lab, MEDDLED).await?;
     nodes_become(lab, MEDDLED, "control-plane-1", &[WORKER, LEADER]).await
 }

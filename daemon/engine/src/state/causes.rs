@@ -138,6 +138,9 @@ fn remedy(obstacle: Obstacle, service: &Name, cluster: &Name) -> String {
             "change the service's constraints, reservations or ports with `muster service update`, or give the cluster \
              machines that fit with `muster cluster scale {cluster}`"
         ),
+        Obstacle::Addresses => {
+            "scale services of the cluster down, or run this one on another cluster: machines do not help".to_owned()
+        }
         Obstacle::Container => {
             "mend what the container is made with (command, user, mounts, files) with `muster service update`"
                 .to_owned()

@@ -103,7 +103,9 @@ pub(crate) fn labels(swarm: &Swarm) -> Option<&marks::Labels> {
 pub(crate) fn foreign_swarm(machine: &Name) -> Failure {
     Failure::not_applied(ErrorCode::Conflict, format!("{machine} is a member of another swarm"))
         .permanent()
-        .with_remedy(format!("if that swarm is not needed, run `docker swarm leave --force` on {machine}"))
+        .with_remedy(format!(
+            "if that swarm is not needed, run `docker swarm leave --force` on {machine}, then `muster cluster retry`"
+        ))
 }
 
 /// The machine is a node of a swarm, but manages it no more. The answer only if nobody else manages it either.

@@ -1,5 +1,6 @@
 //! What the control plane sees, from three listings made at the same time.
 
+mod addresses;
 mod containers;
 mod images;
 mod nodes;
@@ -49,11 +50,13 @@ pub(crate) async fn observe(
         voters: Some(nodes::voters(&listed_nodes, &machines)),
         ..Default::default()
     };
+    let used_up = addresses::used_up(&all_tasks, machines.len());
+    let seen = services::Beside { all: &listed_services, machines: &machines, used_up: used_up.as_deref() };
     for service in &listed_services {
         let Some(name) = name(service) else { continue };
         let own = by_service.get(service.id.as_deref().unwrap_or_default()).map(Vec::as_slice).unwrap_or_default();
         view.containers.extend(containers::observed(&name, own, &machines));
-        view.services.insert(name, services::observed(service, &listed_services, own, &machines));
+        view.services.insert(name, services::observed(service, own, &seen));
     }
     Ok(view)
 }

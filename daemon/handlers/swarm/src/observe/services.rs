@@ -16,13 +16,19 @@ use crate::marks::{HEALTH_CHECK, TEMPLATE};
 use crate::membership::nodes::is_manager;
 use crate::services::{digest_of, generation};
 
-/// One service, from its own tasks; `all` services are told apart by who has which port of the machines.
-pub(super) fn observed(
-    service: &Service,
-    all: &[Service],
-    tasks: &[&SeenTask],
-    machines: &BTreeMap<&str, MachineNode<'_>>,
-) -> ObservedService {
+/// What a service shares the swarm with.
+pub(super) struct Beside<'a> {
+    /// All services: they are told apart by who has which port of the machines.
+    pub(super) all: &'a [Service],
+    /// The machines, by their nodes' ids.
+    pub(super) machines: &'a BTreeMap<&'a str, MachineNode<'a>>,
+    /// That the network of all services has no address left, if that is so.
+    pub(super) used_up: Option<&'a str>,
+}
+
+/// One service, from its own tasks.
+pub(super) fn observed(service: &Service, tasks: &[&SeenTask], beside: &Beside<'_>) -> ObservedService {
+    let machines = beside.machines;
     let mode = service.spec.as_ref().and_then(|spec| spec.mode.clone()).unwrap_or_default();
     let current: Vec<&SeenTask> = tasks.iter().copied().filter(|task| is_current(service, task)).collect();
     let wanted = wanted(service, &mode, machines);
@@ -35,7 +41,7 @@ pub(super) fn observed(
     };
     // A machine that takes no new copies is not counted as one that should have one, and may still have one.
     let ready = ready.min(wanted);
-    let trouble = if ready < wanted { trouble::of(service, all, &current, machines) } else { None };
+    let trouble = if ready < wanted { trouble::of(service, &current, beside) } else { None };
     let updating = tasks.iter().any(|task| (!is_current(service, task) || !task.is_wanted()) && runs(task, machines));
     ObservedService {
         id: service.id.clone().unwrap_or_default(),
@@ -190,6 +196,10 @@ mod tests {
         .unwrap()
     }
 
+    fn alone<'a>(machines: &'a BTreeMap<&'a str, MachineNode<'a>>) -> Beside<'a> {
+        Beside { all: &[], machines, used_up: None }
+    }
+
     fn seen(replicas: u32, tasks: &[SeenTask], node: Value) -> ObservedService {
         let service: Service = serde_json::from_value(json!({ "ID": "s", "Spec": {
             "Mode": { "Replicated": { "Replicas": replicas } },
@@ -198,7 +208,8 @@ mod tests {
         .unwrap();
         let node: Node = serde_json::from_value(node).unwrap();
         let machine = MachineNode { name: "worker-1".parse().unwrap(), address: None, node: &node };
-        observed(&service, &[], &tasks.iter().collect::<Vec<_>>(), &[("n", machine)].into())
+        let machines = [("n", machine)].into();
+        observed(&service, &tasks.iter().collect::<Vec<_>>(), &alone(&machines))
     }
 
     #[test]
@@ -224,7 +235,7 @@ mod tests {
         let node: Node = serde_json::from_value(json!({ "ID": "n", "Status": { "State": "ready" } })).unwrap();
         let address = Some("10.0.0.9".to_owned());
         let machines = [("n", MachineNode { name: "worker-1".parse().unwrap(), address, node: &node })].into();
-        let seen = observed(&service, &[], &[&task(1, "running", "running")], &machines);
+        let seen = observed(&service, &[&task(1, "running", "running")], &alone(&machines));
         let published: Vec<(u16, u16)> = seen.endpoints.iter().map(|one| (one.published, one.port)).collect();
         assert_eq!(published, [(8080, 80)]);
     }

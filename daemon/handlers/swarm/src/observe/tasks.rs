@@ -136,14 +136,19 @@ impl SeenTask {
         container.exit_code
     }
 
-    /// Its address on the cluster's network.
+    /// Its address on the cluster's network, without the length of the network's prefix.
     pub(crate) fn address(&self) -> Option<String> {
+        let with_length = self.address_with_length()?;
+        Some(with_length.split('/').next().unwrap_or(with_length).to_owned())
+    }
+
+    /// Its address on the cluster's network: `10.0.1.7/24`.
+    pub(super) fn address_with_length(&self) -> Option<&str> {
         let on_ours = |one: &&Attachment| {
             let name = one.network.as_ref().and_then(|network| network.spec.as_ref()?.name.as_deref());
             name == Some(NETWORK)
         };
         let addresses = self.attachments.iter().flatten().find(on_ours)?.addresses.as_ref()?;
-        let with_length = addresses.first()?;
-        Some(with_length.split('/').next().unwrap_or(with_length).to_owned())
+        addresses.first().map(String::as_str)
     }
 }

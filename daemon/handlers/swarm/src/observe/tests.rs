@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bollard::models::{Node, Service};
-use muster_engine::observed::ObservedService;
+use muster_engine::observed::{ObservedService, Obstacle};
 use muster_protocol::model::container::ContainerPhase;
 use serde_json::{Value, json};
 
@@ -57,9 +57,15 @@ fn seen(tasks: Vec<Value>) -> Vec<SeenTask> {
     tasks.into_iter().map(|task| serde_json::from_value(task).unwrap()).collect()
 }
 
-fn observed(service: &Service, tasks: Vec<Value>, listed: &[Node]) -> ObservedService {
+fn observed_beside(service: &Service, tasks: Vec<Value>, listed: &[Node], used_up: Option<&str>) -> ObservedService {
     let tasks = seen(tasks);
-    services::observed(service, &[], &tasks.iter().collect::<Vec<_>>(), &nodes::machines(&cluster(), listed, &[]))
+    let machines = nodes::machines(&cluster(), listed, &[]);
+    let beside = services::Beside { all: &[], machines: &machines, used_up };
+    services::observed(service, &tasks.iter().collect::<Vec<_>>(), &beside)
+}
+
+fn observed(service: &Service, tasks: Vec<Value>, listed: &[Node]) -> ObservedService {
+    observed_beside(service, tasks, listed, None)
 }
 
 fn replicated(replicas: u32) -> Service {
@@ -99,6 +105,19 @@ fn what_copies_are_at_is_said_until_all_are_ready() {
     assert_eq!(seen.progress(), "1 of 4 copies are ready, the others: 1 pending, 2 preparing");
     tasks.truncate(1);
     assert_eq!(observed(&replicated(1), tasks, &up).under_way, None);
+}
+
+#[test]
+fn a_copy_that_waits_for_an_address_of_a_network_that_is_used_up_says_so() {
+    let mut waiting = task(2, "new", "running", "new");
+    waiting["NetworksAttachments"] = Value::Null;
+    let tasks = vec![task(1, "new", "running", "running"), waiting];
+    let up = [node("n1", "worker-1", "ready", None)];
+    let seen = observed_beside(&replicated(2), tasks.clone(), &up, Some("no address left"));
+    assert_eq!((seen.message.as_deref(), seen.obstacle), (Some("no address left"), Obstacle::Addresses));
+    assert_eq!(observed(&replicated(2), tasks.clone(), &up).message, None);
+    let all_run = observed_beside(&replicated(1), tasks[..1].to_vec(), &up, Some("no address left"));
+    assert_eq!(all_run.message, None, "nobody waits");
 }
 
 #[test]

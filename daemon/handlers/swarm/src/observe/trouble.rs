@@ -1,13 +1,11 @@
 //! Why copies of a service do not run.
 
-use std::collections::BTreeMap;
-
 use bollard::models::{Service, ServiceUpdateStatusStateEnum};
 use muster_engine::observed::Obstacle;
 
-use super::nodes::MachineNode;
-use super::placement;
+use super::services::Beside;
 use super::tasks::SeenTask;
+use super::{addresses, placement};
 use crate::services::{refused_image, unanswered_image};
 
 /// Why copies do not run.
@@ -20,19 +18,18 @@ pub(super) struct Trouble {
 }
 
 /// What keeps the `current` copies from running, if that is known.
-pub(super) fn of(
-    service: &Service,
-    all: &[Service],
-    current: &[&SeenTask],
-    machines: &BTreeMap<&str, MachineNode<'_>>,
-) -> Option<Trouble> {
-    if let Some(words) = placement::other_processors(service, machines) {
+pub(super) fn of(service: &Service, current: &[&SeenTask], beside: &Beside<'_>) -> Option<Trouble> {
+    if let Some(words) = placement::other_processors(service, beside.machines) {
         return Some(Trouble { words, obstacle: Obstacle::Image, hopeless: true });
+    }
+    if let Some(words) = beside.used_up.filter(|_| current.iter().copied().any(addresses::is_waiting)) {
+        return Some(Trouble { words: words.to_owned(), obstacle: Obstacle::Addresses, hopeless: false });
     }
     let said = newest_error(service, current)?;
     let obstacle = obstacle(&said);
     if obstacle != Obstacle::Image {
-        return Some(Trouble { words: placement::explained(&said, service, all, machines), obstacle, hopeless: false });
+        let words = placement::explained(&said, service, beside.all, beside.machines);
+        return Some(Trouble { words, obstacle, hopeless: false });
     }
     // The machines' engines say no more than that there is no such image. One that has the image needs no registry.
     let (words, hopeless) = match (refused_image(service), unanswered_image(service)) {
