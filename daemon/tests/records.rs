@@ -13,7 +13,7 @@ use muster_engine::context::Material;
 use muster_engine::desired::take_secrets;
 use muster_engine::desired::{ClusterRecord, Desired, ServiceRecord, ServiceVersion};
 use muster_engine::ledger::{
-    Facts, InfraKey, InfraKind, LedgerEntry, MachineAccess, Present, ResourceKey, ResourceState, StepRun,
+    Duty, Facts, InfraKey, InfraKind, LedgerEntry, MachineAccess, Present, ResourceKey, ResourceState, StepRun,
 };
 use muster_engine::operation::{OperationRecord, ServiceTarget, Target};
 use muster_engine::recipe::{MachineStep, Prepared, Recipe};
@@ -133,7 +133,7 @@ fn the_ledgers_keys_states_and_facts_have_their_golden_bytes() {
             prepared: Some(prepared()),
             step: Some(StepRun { step: MachineStep::Upgrade, target: prepared(), run: 4 }),
             runs: 4,
-            drained: true,
+            duty: Duty::Drained,
             renewed: 1,
         },
         key,

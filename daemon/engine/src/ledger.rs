@@ -108,10 +108,23 @@ pub struct LedgerEntry {
     pub step: Option<StepRun>,
     /// How many steps were begun on the machine: the next one's number.
     pub runs: u32,
-    /// Whether Muster has taken it out of the orchestrator's service for a step, for machines.
-    pub drained: bool,
+    /// How far Muster has taken it out of the orchestrator's service for a step, for machines.
+    pub duty: Duty,
     /// The renewal of certificates that it has, or gets by the step that was begun, for machines; see [`crate::desired::ClusterRecord::renewal`].
     pub renewed: u64,
+}
+
+/// Whether a machine runs copies for the orchestrator, as far as Muster decides it. Stored by the order of the words, where
+/// earlier releases wrote whether it was drained.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub enum Duty {
+    /// It does.
+    #[default]
+    On,
+    /// It takes no more, and has none.
+    Drained,
+    /// It takes no more.
+    Cordoned,
 }
 
 /// A step that was begun on a machine. Its number makes its name on the machine, where it is found again.
@@ -143,7 +156,7 @@ impl LedgerEntry {
             prepared: None,
             step: None,
             runs: 0,
-            drained: false,
+            duty: Duty::On,
             renewed: 0,
         }
     }

@@ -123,10 +123,14 @@ impl StoredEntry {
 }
 
 impl Payload for StoredEntry {
-    const SCHEMA: u16 = 1;
+    const SCHEMA: u16 = 2;
 
     fn decode(schema: u16, bytes: &[u8]) -> Result<Self, CodecError> {
-        first_version(schema, bytes)
+        match schema {
+            // Whether a machine was drained reads as its duty.
+            1 | 2 => codec::decode(bytes),
+            other => Err(CodecError::unknown_schema::<Self>(other)),
+        }
     }
 }
 

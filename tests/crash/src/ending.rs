@@ -144,6 +144,7 @@ impl Story<'_> {
         verdict.duplicates.extend(audit.duplicates);
         verdict.duplicates.extend(audit.second_clusters);
         verdict.duplicates.extend(audit.repeated_steps);
+        verdict.duplicates.extend(audit.broken_upgrades);
         verdict.wrong_deletes.extend(audit.wrong_deletes);
         verdict.wrong_deletes.extend(audit.quorum_breaks);
         Ok(())

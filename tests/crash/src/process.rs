@@ -13,6 +13,7 @@ use muster_engine::preparer::Preparer;
 use muster_engine::rollout::{OneAfterTheOther, Rollout};
 use muster_engine::sim::SimWorld;
 use muster_engine::state::{ClusterState, Deadlines};
+use muster_handler_kubernetes::rollout::KubernetesRollout;
 use muster_protocol::model::cluster::{ClusterPhase, Infrastructure, Orchestrator};
 use muster_protocol::model::operation::OperationPhase;
 use muster_protocol::model::service::ServiceSpec;
@@ -228,7 +229,8 @@ impl Kinds for SimKinds {
     }
 
     fn rollout(&self, _: Orchestrator) -> Result<Arc<dyn Rollout>, Error> {
-        Ok(Arc::new(OneAfterTheOther))
+        let by_kubeadm = self.world.options().is_kubeadm;
+        Ok(if by_kubeadm { Arc::new(KubernetesRollout) } else { Arc::new(OneAfterTheOther) })
     }
 
     fn handler(&self, context: Arc<ClusterContext>) -> Result<Arc<dyn Handler>, Error> {

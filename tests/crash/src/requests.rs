@@ -8,6 +8,11 @@ use muster_protocol::model::service::{SecretFile, ServiceSpec};
 use muster_protocol::request::ServiceSource;
 use muster_protocol::{Name, OperationId, Request, SecretString};
 
+/// The version of a cluster that names one.
+const VERSION: &str = "1.35.4";
+/// What it is upgraded to.
+pub const NEXT_VERSION: &str = "1.36.1";
+
 /// The one cluster of every scenario.
 pub fn cluster() -> Name {
     name_of("proof")
@@ -48,10 +53,10 @@ fn delete_as(key: &str) -> Request {
 }
 
 /// Another version of the orchestrator.
-pub fn upgrade() -> Request {
+pub fn upgrade_to(version: &str) -> Request {
     Request::ClusterUpgrade {
         cluster: cluster(),
-        version: Some("2".to_owned()),
+        version: Some(version.to_owned()),
         idempotency_key: Some("upgrade".to_owned()),
     }
 }
@@ -100,6 +105,15 @@ fn name_of(text: &str) -> Name {
 /// A cluster of so many machines.
 pub fn create(control_planes: u32, workers: u32) -> Request {
     create_on(Infrastructure::Sim, None, control_planes, workers)
+}
+
+/// The same with [`VERSION`].
+pub fn create_at(control_planes: u32, workers: u32) -> Request {
+    let mut request = create(control_planes, workers);
+    if let Request::ClusterCreate { spec, .. } = &mut request {
+        spec.version = Some(VERSION.to_owned());
+    }
+    request
 }
 
 /// A cluster that uses the account.

@@ -69,6 +69,7 @@ pub fn run(scenario: &Scenario, disturbance: Disturbance, half: u64, dir: &Path)
         tokens: false,
         is_cloud: scenario.is_cloud,
         is_framework: scenario.is_framework,
+        is_kubeadm: scenario.is_kubeadm,
         // Long enough for a step to outlive whoever began it.
         step: Duration::from_secs(1),
         ..SimOptions::default()
@@ -170,7 +171,23 @@ impl Story<'_> {
             }
         }
         self.world.clear_faults();
+        if self.scenario.loses_a_control_plane {
+            self.lose_a_control_plane(process).await?;
+        }
         Ok(())
+    }
+
+    /// Takes the last control plane's machine away, and waits until that is noticed.
+    async fn lose_a_control_plane(&self, process: &Process) -> Result<(), String> {
+        let key = ResourceKey::for_machine(machine_name(Role::ControlPlane, 3));
+        let cluster = process.cluster().ok_or("there is no cluster")?;
+        let machine = cluster.ledger.get(&key).and_then(|entry| entry.present()).ok_or("it has no such machine")?;
+        if !self.world.lose(cluster.id(), &machine.id) {
+            return Err(format!("{key} is not there"));
+        }
+        let begin = self.scenario.begin.as_ref();
+        let noticed = tokio::time::timeout(PATIENCE, process.until(|process| !process.stands(begin))).await;
+        noticed.map_err(|_| format!("nobody notices that {key} is lost"))
     }
 
     /// Asks, and puts things of others beside the cluster as soon as there is one: they look like ours and are not.

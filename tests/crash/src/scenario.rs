@@ -6,8 +6,9 @@ use muster_protocol::model::service::ServiceSpec;
 use muster_protocol::{OperationId, Request};
 
 use super::requests::{
-    NEW_KEY, OLD_KEY, add_account, cancel, create, create_service, create_with_account, delete, delete_service,
-    remove_account, renew, retry, scale, scale_service, service_spec, update_service, updated_service_spec, upgrade,
+    NEW_KEY, NEXT_VERSION, OLD_KEY, add_account, cancel, create, create_at, create_service, create_with_account,
+    delete, delete_service, remove_account, renew, retry, scale, scale_service, service_spec, update_service,
+    updated_service_spec, upgrade_to,
 };
 
 /// A story with a part that is disturbed.
@@ -23,6 +24,10 @@ pub struct Scenario {
     pub is_cloud: bool,
     /// Whether the services are run by a framework in its session, rather than by the orchestrator.
     pub is_framework: bool,
+    /// Whether kubeadm's rules of upgrades hold, and Muster's policy for them.
+    pub is_kubeadm: bool,
+    /// Whether the last control plane's machine is lost before the change, by somebody else's hand.
+    pub loses_a_control_plane: bool,
     /// The change under proof.
     pub change: Request,
     /// What is asked for while the change is half done, if anything is.
@@ -120,6 +125,7 @@ pub fn all() -> Vec<Scenario> {
         deletion_with_account().interrupted(Interruption::RemoveAccount),
     ];
     let mut all: Vec<Scenario> = deletions.chain(cancellations).chain(others).chain(after_a_failure()).collect();
+    all.push(replacement());
     all.splice(0..0, changes.iter().cloned().chain(of_accounts()));
     all
 }
@@ -137,6 +143,8 @@ fn scenario(
         refused: None,
         is_cloud: false,
         is_framework: false,
+        is_kubeadm: false,
+        loses_a_control_plane: false,
         change,
         interruption: None,
         uninterrupted: None,
@@ -171,7 +179,7 @@ fn changes() -> Vec<Scenario> {
         scenario("service scale", serving(), scale_service(4), web(1), web(4)),
         scenario("service delete", serving(), delete_service(), web(1), machines(2)),
         scenario("delete", serving(), delete(), web(1), None),
-        scenario("upgrade", small(), upgrade(), machines(2), machines(2)),
+        scenario("upgrade", small(), upgrade_to("2"), machines(2), machines(2)),
         scenario("renew", small(), renew(), machines(2), machines(2)),
         on_a_cloud(scenario("create 1+1", vec![], create(1, 1), None, machines(2))),
         on_a_cloud(scenario("scale workers up", small(), scale(None, Some(2)), machines(2), machines(3))),
@@ -181,7 +189,23 @@ fn changes() -> Vec<Scenario> {
         by_a_framework(scenario("service scale", serving(), scale_service(4), web(1), web(4))),
         by_a_framework(scenario("service delete", serving(), delete_service(), web(1), machines(2))),
         by_a_framework(scenario("delete", serving(), delete(), web(1), None)),
+        by_kubeadm(scenario("create 3+1", vec![], create_at(3, 1), None, machines(4))),
+        by_kubeadm(scenario("scale up", vec![create_at(1, 1)], scale(Some(3), None), machines(2), machines(4))),
+        by_kubeadm(scenario("scale down", vec![create_at(3, 1)], scale(Some(1), None), machines(4), machines(2))),
+        by_kubeadm(scenario("upgrade", vec![create_at(3, 1)], upgrade_to(NEXT_VERSION), machines(4), machines(4))),
+        by_kubeadm(scenario("renew", vec![create_at(3, 1)], renew(), machines(4), machines(4))),
     ]
+}
+
+/// The same of a cluster whose machines name its control planes, and whose nodes are upgraded by kubeadm's rules.
+fn by_kubeadm(scenario: Scenario) -> Scenario {
+    Scenario { name: format!("kubeadm's {}", scenario.name), is_kubeadm: true, ..scenario }
+}
+
+/// A control plane that is lost: another one takes its place.
+fn replacement() -> Scenario {
+    let again = scenario("replacement", vec![create_at(3, 1)], retry(), machines(4), machines(4));
+    Scenario { loses_a_control_plane: true, ..by_kubeadm(again) }
 }
 
 /// The same on five kinds of resource beside machines, each standing on others.

@@ -34,10 +34,7 @@ impl Stage {
 
     /// The same of one that is on the cluster's network, or is not.
     pub(crate) fn on_network(self, is_on: bool) -> Self {
-        match self {
-            Self::Running if !is_on => Self::CutOff,
-            other => other,
-        }
+        if self == Self::Running && !is_on { Self::CutOff } else { self }
     }
 
     /// How the machine counts; none if it does not any more.

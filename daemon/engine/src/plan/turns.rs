@@ -8,7 +8,7 @@ use muster_protocol::model::host::Role;
 
 use super::{Gate, Planner};
 use crate::action::Action;
-use crate::ledger::{LedgerEntry, ResourceKey};
+use crate::ledger::{Duty, LedgerEntry, ResourceKey};
 use crate::recipe::MachineStep;
 use crate::rollout::{Hold, MachineNow, coming_back};
 
@@ -67,7 +67,7 @@ impl Planner<'_> {
         entry: &LedgerEntry,
         fleet: &[MachineNow],
     ) -> (Vec<MachineStep>, Option<Hold>) {
-        let back_in_service = entry.drained.then_some(MachineStep::Uncordon);
+        let back_in_service = (entry.duty != Duty::On).then_some(MachineStep::Uncordon);
         if let Some(begun) = &entry.step {
             // Nothing else may begin before its end is known, and only it can tell its end.
             let back = back_in_service.filter(|back| begun.step != *back);
@@ -80,8 +80,16 @@ impl Planner<'_> {
         if !has_recipe || machine.prepared.role != machine.role {
             let hold = blueprint.rollout.hold(fleet, machine, &target);
             let steps = blueprint.rollout.steps(machine, &target).into_iter();
-            let is_out = |step: &MachineStep| matches!(step, MachineStep::Cordon | MachineStep::Drain);
-            return (steps.filter(|step| !(entry.drained && is_out(step))).collect(), hold);
+            let is_done = |step: &MachineStep| match step {
+                MachineStep::Cordon => entry.duty != Duty::On,
+                MachineStep::Drain => entry.duty == Duty::Drained,
+                MachineStep::Start
+                | MachineStep::Prepare
+                | MachineStep::Upgrade
+                | MachineStep::Renew
+                | MachineStep::Uncordon => false,
+            };
+            return (steps.filter(|step| !is_done(step)).collect(), hold);
         }
         if self.state.peers_of(machine.role).is_some_and(|peers| peers != machine.prepared.peers) {
             return ([MachineStep::Prepare].into_iter().chain(back_in_service).collect(), coming_back(fleet));

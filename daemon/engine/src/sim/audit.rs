@@ -19,6 +19,8 @@ pub(super) enum Violation {
     QuorumBreak(String),
     /// A second cluster was formed beside a living one.
     SecondCluster(String),
+    /// A rule of kubeadm's upgrades was broken.
+    Upgrade(String),
     /// Two steps ran on one machine at once, or one that had ended well ran again.
     Step(String),
 }
@@ -36,6 +38,8 @@ pub struct Audit {
     pub quorum_breaks: Vec<String>,
     /// Clusters that were formed although one was there.
     pub second_clusters: Vec<String>,
+    /// Upgrades against kubeadm's rules.
+    pub broken_upgrades: Vec<String>,
     /// Steps that ran on a machine beside another, or once more.
     pub repeated_steps: Vec<String>,
 }
@@ -54,6 +58,7 @@ impl Audit {
                 Violation::WrongDelete(what) => audit.wrong_deletes.push(what.clone()),
                 Violation::QuorumBreak(what) => audit.quorum_breaks.push(what.clone()),
                 Violation::SecondCluster(what) => audit.second_clusters.push(what.clone()),
+                Violation::Upgrade(what) => audit.broken_upgrades.push(what.clone()),
                 Violation::Step(what) => audit.repeated_steps.push(what.clone()),
             }
         }
@@ -78,12 +83,14 @@ impl fmt::Display for Audit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} orphans, {} duplicates, {} wrong deletes, {} broken quorums, {} second clusters, {} repeated steps",
+            "{} orphans, {} duplicates, {} wrong deletes, {} broken quorums, {} second clusters, {} broken upgrades, \
+             {} repeated steps",
             self.orphans.len(),
             self.duplicates.len(),
             self.wrong_deletes.len(),
             self.quorum_breaks.len(),
             self.second_clusters.len(),
+            self.broken_upgrades.len(),
             self.repeated_steps.len()
         )?;
         let lists = [
@@ -92,6 +99,7 @@ impl fmt::Display for Audit {
             &self.wrong_deletes,
             &self.quorum_breaks,
             &self.second_clusters,
+            &self.broken_upgrades,
             &self.repeated_steps,
         ];
         for line in lists.into_iter().flatten() {

@@ -6,7 +6,7 @@ use muster_protocol::{ClusterId, ErrorCode, Name};
 use tokio::time::Instant;
 
 use super::audit::Violation;
-use super::state::{Change, ClusterThings, Node, Orchestrator, Service, machine_at};
+use super::state::{Change, ClusterThings, Keeping, Node, Orchestrator, Service, machine_at};
 use super::things::Things;
 use crate::failure::Failure;
 use crate::handler::ServiceOrder;
@@ -40,7 +40,7 @@ impl ClusterThings {
     }
 
     /// The formed cluster that this machine is in, and its node there.
-    fn membership(&self, machine: u64) -> Option<(u64, u64)> {
+    pub(super) fn membership(&self, machine: u64) -> Option<(u64, u64)> {
         self.orchestrators.iter().find_map(|(id, formed)| {
             let node = formed.nodes.iter().find(|(_, node)| node.machine == machine);
             node.map(|(node, _)| (*id, *node))
@@ -48,7 +48,7 @@ impl ClusterThings {
     }
 
     /// How many control planes there are, and how many of them are up; without one node, if one is given.
-    fn control_planes(&self, formed: &Orchestrator, without: Option<u64>) -> (usize, usize) {
+    pub(super) fn control_planes(&self, formed: &Orchestrator, without: Option<u64>) -> (usize, usize) {
         let all = formed.nodes.iter().filter(|(id, node)| node.role == Role::ControlPlane && Some(**id) != without);
         let up = all.clone().filter(|(_, node)| self.is_up(node)).count();
         (all.count(), up)
@@ -165,7 +165,7 @@ impl Things {
     }
 
     /// The machine's node in the cluster that was formed, if there is one.
-    fn node_named(&self, cluster: ClusterId, machine: &Name) -> Option<(u64, u64)> {
+    pub(super) fn node_named(&self, cluster: ClusterId, machine: &Name) -> Option<(u64, u64)> {
         self.bucket(cluster)?.orchestrators.iter().find_map(|(orchestrator, formed)| {
             let node = formed.nodes.iter().find(|(_, node)| node.name == *machine);
             node.map(|(id, _)| (*orchestrator, *id))
@@ -200,7 +200,7 @@ impl Things {
 
     fn add_node(&mut self, cluster: ClusterId, orchestrator: u64, member: &Member, machine: u64) -> u64 {
         let id = self.next_id();
-        let node = Node { name: member.machine.clone(), machine, role: member.role };
+        let node = Node { name: member.machine.clone(), machine, role: member.role, kept: Keeping::Open };
         self.apply(Change::Node { cluster, orchestrator, id, now: Some(node) });
         id
     }

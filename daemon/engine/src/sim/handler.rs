@@ -73,11 +73,15 @@ impl Handler for SimHandler {
         self.world.call(CallKind::LookUpNode, cluster, Some(&key), effect).await
     }
 
-    async fn step(&self, members: &[Member], machine: &Member, _step: MachineStep) -> Result<(), Failure> {
+    async fn step(&self, members: &[Member], machine: &Member, step: MachineStep) -> Result<(), Failure> {
         let cluster = self.cluster.cluster;
         let key = ResourceKey::Node(machine.machine.clone());
         // Simulated services move by themselves; all that can fail is to reach the control plane.
-        let effect = |things: &mut Things| things.reach(cluster, members).map(|_| ());
+        let effect = |things: &mut Things| {
+            things.reach(cluster, members)?;
+            things.keep(cluster, &machine.machine, step);
+            Ok(())
+        };
         self.world.call(CallKind::Step, cluster, Some(&key), effect).await
     }
 

@@ -20,6 +20,7 @@ mod faults;
 mod framework;
 mod handler;
 mod journal;
+mod kubeadm;
 mod preparer;
 mod shell;
 mod state;

@@ -13,7 +13,7 @@ use super::audit::Violation;
 use super::faults::CallKind;
 use super::state::{BegunStep, Change, machine_at};
 use super::things::Things;
-use super::world::SimWorld;
+use super::world::{SimOptions, SimWorld};
 use crate::context::{ClusterContext, Material};
 use crate::failure::Failure;
 use crate::ledger::ResourceKey;
@@ -37,12 +37,16 @@ impl Recipes for SimPreparer {
         Recipe { version: spec.version.clone(), revision: "sim-1".to_owned() }
     }
 
-    fn peers(&self, _spec: &ClusterSpec, _role: Role, _peers: &[Peer]) -> String {
-        String::new()
+    fn peers(&self, _spec: &ClusterSpec, _role: Role, peers: &[Peer]) -> String {
+        if !self.name_peers() {
+            return String::new();
+        }
+        let control_planes = peers.iter().filter(|peer| peer.role == Role::ControlPlane);
+        control_planes.map(|peer| peer.private_address.as_str()).collect::<Vec<_>>().join(",")
     }
 
     fn name_peers(&self) -> bool {
-        false
+        self.world.options().is_kubeadm
     }
 }
 
@@ -72,9 +76,14 @@ impl Preparer for SimPreparer {
     }
 
     async fn perform(&self, cluster: &ClusterContext, order: &StepOrder) -> Result<(), Failure> {
-        let (cluster, length) = (cluster.cluster, self.world.options().step);
+        let (cluster, SimOptions { step: length, is_kubeadm, .. }) = (cluster.cluster, self.world.options());
         let key = ResourceKey::for_machine(order.machine.clone());
-        let begin = |things: &mut Things| things.begin_or_find_step(cluster, order, length);
+        let begin = |things: &mut Things| {
+            if is_kubeadm {
+                things.note_broken_rule(cluster, order);
+            }
+            things.begin_or_find_step(cluster, order, length)
+        };
         let ends_at = self.world.call(CallKind::Prepare, cluster, Some(&key), begin).await;
         // Whatever kept this call away: a step that was begun before may be running.
         let ends_at = ends_at.map_err(Failure::in_doubt)?;

@@ -103,6 +103,21 @@ pub(super) struct Node {
     /// The machine it lives on; when that is gone, the node is down for ever.
     pub(super) machine: u64,
     pub(super) role: Role,
+    /// Whether it takes no copies, and has none.
+    #[serde(default)]
+    pub(super) kept: Keeping,
+}
+
+/// How a node is kept free of copies.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub(super) enum Keeping {
+    /// It is not.
+    #[default]
+    Open,
+    /// It takes no more.
+    Cordoned,
+    /// It takes no more and has none.
+    Drained,
 }
 
 /// A service, as far as it matters here.

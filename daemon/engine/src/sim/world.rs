@@ -41,6 +41,9 @@ pub struct SimOptions {
     pub is_cloud: bool,
     /// Whether the orchestrator knows tasks only, which a framework starts, rather than services.
     pub is_framework: bool,
+    /// Whether the orchestrator is one that kubeadm installs: machines name their control planes, and its rules of upgrades
+    /// hold.
+    pub is_kubeadm: bool,
     /// How long a step on a machine takes. It goes on when its caller is gone.
     pub step: Duration,
     /// Whether machines can be given other keys than they were made with.
@@ -55,6 +58,7 @@ impl Default for SimOptions {
             rollout: Duration::from_millis(200),
             is_cloud: false,
             is_framework: false,
+            is_kubeadm: false,
             step: Duration::ZERO,
             gives_keys_anew: true,
         }
@@ -262,7 +266,8 @@ impl SimWorld {
         self.things().take_off(cluster, service)
     }
 
-    pub(super) fn options(&self) -> SimOptions {
+    /// What kind of world it is.
+    pub fn options(&self) -> SimOptions {
         self.shared.options
     }
 

@@ -7,7 +7,7 @@ use muster_protocol::{Cause, ErrorCode, Name, Retry, Timestamp};
 use super::ClusterState;
 use crate::action::Action;
 use crate::failure::Failure;
-use crate::ledger::ResourceKey;
+use crate::ledger::{Duty, ResourceKey};
 use crate::observed::Obstacle;
 use crate::operation::Target;
 use crate::plan::{Gate, Plan};
@@ -78,7 +78,7 @@ impl ClusterState {
         let entry = self.ledger.get(&key).filter(|entry| entry.present().is_some())?;
         let seen = self.observed.orchestrator.nodes.get(machine).filter(|node| node.ready)?;
         // What Muster does with it for a step is no news.
-        let is_in_turn = self.machine(machine).is_none_or(|machine| machine.drained || machine.step.is_some());
+        let is_in_turn = self.machine(machine).is_none_or(|machine| machine.duty != Duty::On || machine.step.is_some());
         let words = seen.message.as_deref().filter(|_| !is_in_turn)?;
         let failure = unhealthy(format!("{machine} is ready, but {words}"))
             .with_remedy("nothing waits for it; let it take copies again with the orchestrator's own tool when it may");

@@ -8,7 +8,7 @@ use super::{ClusterState, InFlight, retry};
 use crate::action::{Action, Outcome};
 use crate::driver::Owned;
 use crate::failure::{Certainty, Failure};
-use crate::ledger::{Facts, LedgerEntry, Present, ResourceKey, ResourceState, StepRun};
+use crate::ledger::{Duty, Facts, LedgerEntry, Present, ResourceKey, ResourceState, StepRun};
 use crate::recipe::{MachineStep, Performer};
 
 const UNREACHABLE_REMEDY: &str =
@@ -150,9 +150,10 @@ impl ClusterState {
                 let Some(StepRun { step, target, .. }) = entry.step.take() else { return };
                 match step {
                     MachineStep::Prepare | MachineStep::Upgrade => entry.prepared = Some(target),
-                    MachineStep::Cordon | MachineStep::Drain => entry.drained = true,
-                    MachineStep::Uncordon => entry.drained = false,
-                    MachineStep::Start | MachineStep::Renew => {}
+                    MachineStep::Cordon if entry.duty == Duty::On => entry.duty = Duty::Cordoned,
+                    MachineStep::Drain => entry.duty = Duty::Drained,
+                    MachineStep::Uncordon => entry.duty = Duty::On,
+                    MachineStep::Start | MachineStep::Renew | MachineStep::Cordon => {}
                 }
                 if step.performer() == Performer::Preparer || step == MachineStep::Uncordon {
                     self.note_interruption(name, now);
@@ -251,7 +252,7 @@ fn set_present(entry: &mut LedgerEntry, present: Present, now: Timestamp) {
     if !same {
         entry.prepared = None;
         entry.step = None;
-        entry.drained = false;
+        entry.duty = Duty::On;
     }
     entry.state = ResourceState::Present(present);
     entry.since = now;

@@ -8,7 +8,7 @@ use muster_protocol::model::event::EventKind;
 use muster_protocol::{Name, Timestamp};
 
 use super::ClusterState;
-use crate::ledger::ResourceKey;
+use crate::ledger::{Duty, ResourceKey};
 use crate::observed::{OrchestratorView, Power};
 use crate::operation::{OperationRecord, Target};
 
@@ -82,7 +82,7 @@ impl ClusterState {
     fn runs_and_is_idle(&self, machine: &Name, since: Timestamp) -> bool {
         let key = ResourceKey::for_machine(machine.clone());
         let Some(entry) = self.machine(machine).filter(|entry| entry.present().is_some()) else { return false };
-        let is_idle = entry.step.is_none() && !entry.drained && self.in_flight_for(&key).is_none();
+        let is_idle = entry.step.is_none() && entry.duty == Duty::On && self.in_flight_for(&key).is_none();
         let seen = key.infra().and_then(|key| self.observed.infrastructure.get(key));
         let runs = seen.is_some_and(|seen| seen.power == Some(Power::Running))
             && self.observed.infrastructure_at.is_some_and(|at| at > since.max(entry.since));

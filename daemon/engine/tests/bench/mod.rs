@@ -83,6 +83,7 @@ const OPTIONS: SimOptions = SimOptions {
     tokens: true,
     rollout: Duration::from_millis(200),
     is_framework: false,
+    is_kubeadm: false,
     is_cloud: false,
     step: Duration::ZERO,
     gives_keys_anew: true,

@@ -1,6 +1,6 @@
 //! Lines of ledgers. States, facts, keys and steps are the engine's own stored types, which golden files guard.
 
-use muster_engine::ledger::{InfraKey, LedgerEntry, ResourceKey, ResourceState, StepRun};
+use muster_engine::ledger::{Duty, InfraKey, LedgerEntry, ResourceKey, ResourceState, StepRun};
 use muster_engine::recipe::Prepared;
 use muster_protocol::model::host::Role;
 use muster_protocol::{ClusterId, Name, Timestamp};
@@ -9,7 +9,7 @@ use super::cause::CauseForm;
 use super::{Form, form, lies_as_it_is};
 use crate::journal::records::StoredEntry;
 
-lies_as_it_is!(InfraKey, Prepared, ResourceKey, ResourceState, StepRun);
+lies_as_it_is!(Duty, InfraKey, Prepared, ResourceKey, ResourceState, StepRun);
 
 form!(EntryForm of StoredEntry {
     cluster: ClusterId,
@@ -32,6 +32,6 @@ form!(LedgerForm of LedgerEntry {
     prepared: Option<Prepared>,
     step: Option<StepRun>,
     runs: u32,
-    drained: bool,
+    duty: Duty,
     renewed: u64,
 });
