@@ -5,6 +5,7 @@
 mod account;
 mod faults;
 mod host_keys;
+mod lost_marks;
 mod network;
 mod recovery;
 mod support;
