@@ -49,7 +49,22 @@ fn latency(call: &Call) -> Option<Fault> {
         CallKind::Form => 4_000,
         CallKind::Join => 3_000,
         CallKind::ObserveOrchestrator => 100,
-        _ => return None,
+        CallKind::Preflight
+        | CallKind::Start
+        | CallKind::Remove
+        | CallKind::ListOwned
+        | CallKind::Prepare
+        | CallKind::LookUpCluster
+        | CallKind::LookUpNode
+        | CallKind::Step
+        | CallKind::RemoveNode
+        | CallKind::Deploy
+        | CallKind::LookUpService
+        | CallKind::RemoveService
+        | CallKind::Logs
+        | CallKind::ListTasks
+        | CallKind::Launch
+        | CallKind::Kill => return None,
     };
     Some(Fault::Slow(Duration::from_millis(milliseconds)))
 }

@@ -1,35 +1,15 @@
 //! Instances whose tags somebody takes away: they are looked up by their ids, and are neither lost nor removed.
 
-use std::collections::BTreeMap;
-
 use muster_engine::driver::Driver;
 use muster_engine::ledger::{Facts, InfraKey, Present};
 use muster_protocol::ErrorCode;
-use muster_tests::ec2::account::instances;
+use muster_tests::ec2::account::{give_tags, instances, take_tags};
 use muster_tests::ec2::{Fault, Rule};
 
 use super::support::{World, cluster, make_all, refused, remove, remove_all};
 
 fn worker() -> InfraKey {
     InfraKey::for_machine("worker-1".parse().unwrap())
-}
-
-/// Takes all tags of an instance away, and answers what they were.
-async fn take_tags(world: &World, id: &str) -> BTreeMap<String, String> {
-    let all = instances(&world.moto).await.unwrap();
-    let tags = all.into_iter().find(|instance| instance.id == id).unwrap().tags;
-    change_tags(world, "DeleteTags", id, &tags).await;
-    tags
-}
-
-async fn change_tags(world: &World, action: &str, id: &str, tags: &BTreeMap<String, String>) {
-    let mut asked = vec![("Action".to_owned(), action.to_owned()), ("ResourceId.1".to_owned(), id.to_owned())];
-    for ((key, value), number) in tags.iter().zip(1..) {
-        asked.push((format!("Tag.{number}.Key"), key.clone()));
-        asked.push((format!("Tag.{number}.Value"), value.clone()));
-    }
-    let asked: Vec<_> = asked.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    world.moto.call(&asked).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -43,7 +23,9 @@ async fn a_machine_whose_tags_were_taken_away_is_not_lost_and_is_not_removed_unt
     let (driver, cluster) = (world.driver(), cluster(1, 1));
     let made = make_all(&world, &driver, &cluster).await;
     let present = &made[&worker()];
-    let tags = take_tags(&world, &present.id).await;
+    let all = instances(&world.moto).await.unwrap();
+    let mut tags = all.into_iter().find(|instance| instance.id == present.id).unwrap().tags;
+    take_tags(&world.moto, &present.id, &tags).await.unwrap();
     // All that this driver knows of new things is so old that nothing may be unlisted any more.
     tokio::time::sleep(driver.listing_lag()).await;
     assert!(driver.observe(&cluster).await.unwrap().iter().all(|seen| seen.id != present.id), "no listing has it");
@@ -63,10 +45,9 @@ async fn a_machine_whose_tags_were_taken_away_is_not_lost_and_is_not_removed_unt
     assert!(failure.remedy.unwrap().contains(&format!("create-tags --resources {}", present.id)));
     assert_eq!(instances(&world.moto).await.unwrap().len(), 2, "both machines run");
 
-    let marks = tags
-        .into_iter()
-        .filter(|(key, _)| ["instance", "cluster", "key"].iter().any(|mark| *key == format!("io.muster.{mark}")));
-    change_tags(&world, "CreateTags", &present.id, &marks.collect()).await;
+    // All that the remedy asks for.
+    tags.retain(|key, _| ["io.muster.instance", "io.muster.cluster", "io.muster.key"].contains(&key.as_str()));
+    give_tags(&world.moto, &present.id, &tags).await.unwrap();
     remove_all(&driver, &cluster, &made).await;
     assert_eq!(instances(&world.moto).await.unwrap(), []);
 }
