@@ -90,6 +90,17 @@ pub trait Driver: Needs {
     /// Finds a resource by its key, whether a creation's answer was lost or not. Only one with our marks counts.
     async fn look_up(&self, cluster: &ClusterContext, key: &InfraKey) -> Result<Option<Present>, Failure>;
 
+    /// Finds a resource that was there, as `known` says. An infrastructure that gives ids is asked for the id: somebody may
+    /// have taken the resource's marks away while it lives, and then it is not lost.
+    async fn look_up_known(
+        &self,
+        cluster: &ClusterContext,
+        key: &InfraKey,
+        _known: &Present,
+    ) -> Result<Option<Present>, Failure> {
+        self.look_up(cluster, key).await
+    }
+
     /// Starts a machine that was stopped. One that runs is left alone.
     async fn start(&self, cluster: &ClusterContext, key: &InfraKey, id: &str) -> Result<Present, Failure>;
 

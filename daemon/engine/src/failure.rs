@@ -1,5 +1,6 @@
 //! How an outside call fails.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use muster_protocol::{Cause, ErrorCode, Retry, Timestamp};
@@ -31,7 +32,7 @@ pub struct Failure {
     /// The provider's id of the request.
     pub provider_request_id: Option<String>,
     /// The field of the request that cannot be honoured, if it is about one.
-    pub field: Option<&'static str>,
+    pub field: Option<Cow<'static, str>>,
     /// What the user can do.
     pub remedy: Option<String>,
     /// Whether the same call may succeed later without a change by somebody.
@@ -82,8 +83,8 @@ impl Failure {
 
     /// Names the field that cannot be honoured.
     #[must_use]
-    pub fn with_field(mut self, field: &'static str) -> Self {
-        self.field = Some(field);
+    pub fn with_field(mut self, field: impl Into<Cow<'static, str>>) -> Self {
+        self.field = Some(field.into());
         self
     }
 

@@ -31,8 +31,8 @@ pub enum Order {
 pub enum DriverOrder {
     /// [`Driver::create`].
     Create(InfraOrder),
-    /// [`Driver::look_up`].
-    LookUp(InfraKey),
+    /// [`Driver::look_up`], or [`Driver::look_up_known`] of what was there.
+    LookUp(InfraKey, Option<Present>),
     /// [`Driver::start`], with the provider's id.
     Start(InfraKey, String),
     /// [`Driver::remove`], with the provider's id.
@@ -69,7 +69,8 @@ impl DriverOrder {
     pub async fn perform(self, driver: &dyn Driver, cluster: &ClusterContext) -> Outcome {
         match self {
             Self::Create(order) => present(driver.create(cluster, &order).await),
-            Self::LookUp(key) => found(driver.look_up(cluster, &key).await),
+            Self::LookUp(key, None) => found(driver.look_up(cluster, &key).await),
+            Self::LookUp(key, Some(known)) => found(driver.look_up_known(cluster, &key, &known).await),
             Self::Start(key, id) => present(driver.start(cluster, &key, &id).await),
             Self::Remove(key, id) => done(driver.remove(cluster, &key, &id).await),
             Self::ListOwned => {

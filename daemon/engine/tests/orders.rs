@@ -4,13 +4,17 @@
 
 mod bench;
 
+use std::time::Duration;
+
 use bench::situations::{ready, run, service};
-use muster_engine::action::Action;
+use muster_engine::action::{Action, Outcome};
 use muster_engine::desired::machine_name;
 use muster_engine::failure::Certainty;
 use muster_engine::ledger::{ResourceKey, ResourceState};
+use muster_engine::observed::ObservedResource;
 use muster_engine::order::{DriverOrder, HandlerOrder, Order};
 use muster_engine::recipe::MachineStep;
+use muster_engine::state::{ClusterState, Observation};
 use muster_protocol::ErrorCode;
 use muster_protocol::model::host::Role;
 
@@ -87,5 +91,48 @@ fn what_is_no_call_has_no_order() {
         for action in no_calls {
             assert_eq!(bench.state.order(&action).unwrap_err().code, ErrorCode::Internal);
         }
+    });
+}
+
+#[test]
+fn a_machine_that_no_listing_has_is_looked_up_by_what_is_known_of_it_and_told_once_while_it_is_there() {
+    run(async {
+        let mut state = ready(1, 1).await.state;
+        let worker = ResourceKey::for_machine(machine_name(Role::Worker, 1));
+        let known = state.ledger.get(&worker).unwrap().present().unwrap().clone();
+        let all: Vec<_> = state.observed.infrastructure.values().cloned().collect();
+        let listed: Vec<_> = all.iter().filter(|seen| seen.id != known.id).cloned().collect();
+        let look_up = Action::LookUp(worker.clone());
+        let (mut now, mut look_ups) = (state.observed.infrastructure_at.unwrap(), 0);
+        let mut look = |state: &mut ClusterState, listed: &Vec<ObservedResource>| {
+            now = now + state.deadlines.listing_lag + Duration::from_secs(1);
+            let observation = Observation { infrastructure: Some(Ok(listed.clone())), orchestrator: None };
+            state.observe(observation, now, now);
+            now
+        };
+        for _ in 0..6 {
+            let now = look(&mut state, &listed);
+            if state.ledger.get(&worker).unwrap().present().is_some() {
+                continue;
+            }
+            look_ups += 1;
+            state.begin(&look_up, now);
+            let infra = worker.infra().unwrap().clone();
+            assert_eq!(state.order(&look_up), Ok(Order::Driver(DriverOrder::LookUp(infra, Some(known.clone())))));
+            state.finish(&look_up, Outcome::Present(known.clone()), now);
+        }
+        assert!(look_ups > 1, "it is looked up {look_ups} times");
+        assert_eq!(state.ledger.get(&worker).unwrap().present(), Some(&known), "it is not lost");
+        let told = |state: &ClusterState| {
+            let about = |message: &str| message.starts_with("machine worker-1 is there, but");
+            state.outbox.iter().filter(|announced| about(&announced.message)).count()
+        };
+        assert_eq!(told(&state), 1);
+        // It is listed again, and then once more it is not.
+        for listed in [&all, &listed, &listed] {
+            look(&mut state, listed);
+        }
+        state.finish(&look_up, Outcome::Present(known), state.observed.infrastructure_at.unwrap());
+        assert_eq!(told(&state), 2);
     });
 }

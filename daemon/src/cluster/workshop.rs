@@ -50,7 +50,7 @@ pub struct Pace {
 impl Default for Pace {
     fn default() -> Self {
         Self {
-            calls_per_cluster: 16,
+            calls_per_cluster: 64,
             calls_per_account: 64,
             looks: LookPace { when_busy: Duration::from_millis(500), when_idle: Duration::from_secs(30) },
             drain: Duration::from_secs(10),

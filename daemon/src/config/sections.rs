@@ -158,7 +158,7 @@ impl Default for Limits {
             requests_per_session: 64,
             changes_per_user: 1024,
             changes_per_cluster: 32,
-            calls_per_cluster: 16,
+            calls_per_cluster: 64,
             calls_per_account: 64,
             handshake_ms: 5_000,
             frame_ms: 30_000,

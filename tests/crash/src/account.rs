@@ -83,6 +83,15 @@ impl Driver for AccountDriver {
         self.admitted()?.look_up(cluster, key).await
     }
 
+    async fn look_up_known(
+        &self,
+        cluster: &ClusterContext,
+        key: &InfraKey,
+        known: &Present,
+    ) -> Result<Option<Present>, Failure> {
+        self.admitted()?.look_up_known(cluster, key, known).await
+    }
+
     async fn start(&self, cluster: &ClusterContext, key: &InfraKey, id: &str) -> Result<Present, Failure> {
         self.admitted()?.start(cluster, key, id).await
     }

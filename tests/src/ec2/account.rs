@@ -86,6 +86,32 @@ pub async fn instances(moto: &Moto) -> Result<Vec<Instance>> {
     Ok(all.filter(|instance| instance.state != "terminated").collect())
 }
 
+/// Takes tags away from a resource, as somebody who tidies an account may.
+///
+/// # Errors
+/// If moto refuses.
+pub async fn take_tags(moto: &Moto, resource: &str, tags: &BTreeMap<String, String>) -> Result<()> {
+    change_tags(moto, "DeleteTags", resource, tags).await
+}
+
+/// Gives tags to a resource.
+///
+/// # Errors
+/// If moto refuses.
+pub async fn give_tags(moto: &Moto, resource: &str, tags: &BTreeMap<String, String>) -> Result<()> {
+    change_tags(moto, "CreateTags", resource, tags).await
+}
+
+async fn change_tags(moto: &Moto, action: &str, resource: &str, tags: &BTreeMap<String, String>) -> Result<()> {
+    let mut asked = vec![("Action".to_owned(), action.to_owned()), ("ResourceId.1".to_owned(), resource.to_owned())];
+    for ((key, value), number) in tags.iter().zip(1..) {
+        asked.push((format!("Tag.{number}.Key"), key.clone()));
+        asked.push((format!("Tag.{number}.Value"), value.clone()));
+    }
+    let asked: Vec<_> = asked.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    moto.call(&asked).await.map(drop)
+}
+
 /// What an instance's user-data says.
 ///
 /// # Errors

@@ -182,6 +182,28 @@ impl Driver for Ec2Driver {
         Ok(ids.into_iter().next().map(found))
     }
 
+    async fn look_up_known(
+        &self,
+        cluster: &ClusterContext,
+        key: &InfraKey,
+        known: &Present,
+    ) -> Result<Option<Present>, Failure> {
+        match Word::of(key)? {
+            Word::Machine => {
+                let settings = Settings::lenient(&self.options.defaults, &cluster.spec);
+                self.look_up_known_machine(cluster, &settings, key, known).await
+            }
+            Word::Vpc
+            | Word::Subnet
+            | Word::Gateway
+            | Word::Attachment
+            | Word::Route
+            | Word::Group
+            | Word::Rules
+            | Word::KeyPair => self.look_up(cluster, key).await,
+        }
+    }
+
     async fn start(&self, cluster: &ClusterContext, key: &InfraKey, id: &str) -> Result<Present, Failure> {
         let settings = self.settings(&cluster.spec)?;
         self.change("start the instance", |ec2| ec2.start_instances().instance_ids(id).send()).await?;

@@ -4,20 +4,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_ec2::types::{Filter, Instance, InstanceStateName};
-use muster_engine::driver::Marked;
+use muster_engine::context::ClusterContext;
+use muster_engine::driver::{Marked, Owned};
 use muster_engine::failure::Failure;
-use muster_engine::ledger::InfraKey;
+use muster_engine::ledger::{InfraKey, ResourceKey};
 use muster_engine::observed::Power;
 use muster_protocol::{ClusterId, InstanceId};
 use tokio::time::Instant;
 
-use crate::Ec2Driver;
 use crate::mark;
+use crate::{Ec2Driver, found};
 
 /// EC2's largest page.
 pub(crate) const PAGE: i32 = 1000;
 
-/// One instance with our marks.
+/// One instance of ours.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct OwnedInstance {
     pub(crate) id: String,
@@ -33,6 +34,8 @@ pub(crate) struct OwnedInstance {
     pub(crate) host_key: Option<String>,
     /// All that its tags say.
     pub(crate) marked: Marked,
+    /// Whether its tags say so. They may have been taken away from one that was asked for by its id.
+    pub(crate) has_marks: bool,
     /// Seconds since 1970.
     pub(crate) launched_at: i64,
 }
@@ -97,6 +100,31 @@ impl Ec2Driver {
         Ok(machines)
     }
 
+    /// The instance that is this machine of the cluster and has this id, whatever its tags say. It is none if EC2 knows no such
+    /// id, which for a new one may be so for a while.
+    pub(crate) async fn machine_with_id(
+        &self,
+        cluster: &ClusterContext,
+        key: &InfraKey,
+        id: &str,
+    ) -> Result<Option<OwnedInstance>, Failure> {
+        let answer = self.read("look at an instance", |ec2| ec2.describe_instances().instance_ids(id).send()).await;
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let mut instances = answer.reservations().iter().flat_map(|reservation| reservation.instances());
+        let Some(instance) = instances.find(|instance| instance.instance_id() == Some(id)) else { return Ok(None) };
+        let present = found(id.to_owned());
+        let ours = Owned { cluster: cluster.cluster, key: Some(ResourceKey::Infra(key.clone())), present };
+        let read = read(instance).filter(|read| read.marked.instance == cluster.instance && read.marked.owned == ours);
+        Ok(Some(read.unwrap_or_else(|| {
+            let marked = Marked { instance: cluster.instance, owned: ours, cluster_name: None, spec: None };
+            OwnedInstance { has_marks: false, ..seen(instance, marked) }
+        })))
+    }
+
     /// The instances that these filters let through; of those with equal keys, the oldest first.
     pub(crate) async fn machines(&self, filters: Vec<Filter>) -> Result<Vec<OwnedInstance>, Failure> {
         let mut machines = Vec::new();
@@ -120,10 +148,15 @@ impl Ec2Driver {
     }
 }
 
+/// None if it has not all of our marks.
 fn read(instance: &Instance) -> Option<OwnedInstance> {
     let marked = mark::read_all(instance.instance_id()?, instance.tags())?;
+    Some(seen(instance, marked))
+}
+
+fn seen(instance: &Instance, marked: Marked) -> OwnedInstance {
     let text = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
-    Some(OwnedInstance {
+    OwnedInstance {
         id: marked.owned.present.id.clone(),
         cluster: marked.owned.cluster,
         key: marked.owned.key.as_ref().and_then(|key| key.infra().cloned()),
@@ -133,8 +166,9 @@ fn read(instance: &Instance) -> Option<OwnedInstance> {
         public_address: text(instance.public_ip_address()),
         host_key: text(mark::value(instance.tags(), mark::HOST_KEY)),
         marked,
+        has_marks: true,
         launched_at: instance.launch_time().map_or(0, |time| time.secs()),
-    })
+    }
 }
 
 #[cfg(test)]

@@ -76,6 +76,30 @@ impl Ec2Driver {
         Ok(Some(Self::present(settings, &machine)))
     }
 
+    /// A machine that was there is looked for by its id: only EC2's word on that id says that it is lost, and no listing.
+    pub(crate) async fn look_up_known_machine(
+        &self,
+        cluster: &ClusterContext,
+        settings: &Settings,
+        key: &InfraKey,
+        known: &Present,
+    ) -> Result<Option<Present>, Failure> {
+        let seen = self.machine_with_id(cluster, key, &known.id).await?;
+        let Some(mut machine) = seen.filter(|machine| machine.stage.power().is_some()) else {
+            // Another may have its key.
+            return self.look_up_machine(cluster, settings, key).await;
+        };
+        if let (None, Facts::Machine(access)) = (&machine.host_key, &known.facts) {
+            machine.host_key = Some(access.host_key.clone());
+        }
+        if machine.has_marks {
+            machine = self.glance(settings, machine).await;
+        } else {
+            tracing::warn!(id = machine.id, %key, "the instance is there, but somebody took its tags away");
+        }
+        Ok(Some(Self::present(settings, &machine)))
+    }
+
     /// Every instance with this key's marks, also those that have ended; the oldest first.
     pub(crate) async fn machines_of(
         &self,

@@ -114,7 +114,7 @@ impl Ec2Options {
         {
             let message = format!("an account at EC2 has no credential `{unknown}`");
             return Err(invalid(message)
-                .with_field("credentials")
+                .with_field(format!("credentials.{unknown}"))
                 .with_remedy(format!("credentials: {KEY_ID}, {SECRET}, {SESSION_TOKEN}")));
         }
         let keys = match (credentials.get(KEY_ID), credentials.get(SECRET)) {

@@ -1,7 +1,7 @@
 //! Removing machines with all that belongs to them, and being sure that what is not listed is gone.
 
 use aws_sdk_ec2::types::{Filter, NetworkInterface, Volume, VolumeState};
-use muster_engine::context::ClusterContext;
+use muster_engine::context::{ClusterContext, mark as marks};
 use muster_engine::failure::Failure;
 use muster_engine::ledger::InfraKey;
 use muster_protocol::ErrorCode;
@@ -21,10 +21,13 @@ impl Ec2Driver {
         key: &InfraKey,
         id: &str,
     ) -> Result<(), Failure> {
-        let there = self.machines_of(cluster, key).await?;
-        let ids: Vec<String> = there.iter().map(|machine| machine.id.clone()).collect();
-        if id.starts_with("i-") {
-            self.sure_that_gone(&ids, id)?;
+        let mut there = self.machines_of(cluster, key).await?;
+        if id.starts_with("i-") && there.iter().all(|machine| machine.id != id) {
+            match self.machine_with_id(cluster, key, id).await? {
+                None => self.sure_that_gone(&[], id)?,
+                Some(machine) if machine.has_marks || machine.stage.power().is_none() => there.push(machine),
+                Some(_) => return Err(without_marks(cluster, key, id)),
+            }
         }
         let alive: Vec<&OwnedInstance> = there.iter().filter(|one| one.stage.power().is_some()).collect();
         if !alive.is_empty() {
@@ -41,6 +44,7 @@ impl Ec2Driver {
         self.remove_volumes(filters_of(cluster, key)).await
     }
 
+    /// Waits until the listing has no instance with this key that has not ended.
     async fn await_end(&self, cluster: &ClusterContext, key: &InfraKey) -> Result<(), Failure> {
         let deadline = Instant::now() + self.options.habits.termination_limit;
         loop {
@@ -113,4 +117,15 @@ impl Ec2Driver {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Muster made it, but removes nothing that does not say so.
+fn without_marks(cluster: &ClusterContext, key: &InfraKey, id: &str) -> Failure {
+    let (instance, of) = (cluster.instance, cluster.cluster);
+    let message = format!("instance {id} is there without the tags that say whose it is, so it is left alone");
+    Failure::not_applied(ErrorCode::Conflict, message).with_remedy(format!(
+        "terminate it, or give it its tags again and Muster goes on by itself: aws ec2 create-tags --resources {id} --tags \
+         Key={},Value={instance} Key={},Value={of} Key={},Value={key}",
+        marks::INSTANCE, marks::CLUSTER, marks::KEY
+    ))
 }

@@ -82,6 +82,9 @@ impl ClusterState {
         began: Timestamp,
         now: Timestamp,
     ) {
+        if matches!(outcome, Outcome::Present(_)) {
+            self.tell_unlisted(key, now);
+        }
         let salt = self.salt(key);
         let lag = if key.is_infrastructure() { self.deadlines.listing_lag } else { std::time::Duration::ZERO };
         let awake_since = self.awake_since.unwrap_or(now);

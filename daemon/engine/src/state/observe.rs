@@ -190,6 +190,19 @@ impl ClusterState {
         }
     }
 
+    /// A machine that no listing has any more, and that is there all the same. It is told once for as long as it is missing.
+    pub(super) fn tell_unlisted(&mut self, key: &ResourceKey, now: Timestamp) {
+        let Some(machine) = key.machine() else { return };
+        if self.missing.get(key) != Some(&IN_DOUBT_AFTER) {
+            return;
+        }
+        let message = format!("machine {machine} is there, but its infrastructure does not list it among ours");
+        let failure = Failure::not_applied(ErrorCode::Conflict, message.clone()).with_remedy(
+            "if this does not pass, see that the machine still carries Muster's marks: without them it is not removed",
+        );
+        self.announce(now, EventKind::Host, message, Some(failure.into_cause("observe machines".to_owned(), now)));
+    }
+
     /// A machine that was there was not found by its key: it is wanted again, and its node has to go first.
     pub(super) fn lose_machine(&mut self, name: &Name, now: Timestamp) {
         self.missing.remove(&ResourceKey::for_machine(name.clone()));

@@ -30,7 +30,13 @@ impl ClusterState {
         let founder = || member(&self.founder().ok_or_else(lacking)?);
         Ok(match action {
             Action::Create(Infra(key)) => Order::Driver(DriverOrder::Create(self.infra_order(key))),
-            Action::LookUp(Infra(key)) => Order::Driver(DriverOrder::LookUp(key.clone())),
+            Action::LookUp(Infra(key)) => {
+                let known = match self.ledger.get(&Infra(key.clone())).map(|entry| &entry.state) {
+                    Some(ResourceState::Unknown(known)) => known.clone(),
+                    Some(ResourceState::Wanted | ResourceState::Present(_) | ResourceState::Removing(_)) | None => None,
+                };
+                Order::Driver(DriverOrder::LookUp(key.clone(), known))
+            }
             Action::Remove(Infra(key)) => {
                 Order::Driver(DriverOrder::Remove(key.clone(), known_id(&Infra(key.clone()))?))
             }

@@ -90,8 +90,8 @@ fn check_form(spec: &AccountSpec) -> Result<(), Error> {
 fn no_credentials(spec: &AccountSpec) -> Result<(), Error> {
     let Some(name) = spec.credentials.keys().next() else { return Ok(()) };
     let kind = spec.infrastructure;
-    Err(Error::invalid("credentials", format!("`{kind}` takes no credentials, so `{name}` means nothing"))
-        .with_remedy("leave credentials out"))
+    let message = format!("`{kind}` takes no credentials, so `{name}` means nothing");
+    Err(Error::invalid(&format!("credentials.{name}"), message).with_remedy("leave credentials out"))
 }
 
 fn only_defaults(spec: &AccountSpec, known: &[&str]) -> Result<(), Error> {
@@ -124,7 +124,7 @@ mod tests {
         assert_eq!(check_form(&socket).unwrap_err().details["field"], "endpoint");
         let mut secret = spec(Infrastructure::Local);
         secret.credentials.insert("token".into(), SecretString::new("x"));
-        assert_eq!(check_form(&secret).unwrap_err().details["field"], "credentials");
+        assert_eq!(check_form(&secret).unwrap_err().details["field"], "credentials.token");
         let mut default = spec(Infrastructure::Sim);
         default.defaults.insert("image".into(), "x".into());
         assert_eq!(check_form(&default).unwrap_err().details["field"], "defaults");

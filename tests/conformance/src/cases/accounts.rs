@@ -78,7 +78,7 @@ async fn unknown_account(world: World) -> Result<()> {
 async fn needless_credential(world: World) -> Result<()> {
     let mut spec = account(&world)?;
     spec.credentials.insert("token".to_owned(), SecretString::new("secret"));
-    refused(world.client.account_add(spec).await, ErrorCode::InvalidArgument, "credentials")?;
+    refused(world.client.account_add(spec).await, ErrorCode::InvalidArgument, "credentials.token")?;
     Ok(())
 }
 

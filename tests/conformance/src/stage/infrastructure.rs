@@ -15,8 +15,9 @@ use muster_tests_hosts::lab::Lab;
 use super::Stage;
 use crate::machines::Machines;
 
-/// Hosts of the lab: three for the cluster that all cases share, and three for what comes beside it or in place of a host.
-const HOSTS: usize = 6;
+/// Hosts of the lab: three for the cluster that all cases share, and the rest for what comes beside it or in place of a host,
+/// also while a case that ended before still has some that are being left.
+const HOSTS: usize = 8;
 
 impl Stage {
     /// The stage of an infrastructure.

@@ -1,4 +1,4 @@
-//! What `account check` and a preflight say, and how many calls clusters cost.
+//! What `account check` and a preflight say.
 
 use muster_engine::driver::Driver;
 use muster_protocol::{ErrorCode, Retry};
@@ -83,24 +83,4 @@ async fn the_newest_image_of_a_publisher_is_used() {
     let findings = driver.check().await;
     let image = findings.iter().find(|finding| finding.subject == "machine image").unwrap();
     assert_eq!(image.message, format!("debian-12-amd64-20260101-1 ({})", world.image));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn one_listing_serves_every_cluster_of_the_account() {
-    let Some(world) = World::start("one_listing_serves_every_cluster_of_the_account").await else { return };
-    let driver = world.driver();
-    let first = cluster(1, 1);
-    let made = make_all(&world, &driver, &first).await;
-    let calls: u32 = world.proxy.take_calls().values().sum();
-    println!("{calls} calls for 2 machines and their network; {} a machine", calls / 2);
-    let clusters: Vec<_> = (1..=1000).map(|number| cluster(number, 1)).collect();
-    let looks = clusters.iter().map(|cluster| driver.observe(cluster));
-    let seen = futures::future::join_all(looks).await;
-    assert_eq!(seen.iter().filter(|seen| !seen.as_ref().unwrap().is_empty()).count(), 1);
-    let calls = world.proxy.take_calls();
-    let listings = calls.get("DescribeInstances").copied().unwrap_or_default();
-    // One look of 1,000 clusters at the same moment; every 30 s an hour long.
-    println!("{listings} listings for one look of 1,000 idle clusters");
-    assert!((1..=3).contains(&listings), "{calls:?}");
-    remove_all(&driver, &first, &made).await;
 }

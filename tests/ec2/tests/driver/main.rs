@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends at the first surprise")]
 
 mod account;
+mod calls;
 mod faults;
 mod host_keys;
+mod lost_marks;
 mod network;
 mod recovery;
 mod support;

@@ -70,6 +70,22 @@ impl World {
         Ec2Driver::new(Ec2Options { habits: Habits { listing_lag, ..options.habits }, ..options })
     }
 
+    /// A driver with the habits that it has in use, so many times as fast.
+    pub fn driver_in_use(&self, faster: u32) -> Ec2Driver {
+        let habits = Habits::default();
+        let habits = Habits {
+            listing_lag: habits.listing_lag / faster,
+            boot_limit: habits.boot_limit / faster,
+            termination_limit: habits.termination_limit / faster,
+            poll: habits.poll / faster,
+            listing_kept: habits.listing_kept / faster,
+            reads_per_second: habits.reads_per_second * f64::from(faster),
+            changes_per_second: habits.changes_per_second * f64::from(faster),
+            ..habits
+        };
+        Ec2Driver::new(Ec2Options { habits, ..self.options(&[]) })
+    }
+
     pub fn driver_with(&self, defaults: &[(&str, &str)]) -> Ec2Driver {
         Ec2Driver::new(self.options(defaults))
     }

@@ -2,12 +2,13 @@
 
 mod site;
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use muster_protocol::model::account::AccountCheck;
 use muster_protocol::model::operation::{OperationInfo, OperationPhase};
-use muster_tests::ec2::account::{everything, instances};
+use muster_tests::ec2::account::{Instance, everything, give_tags, instances, take_tags};
 
 use crate::site::with_cloud;
 
@@ -80,5 +81,40 @@ async fn a_machine_of_ec2_that_somebody_terminates_is_made_again() -> Result<()>
         ensure!(instances(&site.cloud.moto).await?.is_empty(), "instances are left");
         Ok(())
     })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_of_ec2_whose_tags_somebody_takes_away_works_on_and_goes_when_it_has_them_again() -> Result<()> {
+    with_cloud(
+        "a_machine_of_ec2_whose_tags_somebody_takes_away_works_on_and_goes_when_it_has_them_again",
+        async |site| {
+            let (moto, before) = (&site.cloud.moto, everything(&site.cloud.moto).await?);
+            let _: OperationInfo = site.cli().json(&[&CREATE[..], &["--workers", "1", "--wait"]].concat()).await?;
+            let made = instances(moto).await?;
+            let worker =
+                made.iter().find(|one| one.tags.get("io.muster.key").is_some_and(|key| key == "machine/worker-1"));
+            let worker = worker.context("there is no worker")?;
+            take_tags(moto, &worker.id, &worker.tags).await?;
+            let says = async |line: &[&str], text: &str| Ok(site.cli().run(line).await?.stdout.contains(text));
+            let told = "machine worker-1 is there, but its infrastructure does not list it among ours";
+            site.demo.until("it is told", async || says(&["events"], told).await).await?;
+            site.demo.until("the cluster is ready", async || site.demo.phase_is("ready").await).await?;
+            site.demo.serves_at(8080).await?;
+            let ids = |all: &[Instance]| all.iter().map(|one| one.id.clone()).collect::<BTreeSet<_>>();
+            ensure!(ids(&instances(moto).await?) == ids(&made), "another machine was made");
+
+            let _: OperationInfo = site.cli().json(&["cluster", "delete", "demo"]).await?;
+            let waits = format!("instance {} is there without the tags that say whose it is", worker.id);
+            site.demo
+                .until("it is said why it stays", async || says(&["cluster", "info", "demo"], &waits).await)
+                .await?;
+            ensure!(ids(&instances(moto).await?).contains(&worker.id), "it was removed");
+            give_tags(moto, &worker.id, &worker.tags).await?;
+            site.demo.until("the cluster is gone", async || Ok(!site.demo.is_known().await?)).await?;
+            ensure!(everything(moto).await? == before, "something is left");
+            site.no_containers_are_left().await
+        },
+    )
     .await
 }
