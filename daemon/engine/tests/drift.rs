@@ -188,6 +188,30 @@ fn a_stopped_machine_is_started_once() {
 }
 
 #[test]
+fn a_step_on_a_machine_that_stops_or_goes_under_it_is_not_waited_for() {
+    run(async {
+        for goes in [false, true] {
+            let mut bench = ready(1, 0).await;
+            // It never answers, and its own deadline is minutes away.
+            let hangs = Fault::Hang { applied: false };
+            bench.world.inject(nth(|call| call.kind == CallKind::Prepare, 0, hangs));
+            bench.ask(|state, asked| state.admit_scale(None, Some(1), asked)).unwrap();
+            let begun =
+                |bench: &Bench| bench.begun.iter().any(|action| action.to_string() == "prepare machine/worker-1");
+            assert!(bench.run_until(HOUR, begun).await, "{}", bench.gates());
+            let worker = ResourceKey::for_machine(machine_name(Role::Worker, 1));
+            let machines = bench.world.resources(INSTANCE, CLUSTER);
+            let (_, id) = machines.into_iter().find(|(key, _)| *key == worker).unwrap();
+            assert!(if goes { bench.world.lose(CLUSTER, &id) } else { bench.world.stop(CLUSTER, &id) });
+            let is_ready = |bench: &Bench| bench.phase() == ClusterPhase::Ready && bench.state.operations.is_empty();
+            let soon = Duration::from_secs(300);
+            assert!(soon < bench.state.deadlines.preparation / 2, "the step's own deadline is no help");
+            assert!(bench.run_until(soon, is_ready).await, "gone: {goes}: {}", bench.gates());
+        }
+    });
+}
+
+#[test]
 fn a_machine_that_is_there_and_cannot_be_reached_is_looked_up_again_while_it_is_wanted_and_goes_when_it_is_not() {
     run(async {
         let mut bench = ready(1, 1).await;

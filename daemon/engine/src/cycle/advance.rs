@@ -7,10 +7,13 @@ use muster_protocol::model::operation::OperationInfo;
 
 use crate::action::Action;
 use crate::failure::Failure;
+use crate::ledger::InfraKey;
 use crate::looks::Looks;
+use crate::observed::Power;
 use crate::order::Order;
 use crate::plan::Plan;
-use crate::state::ClusterState;
+use crate::recipe::Performer;
+use crate::state::{ClusterState, InFlight};
 
 /// What follows from a change.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -21,7 +24,7 @@ pub struct Advance {
     pub plan: Plan,
     /// The calls to make then.
     pub begun: Vec<Begun>,
-    /// The calls under way to break off then: the plan does not want them any more.
+    /// The calls under way to break off then: the plan does not want them any more, or they can come to nothing.
     pub unwanted: Vec<Action>,
 }
 
@@ -43,8 +46,8 @@ impl ClusterState {
     pub fn advance(mut self, before: &Self, plan: &Plan, calls: usize, now: Timestamp) -> Advance {
         let is_at_rest = self.is_at_rest_since(before, plan);
         let mut plan = if is_at_rest { Plan::default() } else { self.settle(now) };
-        let under_way = self.in_flight.values().map(|call| &call.action);
-        let unwanted = under_way.filter(|action| !plan.has_running(action)).cloned().collect();
+        let is_unwanted = |call: &&InFlight| !plan.has_running(&call.action) || self.is_futile(call);
+        let unwanted = self.in_flight.values().filter(is_unwanted).map(|call| call.action.clone()).collect();
         let room = calls.saturating_sub(self.in_flight.len());
         let ready: Vec<Action> = plan.ready().take(room).cloned().collect();
         for action in &ready {
@@ -54,6 +57,17 @@ impl ClusterState {
         // Not before all are begun: an order shows the others as they are on disk by then.
         let begun = ready.into_iter().map(|action| self.begun(action)).collect();
         Advance { next: self, plan, begun, unwanted }
+    }
+
+    /// Whether a step is waited for on a machine that was seen since not to run, or not to be there. What the step has done
+    /// is found by its number, should the machine come back.
+    fn is_futile(&self, call: &InFlight) -> bool {
+        let Action::Step(machine, step) = &call.action else { return false };
+        let began = call.since + self.deadlines.listing_lag;
+        let was_looked_at = self.observed.infrastructure_at.is_some_and(|at| at > began);
+        let seen = self.observed.infrastructure.get(&InfraKey::for_machine(machine.clone()));
+        let is_there = seen.is_some_and(|seen| seen.power != Some(Power::Stopped));
+        step.performer() == Performer::Preparer && was_looked_at && !is_there
     }
 
     fn begun(&self, action: Action) -> Begun {

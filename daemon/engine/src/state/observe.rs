@@ -152,6 +152,8 @@ impl ClusterState {
         let Some(entry) = self.ledger.get_mut(key) else { return };
         if let ResourceState::Present(present) = &entry.state {
             entry.state = ResourceState::Unknown(Some(present.clone()));
+            // What failed on it before is no reason to wait.
+            entry.next_try = None;
         }
     }
 
