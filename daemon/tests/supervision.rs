@@ -9,15 +9,19 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use muster_engine::action::{Action, Outcome};
+use muster_engine::desired::machine_name;
 use muster_engine::ledger::ResourceKey;
 use muster_engine::sim::{SimOptions, SimWorld};
 use muster_engine::state::Deadlines;
 use muster_protocol::model::cluster::ClusterPhase;
+use muster_protocol::model::host::Role as HostRole;
 use muster_protocol::{Error, Principal, Request};
 use muster_provision::logins::Logins;
 use muster_store::{Batch, CommitError, Committed, KeySource, OpenOptions, Sealer, Store};
 use musterd::board::Pinned;
 use musterd::clock::Clock;
+use musterd::cluster::message::SupervisorMessage;
 use musterd::cluster::workshop::Pace;
 use musterd::config::Config;
 use musterd::core::{Core, CoreParts};
@@ -207,5 +211,28 @@ async fn a_supervisor_that_fails_again_and_again_starts_after_growing_delays_and
         sleep(Duration::from_millis(10)).await;
     }
     assert!(failed_at.elapsed() < Duration::from_secs(1), "it was well: {:?}", failed_at.elapsed());
+    bench.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_late_result_of_a_call_that_nobody_waits_for_changes_nothing() {
+    let bench = Bench::start(Clock::tokio()).await;
+    bench.create().await;
+    bench.until_ready().await;
+    let before = bench.cluster();
+    let supervisor = before.supervisor.as_ref().expect("the cluster has a supervisor");
+    let worker = ResourceKey::for_machine(machine_name(HostRole::Worker, 1));
+    // Heeded, each would cost a machine, its node or its readiness.
+    let results = [
+        (Action::LookUp(worker.clone()), Outcome::Absent),
+        (Action::Remove(worker), Outcome::Done),
+        (Action::Remove(ResourceKey::Node(machine_name(HostRole::Worker, 1))), Outcome::Done),
+    ];
+    for (action, outcome) in results {
+        supervisor.cast(SupervisorMessage::Finished(action, outcome)).unwrap();
+    }
+    sleep(Duration::from_secs(60)).await;
+    let after = bench.cluster();
+    assert_eq!((&after.state.ledger, after.state.record.phase), (&before.state.ledger, ClusterPhase::Ready));
     bench.stop().await;
 }

@@ -7,13 +7,16 @@ use std::time::Duration;
 use futures::TryStreamExt;
 use muster_client::EventQuery;
 use muster_engine::ledger::ResourceKey;
-use muster_protocol::{ClusterId, InstanceId};
+use muster_protocol::{ClusterId, InstanceId, OperationId, Principal};
+use muster_store::Batch;
 
 use crate::support::{TestDaemon, name, spec, succeed};
 use musterd::collector::History;
 use musterd::collector::forget::forget;
 use musterd::collector::leftovers::{GRACE, Leftovers};
 use musterd::collector::look::look;
+use musterd::gateway::idempotency::REMEMBERED;
+use musterd::journal::records::StoredAnswer;
 
 #[tokio::test]
 async fn leftovers_of_a_deleted_cluster_are_removed_and_what_is_unknown_or_of_others_is_not() {
@@ -68,4 +71,32 @@ async fn history_is_forgotten_as_far_as_it_may_be_and_stays_so_after_a_restart()
     assert_eq!(client.operation_info(operation.id).await.unwrap(), operation);
     assert!(client.cluster_info(&name("demo")).await.is_ok(), "what is there is no history");
     assert!(client.audit(None, None).try_collect::<Vec<_>>().await.unwrap().len() <= 2);
+}
+
+/// An answer to a key, so old.
+fn answer(daemon: &TestDaemon, key: &str, age: Duration) -> StoredAnswer {
+    StoredAnswer {
+        principal: Principal::user("root"),
+        idempotency_key: key.to_owned(),
+        request: [7; 32],
+        operation: OperationId::generate(),
+        at: daemon.daemon.context().now() - age,
+    }
+}
+
+#[tokio::test]
+async fn answers_to_keys_are_kept_for_a_day_and_no_longer() {
+    let daemon = TestDaemon::start().await;
+    let minute = Duration::from_secs(60);
+    let answers = [answer(&daemon, "old", REMEMBERED + minute), answer(&daemon, "young", REMEMBERED - minute)];
+    let mut batch = Batch::new();
+    for answer in &answers {
+        batch.put(answer).unwrap();
+    }
+    daemon.daemon.context().store.commit(batch).await.unwrap();
+    let history = History { events: 9, events_age: minute, operations: 9, audit: 9 };
+    forget(&daemon.daemon.context(), history).await;
+    let daemon = daemon.restart().await;
+    let kept: Vec<StoredAnswer> = daemon.daemon.context().store.scan(&[]).await.unwrap();
+    assert_eq!(kept, answers[1..]);
 }

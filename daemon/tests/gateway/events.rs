@@ -6,6 +6,8 @@ use futures::{StreamExt, TryStreamExt};
 use muster_client::EventQuery;
 use muster_protocol::model::event::{Event, EventKind};
 use muster_protocol::{ClientFrame, Error, ErrorCode, Request, ServerBody, StreamItem};
+use muster_store::Batch;
+use musterd::journal::records::StoredEvent;
 
 use crate::support::{LIMIT, Raw, TestDaemon, name, spec, succeed};
 
@@ -109,4 +111,53 @@ async fn cursors_at_both_ends_of_the_log_are_taken_or_refused_exactly() {
     assert_eq!(behind(&daemon, first - 1).await.unwrap(), (first..end).collect::<Vec<_>>());
     let refused = behind(&daemon, first - 2).await.unwrap_err();
     assert_eq!((refused.code, &refused.details["firstAvailable"]), (ErrorCode::NotFound, &first.to_string()));
+}
+
+/// Appends so many events that are about nothing in particular.
+async fn append(daemon: &TestDaemon, count: usize) {
+    let event = StoredEvent {
+        at: daemon.daemon.context().now(),
+        kind: EventKind::Daemon,
+        cluster: None,
+        operation: None,
+        service: None,
+        who: None,
+        message: "one of many".to_owned(),
+        cause: None,
+    };
+    for some in vec![event; count].chunks(100) {
+        let mut batch = Batch::new();
+        for event in some {
+            batch.append_event(event).unwrap();
+        }
+        daemon.daemon.context().store.commit(batch).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_follower_that_is_overtaken_by_forgetting_is_told_and_misses_nothing_without_a_word() {
+    let daemon = TestDaemon::start().await;
+    append(&daemon, 1_000).await;
+    let store = daemon.daemon.context().store.clone();
+    let mut raw = Raw::connect(&daemon).await;
+    raw.send(ClientFrame::request(1, Request::Events { since: Some(0), cluster: None, follow: true })).await;
+    raw.send(ClientFrame::credit(1, 1)).await;
+    let mut numbers = Vec::new();
+    let ended = loop {
+        match raw.next().await.unwrap().body {
+            ServerBody::Item(StreamItem::Event(event)) => numbers.push(event.number),
+            ServerBody::End(ended) => break ended,
+            body @ (ServerBody::Item(_) | ServerBody::Answer(_) | ServerBody::Credit(_)) => panic!("{body:?}"),
+        }
+        if numbers.len() == 1 {
+            store.prune_events(900).await.unwrap();
+            raw.send(ClientFrame::credit(1, 10_000)).await;
+        }
+    };
+    let refused = ended.unwrap_err();
+    let first = store.event_numbers().await.unwrap().start;
+    assert!(first > 500, "{first}");
+    assert_eq!((refused.code, &refused.details["firstAvailable"]), (ErrorCode::NotFound, &first.to_string()));
+    assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>(), "without a gap up to there");
+    assert!(u64::try_from(numbers.len()).unwrap() < first);
 }
