@@ -99,13 +99,17 @@ fn task(cluster: &ClusterContext, spec: &ServiceSpec, references: &References) -
 }
 
 /// The task, held where its volumes are, and where its image runs.
+///
+/// A placement is always said, be it an empty one: a manager that finds none where a running copy has one ends with a nil
+/// pointer, and again whenever it starts (swarmkit's `nodeMatches`, seen with Docker 20.10).
 fn held(mut task: TaskSpec, references: &References) -> TaskSpec {
+    let placement = task.placement.get_or_insert_default();
     if !references.volumes.is_empty() {
-        let constraints = task.placement.get_or_insert_default().constraints.get_or_insert_default();
+        let constraints = placement.constraints.get_or_insert_default();
         constraints.extend(references.volumes.iter().map(|volume| volumes::constraint(volume)));
     }
     if !references.image.platforms.is_empty() {
-        task.placement.get_or_insert_default().platforms = Some(references.image.platforms.clone());
+        placement.platforms = Some(references.image.platforms.clone());
     }
     task
 }

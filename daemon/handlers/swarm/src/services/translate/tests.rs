@@ -48,7 +48,9 @@ fn name_and_image_are_kept_and_empty_lists_are_left_out() {
         (&None, &None, &None)
     );
     assert_eq!((&container(&service).mounts, &container(&service).secrets), (&None, &None));
-    assert_eq!((&task(&service).resources, &task(&service).placement), (&None, &None));
+    assert_eq!(task(&service).resources, None);
+    // Without one, a manager dies of a running copy that has one.
+    assert_eq!(task(&service).placement, Some(TaskSpecPlacement::default()));
 }
 
 #[test]
