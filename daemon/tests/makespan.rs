@@ -2,6 +2,7 @@
 //! cloud with the latencies of a real one, and a clock that jumps over waiting.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail as tests do")]
 
+mod bare;
 #[path = "gateway/support.rs"]
 #[allow(dead_code, reason = "the tests of the gateway use the rest")]
 mod support;
@@ -10,27 +11,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bare::Bare;
 use muster_engine::sim::{Call, CallKind, Fault, SimOptions, SimWorld};
-use muster_engine::state::Deadlines;
-use muster_protocol::model::cluster::{ClusterPhase, ClusterSpec};
-use muster_protocol::{Principal, Request};
-use muster_provision::logins::Logins;
-use muster_store::{Batch, CommitError, Committed, KeySource, OpenOptions, Sealer, Store};
+use muster_protocol::Request;
+use muster_protocol::model::cluster::ClusterSpec;
+use muster_store::{Batch, CommitError, Committed, Store};
 use musterd::clock::Clock;
-use musterd::cluster::workshop::Pace;
 use musterd::config::Config;
-use musterd::core::{Core, CoreParts};
-use musterd::fleet::FleetMessage;
-use musterd::gateway::dispatch::dispatch;
-use musterd::gateway::limits::GatewayLimits;
-use musterd::gateway::policy::Policy;
-use musterd::gateway::reply::Dispatched;
-use musterd::gateway::roles::{Caller, Role, Roles};
 use musterd::journal::Journal;
 use support::{kinds, name, places, spec};
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::Instant;
 
 const CONTROL_PLANES: u32 = 3;
 const WORKERS: u32 = 50 - CONTROL_PLANES;
@@ -96,47 +88,17 @@ impl Journal for OnDisk {
 /// From asking for a cluster with so many workers to its being ready.
 async fn makespan(workers: u32, latency: impl FnMut(&Call) -> Option<Fault> + Send + 'static) -> Duration {
     let folder = tempfile::tempdir().unwrap();
-    let (store, _) = Store::open(folder.path().join("store"), OpenOptions::default()).await.unwrap();
-    let sealer = Sealer::load(&store, KeySource::KeyFile(folder.path().join("key"))).await.unwrap();
     let world = SimWorld::new(SimOptions { is_cloud: true, step: PREPARATION, ..SimOptions::default() });
     world.inject(latency);
-    let parts = CoreParts {
-        clock: Clock::tokio(),
-        store: store.clone(),
-        journal: Arc::new(OnDisk(store.clone())),
-        sealer,
-        kinds: kinds(&Config::default(), &places(&folder), &world),
-        logins: Logins::default(),
-        pace: Pace::default(),
-        deadlines: Deadlines::default(),
-        limits: GatewayLimits::default(),
-        roles: Roles::default(),
-        policy: Policy::default(),
-        catalog_dir: folder.path().join("templates"),
-        state_dir: folder.path().to_owned(),
-        metrics: None,
-    };
-    let mut core = Core::start(parts).await.unwrap();
-    core.resume();
+    let kinds = kinds(&Config::default(), &places(&folder), &world);
+    let daemon = Bare::start(folder.path(), Clock::tokio(), kinds, |store| Arc::new(OnDisk(store.clone()))).await;
 
     let began = Instant::now();
     let spec = ClusterSpec { control_planes: CONTROL_PLANES, workers, ..spec("demo") };
-    let caller = Caller::new(Principal::user("root"), 0, Some(Role::Admin));
-    match dispatch(&core.app, caller, Request::ClusterCreate { spec, idempotency_key: None }) {
-        Dispatched::AtOnce(answer) => drop(answer.unwrap()),
-        Dispatched::Later(work) => drop(work.await.unwrap()),
-    }
-    let phase = || core.app.provisioner.shared.board.cluster(&name("demo")).unwrap().state.record.phase;
-    let ready = async {
-        while phase() != ClusterPhase::Ready {
-            sleep(Duration::from_millis(20)).await;
-        }
-    };
-    timeout(LIMIT, ready).await.expect("the cluster becomes ready");
+    daemon.ask(Request::ClusterCreate { spec, idempotency_key: None }).await.unwrap();
+    daemon.until_ready(&name("demo"), LIMIT).await;
     let took = began.elapsed();
-    drop(core.fleet.call(FleetMessage::Drain, Some(support::LIMIT)).await);
-    core.fleet.stop(None);
-    store.close().await;
+    daemon.stop().await;
     took
 }
 

@@ -1,7 +1,9 @@
 //! A handler's mistakes end neither its session nor the looks at its cluster, and what a session keeps is on disk, comes back
 //! to the next one, and goes with the cluster.
 
-#![allow(clippy::unwrap_used, reason = "a helper of tests may panic as they do")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper of tests may panic as they do")]
+
+mod bare;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bare::Bare;
 use futures::stream::BoxStream;
 use muster_engine::context::ClusterContext;
 use muster_engine::driver::Driver;
@@ -23,21 +26,10 @@ use muster_engine::recipe::MachineStep;
 use muster_engine::rollout::{OneAfterTheOther, Rollout};
 use muster_engine::session::{Kept, SessionHost};
 use muster_engine::sim::{SimOptions, SimWorld};
-use muster_engine::state::Deadlines;
-use muster_protocol::model::cluster::{ClusterPhase, ClusterSpec, Infrastructure, Orchestrator};
+use muster_protocol::model::cluster::{ClusterSpec, Infrastructure, Orchestrator};
 use muster_protocol::model::service::{LogLine, ServiceSpec};
-use muster_protocol::{Error, Name, Principal, Request};
-use muster_provision::logins::Logins;
-use muster_store::{KeySource, OpenOptions, Sealer, Store};
+use muster_protocol::{Error, Name, Request};
 use musterd::clock::Clock;
-use musterd::cluster::workshop::Pace;
-use musterd::core::{Core, CoreParts};
-use musterd::fleet::FleetMessage;
-use musterd::gateway::dispatch::dispatch;
-use musterd::gateway::limits::GatewayLimits;
-use musterd::gateway::policy::Policy;
-use musterd::gateway::reply::Dispatched;
-use musterd::gateway::roles::{Caller, Role, Roles};
 use musterd::journal::records::StoredKept;
 use musterd::kinds::{Account, Kinds};
 use tokio::sync::mpsc;
@@ -152,42 +144,8 @@ impl Kinds for KeeperKinds {
     }
 }
 
-async fn start(dir: &Path, kinds: KeeperKinds) -> (Core, Store) {
-    let (store, _) = Store::open(dir.join("store"), OpenOptions::default()).await.unwrap();
-    let sealer = Sealer::load(&store, KeySource::KeyFile(dir.join("key"))).await.unwrap();
-    let parts = CoreParts {
-        clock: Clock::system(),
-        store: store.clone(),
-        journal: Arc::new(store.clone()),
-        sealer,
-        kinds: Arc::new(kinds),
-        logins: Logins::default(),
-        pace: Pace::default(),
-        deadlines: Deadlines::default(),
-        limits: GatewayLimits::default(),
-        roles: Roles::default(),
-        policy: Policy::default(),
-        catalog_dir: dir.join("templates"),
-        state_dir: dir.to_owned(),
-        metrics: None,
-    };
-    let mut core = Core::start(parts).await.unwrap();
-    core.resume();
-    (core, store)
-}
-
-async fn ask(core: &Core, request: Request) {
-    let caller = Caller::new(Principal::user("root"), 0, Some(Role::Admin));
-    match dispatch(&core.app, caller, request) {
-        Dispatched::AtOnce(answer) => drop(answer.unwrap()),
-        Dispatched::Later(work) => drop(work.await.unwrap()),
-    }
-}
-
-async fn stop(core: Core, store: Store) {
-    drop(core.fleet.call(FleetMessage::Drain, Some(LIMIT)).await);
-    core.fleet.stop(None);
-    store.close().await;
+async fn start(dir: &Path, kinds: KeeperKinds) -> Bare {
+    Bare::start(dir, Clock::system(), Arc::new(kinds), |store| Arc::new(store.clone())).await
 }
 
 fn expected() -> Given {
@@ -203,33 +161,33 @@ async fn what_a_session_keeps_comes_back_after_its_mistake_and_after_a_restart_a
     let kinds = || KeeperKinds { world: world.clone(), breaks: Arc::default(), begun: begun.clone() };
     let name: Name = "demo".parse().unwrap();
 
-    let (core, store) = start(dir.path(), kinds()).await;
+    let daemon = start(dir.path(), kinds()).await;
     let spec = ClusterSpec::new(name.clone(), Orchestrator::Sim, Infrastructure::Sim);
-    ask(&core, Request::ClusterCreate { spec, idempotency_key: None }).await;
+    daemon.ask(Request::ClusterCreate { spec, idempotency_key: None }).await.unwrap();
     let (_, given) = timeout(LIMIT, sessions.recv()).await.unwrap().unwrap();
     assert_eq!(given, Given::new());
     let (_, given) = timeout(LIMIT, sessions.recv()).await.unwrap().unwrap();
     assert_eq!(given, expected(), "the session that follows a mistake is given what was kept");
-    stop(core, store).await;
+    daemon.stop().await;
 
-    let (core, store) = start(dir.path(), kinds()).await;
+    let daemon = start(dir.path(), kinds()).await;
     let (host, given) = timeout(LIMIT, sessions.recv()).await.unwrap().unwrap();
     assert_eq!(given, expected());
     host.keep("plain", None).await.unwrap();
     host.keep("sealed", Some(Kept::Plain(vec![3]))).await.unwrap();
-    assert_eq!(store.scan::<StoredKept>(&[]).await.unwrap().len(), 1);
-    let cluster = core.app.provisioner.shared.board.cluster(&name).unwrap().state.id();
-    let vault = &core.app.provisioner.shared.vault;
+    assert_eq!(daemon.store.scan::<StoredKept>(&[]).await.unwrap().len(), 1);
+    let cluster = daemon.cluster(&name).state.id();
+    let vault = &daemon.core.app.provisioner.shared.vault;
     assert_eq!(vault.kept(cluster, "sealed").await.unwrap(), None, "a value that is no longer sealed leaves the vault");
 
-    ask(&core, Request::ClusterDelete { cluster: name, idempotency_key: None }).await;
+    daemon.ask(Request::ClusterDelete { cluster: name, idempotency_key: None }).await.unwrap();
     let gone = async {
-        while !store.scan::<StoredKept>(&[]).await.unwrap().is_empty() {
+        while !daemon.store.scan::<StoredKept>(&[]).await.unwrap().is_empty() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
     timeout(LIMIT, gone).await.unwrap();
-    stop(core, store).await;
+    daemon.stop().await;
 }
 
 #[tokio::test]
@@ -238,17 +196,11 @@ async fn a_look_that_breaks_off_by_a_mistake_is_followed_by_the_next_one() {
     let (begun, _sessions) = mpsc::unbounded_channel();
     let breaks = Arc::new(AtomicBool::new(true));
     let kinds = KeeperKinds { world: SimWorld::new(SimOptions::default()), breaks: breaks.clone(), begun };
-    let (core, store) = start(dir.path(), kinds).await;
+    let daemon = start(dir.path(), kinds).await;
     let name: Name = "demo".parse().unwrap();
     let spec = ClusterSpec::new(name.clone(), Orchestrator::Sim, Infrastructure::Sim);
-    ask(&core, Request::ClusterCreate { spec, idempotency_key: None }).await;
-    let is_ready = async {
-        let board = &core.app.provisioner.shared.board;
-        while board.cluster(&name).unwrap().state.record.phase != ClusterPhase::Ready {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    timeout(LIMIT, is_ready).await.unwrap();
+    daemon.ask(Request::ClusterCreate { spec, idempotency_key: None }).await.unwrap();
+    daemon.until_ready(&name, LIMIT).await;
     assert!(!breaks.load(Ordering::SeqCst), "a look broke off");
-    stop(core, store).await;
+    daemon.stop().await;
 }

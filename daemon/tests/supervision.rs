@@ -1,6 +1,7 @@
 //! Supervisors whose journal does not say whether it has written: they go on from what is on disk, after growing delays.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail as tests do")]
 
+mod bare;
 #[path = "gateway/support.rs"]
 #[allow(dead_code, reason = "the tests of the gateway use the rest")]
 mod support;
@@ -9,34 +10,25 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bare::Bare;
 use muster_engine::action::{Action, Outcome};
 use muster_engine::desired::machine_name;
 use muster_engine::ledger::ResourceKey;
 use muster_engine::sim::{SimOptions, SimWorld};
-use muster_engine::state::Deadlines;
 use muster_protocol::model::cluster::ClusterPhase;
 use muster_protocol::model::host::Role as HostRole;
-use muster_protocol::{Error, Principal, Request};
-use muster_provision::logins::Logins;
-use muster_store::{Batch, CommitError, Committed, KeySource, OpenOptions, Sealer, Store};
+use muster_protocol::{Error, Request};
+use muster_store::{Batch, CommitError, Committed, Store};
 use musterd::board::Pinned;
 use musterd::clock::Clock;
 use musterd::cluster::message::SupervisorMessage;
-use musterd::cluster::workshop::Pace;
 use musterd::config::Config;
-use musterd::core::{Core, CoreParts};
-use musterd::fleet::FleetMessage;
-use musterd::gateway::dispatch::dispatch;
-use musterd::gateway::limits::GatewayLimits;
-use musterd::gateway::policy::Policy;
-use musterd::gateway::reply::Dispatched;
-use musterd::gateway::roles::{Caller, Role, Roles};
 use musterd::journal::Journal;
 use support::{kinds, name, places, spec};
 use tempfile::TempDir;
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 /// What the journal says of a batch.
 #[derive(Clone, Copy, PartialEq)]
@@ -90,7 +82,7 @@ impl Journal for Doubtful {
 
 /// The core of a daemon with such a journal.
 struct Bench {
-    core: Core,
+    daemon: Bare,
     journal: Arc<Doubtful>,
     world: SimWorld,
     _folder: TempDir,
@@ -99,38 +91,19 @@ struct Bench {
 impl Bench {
     async fn start(clock: Clock) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (store, _) = Store::open(folder.path().join("store"), OpenOptions::default()).await.unwrap();
-        let sealer = Sealer::load(&store, KeySource::KeyFile(folder.path().join("key"))).await.unwrap();
         let (says, doubts) = (Mutex::new(Says::AsItIs), Mutex::default());
-        let journal = Arc::new(Doubtful { store: store.clone(), says, doubts });
         let world = SimWorld::new(SimOptions { rollout: Duration::from_millis(10), ..SimOptions::default() });
-        let parts = CoreParts {
-            clock,
-            store,
-            journal: journal.clone(),
-            sealer,
-            kinds: kinds(&Config::default(), &places(&folder), &world),
-            logins: Logins::default(),
-            pace: Pace::default(),
-            deadlines: Deadlines::default(),
-            limits: GatewayLimits::default(),
-            roles: Roles::default(),
-            policy: Policy::default(),
-            catalog_dir: folder.path().join("templates"),
-            state_dir: folder.path().to_owned(),
-            metrics: None,
-        };
-        let mut core = Core::start(parts).await.unwrap();
-        core.resume();
-        Self { core, journal, world, _folder: folder }
+        let kinds = kinds(&Config::default(), &places(&folder), &world);
+        let mut journal = None;
+        let daemon = Bare::start(folder.path(), clock, kinds, |store| {
+            journal.insert(Arc::new(Doubtful { store: store.clone(), says, doubts })).clone()
+        });
+        let daemon = daemon.await;
+        Self { daemon, journal: journal.unwrap(), world, _folder: folder }
     }
 
     async fn ask(&self, request: Request) -> Result<(), Error> {
-        let caller = Caller::new(Principal::user("root"), 0, Some(Role::Admin));
-        match dispatch(&self.core.app, caller, request) {
-            Dispatched::AtOnce(answer) => answer.map(drop),
-            Dispatched::Later(work) => work.await.map(drop),
-        }
+        self.daemon.ask(request).await
     }
 
     async fn create(&self) {
@@ -143,27 +116,20 @@ impl Bench {
     }
 
     fn cluster(&self) -> Pinned {
-        self.core.app.provisioner.shared.board.cluster(&name("demo")).unwrap()
+        self.daemon.cluster(&name("demo"))
     }
 
     async fn until_ready(&self) {
-        let ready = async {
-            while self.cluster().state.record.phase != ClusterPhase::Ready {
-                sleep(Duration::from_millis(20)).await;
-            }
-        };
-        timeout(support::LIMIT, ready).await.expect("the cluster becomes ready");
+        self.daemon.until_ready(&name("demo"), support::LIMIT).await;
     }
 
     fn machines(&self) -> usize {
-        let things = self.world.resources(self.core.app.provisioner.instance, self.cluster().state.id());
+        let things = self.world.resources(self.daemon.core.app.provisioner.instance, self.cluster().state.id());
         things.iter().filter(|(key, _)| matches!(key, ResourceKey::Infra(key) if key.machine().is_some())).count()
     }
 
     async fn stop(self) {
-        drop(self.core.fleet.call(FleetMessage::Drain, Some(support::LIMIT)).await);
-        self.core.fleet.stop(None);
-        self.journal.store.close().await;
+        self.daemon.stop().await;
     }
 }
 
