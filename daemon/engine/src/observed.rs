@@ -132,18 +132,32 @@ pub struct ObservedService {
     pub image_health: Option<String>,
     /// Where it is reached from outside.
     pub endpoints: Vec<Endpoint>,
-    /// Why copies do not run, in the orchestrator's words.
-    pub message: Option<String>,
-    /// What the message is about.
-    pub obstacle: Obstacle,
-    /// Whether what the message says stays so until somebody changes the service or mends its image: waiting is of no use.
-    pub hopeless: bool,
+    /// Why copies do not run, as far as that is known.
+    pub trouble: Option<Trouble>,
     /// What copies that are not ready are at, in the orchestrator's words: `2 preparing`. No trouble in itself.
     pub under_way: Option<String>,
 }
 
+/// Why copies of a service do not run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Trouble {
+    /// In the orchestrator's words.
+    pub words: String,
+    /// What the words are about.
+    pub obstacle: Obstacle,
+    /// Whether it stays so until somebody changes the service or mends its image: waiting is of no use.
+    pub hopeless: bool,
+}
+
+impl Trouble {
+    /// Trouble that may pass.
+    pub fn new(obstacle: Obstacle, words: String) -> Self {
+        Self { words, obstacle, hopeless: false }
+    }
+}
+
 /// What keeps copies of a service from running. It decides what helps.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Obstacle {
     /// Their image cannot be had, or is for another processor.
     Image,
@@ -156,11 +170,15 @@ pub enum Obstacle {
     /// Their health check fails.
     Health,
     /// Their program ends, or something that has no name here.
-    #[default]
     Program,
 }
 
 impl ObservedService {
+    /// Why copies do not run, in the orchestrator's words.
+    pub fn message(&self) -> Option<&str> {
+        self.trouble.as_ref().map(|trouble| trouble.words.as_str())
+    }
+
     /// How far it is: `1 of 3 copies are ready, the others: 2 preparing`.
     pub fn progress(&self) -> String {
         let others = self.under_way.as_ref().map_or_else(String::new, |others| format!(", the others: {others}"));

@@ -23,7 +23,11 @@ impl ClusterState {
             let submitted = entry.filter(|entry| entry.present().is_some()).map(|entry| entry.since);
             let is_late =
                 submitted.zip(self.observed.orchestrator_at).is_some_and(|(since, at)| at >= since + LAST_HOPE);
-            is_late && seen.is_some_and(|seen| seen.hopeless && seen.generation == target.generation)
+            is_late
+                && seen.is_some_and(|seen| {
+                    let is_hopeless = seen.trouble.as_ref().is_some_and(|trouble| trouble.hopeless);
+                    is_hopeless && seen.generation == target.generation
+                })
         });
         let cause = beyond_hope.and_then(|target| self.service_cause(&target.name))?;
         Some(Cause { retry: Retry::Never, ..cause })

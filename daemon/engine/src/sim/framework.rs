@@ -25,7 +25,7 @@ use crate::failure::Failure;
 use crate::handler::ServiceOrder;
 use crate::ledger::{Facts, Present, ResourceKey};
 use crate::member::Member;
-use crate::observed::{ObservedContainer, ObservedService, Obstacle, OrchestratorView};
+use crate::observed::{ObservedContainer, ObservedService, OrchestratorView};
 use crate::session::{Kept, SessionHost};
 
 /// How long the session waits for an answer of the orchestrator.
@@ -307,9 +307,7 @@ fn observed<'a>(service: &WantedService, tasks: impl Iterator<Item = &'a Task>) 
         digest: None,
         image_health: None,
         endpoints: Vec::new(),
-        message: None,
-        hopeless: false,
-        obstacle: Obstacle::default(),
+        trouble: None,
         under_way: (ready < service.replicas).then(|| format!("{} to be started", service.replicas - ready)),
     }
 }

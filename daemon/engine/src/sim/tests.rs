@@ -212,7 +212,7 @@ async fn broken_and_unpullable_images_never_become_ready_and_say_why() {
         let view = handler.observe(&members).await.unwrap();
         let seen = view.services.values().next().unwrap();
         assert_eq!((seen.ready, seen.generation), (0, generation));
-        assert!(seen.message.is_some());
+        assert!(seen.message().is_some());
     }
 }
 

@@ -18,7 +18,7 @@ use super::things::Things;
 use crate::failure::Failure;
 use crate::ledger::Facts;
 use crate::member::Member;
-use crate::observed::{ObservedContainer, ObservedNode, ObservedService, Obstacle, OrchestratorView};
+use crate::observed::{ObservedContainer, ObservedNode, ObservedService, Obstacle, OrchestratorView, Trouble};
 
 const VERSION: &str = "1";
 const FIRST_CHOSEN_PORT: u16 = 30_000;
@@ -153,9 +153,10 @@ fn observed_service(bucket: &ClusterThings, service: &Service, state: &Rollout, 
         digest: None,
         image_health: None,
         endpoints: endpoints.collect(),
-        message: state.message.clone(),
-        obstacle: if service.image.starts_with(UNPULLABLE) { Obstacle::Image } else { Obstacle::Program },
-        hopeless: state.message.is_some() && service.image.starts_with(UNPULLABLE),
+        trouble: state.message.clone().map(|words| {
+            let hopeless = service.image.starts_with(UNPULLABLE);
+            Trouble { words, obstacle: if hopeless { Obstacle::Image } else { Obstacle::Program }, hopeless }
+        }),
         under_way: (state.started < state.wanted).then(|| format!("{} pending", state.wanted - state.started)),
     }
 }

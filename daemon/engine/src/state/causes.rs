@@ -93,10 +93,10 @@ impl ClusterState {
         }
         let service = self.services.get(name)?;
         let seen = self.observed.orchestrator.services.get(name);
-        let message = seen.filter(|seen| seen.ready < seen.wanted).and_then(|seen| seen.message.clone());
-        let Some(message) = message else { return service.withdrawn.clone() };
-        let obstacle = seen.map_or_else(Obstacle::default, |seen| seen.obstacle);
-        let failure = unhealthy(message).with_remedy(remedy(obstacle, name, &self.desired().spec.name));
+        let trouble = seen.filter(|seen| seen.ready < seen.wanted).and_then(|seen| seen.trouble.as_ref());
+        let Some(trouble) = trouble else { return service.withdrawn.clone() };
+        let remedy = remedy(trouble.obstacle, name, &self.desired().spec.name);
+        let failure = unhealthy(trouble.words.clone()).with_remedy(remedy);
         // Not the time of the last look, or every look would be news.
         Some(failure.into_cause(Action::Await(ResourceKey::Service(name.clone())).to_string(), service.updated_at))
     }

@@ -76,7 +76,8 @@ impl ClusterState {
                 }
             }
             if is_other_phase {
-                let message = self.observed.orchestrator.services.get(&name).and_then(|seen| seen.message.clone());
+                let message =
+                    self.observed.orchestrator.services.get(&name).and_then(|seen| seen.message().map(str::to_owned));
                 let why = match (phase, message) {
                     (ServicePhase::Degraded, Some(message)) => format!(": {message}"),
                     (_, Some(_) | None) => String::new(),

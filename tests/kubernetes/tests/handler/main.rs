@@ -185,7 +185,7 @@ impl Scene {
     /// Waits until the service says with all these words why it is not well: the first look may come before the last word.
     async fn trouble(&self, name: &Name, words: &[&str]) -> ObservedService {
         let says = |view: &OrchestratorView| {
-            let said = view.services.get(name).and_then(|service| service.message.as_deref());
+            let said = view.services.get(name).and_then(|service| service.message());
             said.is_some_and(|said| words.iter().all(|words| said.contains(words)))
         };
         self.observe_until(&format!("{name} to say {words:?}"), says).await.services.remove(name).unwrap()

@@ -62,7 +62,7 @@ pub(crate) async fn a_service_that_does_not_run_says_why_in_the_clusters_own_wor
     for (spec, words) in &situations {
         let began = Instant::now();
         let seen = scene.trouble(&spec.name, words).await;
-        let said = seen.message.unwrap();
+        let said = seen.trouble.unwrap().words;
         println!("{} (+{:?}): {said}", spec.name, began.elapsed());
         for words in words {
             assert!(said.contains(words), "{}: `{words}` is not in `{said}`", spec.name);

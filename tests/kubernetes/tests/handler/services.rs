@@ -157,7 +157,7 @@ pub(crate) async fn a_change_that_starts_first_never_has_too_few_copies_and_a_ba
     order.spec.command = ["/bin/sh", "-c", "sleep 1; echo too bad >&2; exit 7"].map(str::to_owned).to_vec();
     scene.deploy(&order).await;
     let seen = scene.trouble(&name, &["exit code 7", "its last words: too bad"]).await;
-    assert!(seen.message.unwrap().ends_with("its last words: too bad") && seen.updating);
+    assert!(seen.message().unwrap().ends_with("its last words: too bad") && seen.updating);
     let running = |view: &muster_engine::observed::OrchestratorView| {
         view.containers.iter().filter(|one| one.service == name && one.phase == ContainerPhase::Running).count()
     };

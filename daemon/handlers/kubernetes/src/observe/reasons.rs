@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, Event, Pod};
 use muster_engine::login;
-use muster_engine::observed::Obstacle;
+use muster_engine::observed::{Obstacle, Trouble};
 use muster_protocol::Timestamp;
 
 use super::pods::{SeenPod, timestamp};
@@ -69,27 +69,24 @@ pub(super) fn trouble(
     current: &[&SeenPod<'_>],
     warnings: &Warnings<'_>,
     owners: &PortOwners<'_>,
-) -> Option<Reason> {
+) -> Option<Trouble> {
     let of_pods = current.iter().filter_map(|pod| Some((of_pod(pod, warnings, owners)?, pod.since())));
     let worst =
         of_pods.max_by(|(one, since), (other, other_since)| (one.gravity, since).cmp(&(other.gravity, other_since)));
-    let of_workload = || Reason::new(2, Obstacle::Room, of_workload(workload, warnings)?);
-    worst.map(|(reason, _)| reason).or_else(of_workload)
+    let of_workload = || of_workload(workload, warnings).map(|words| Trouble::new(Obstacle::Room, words));
+    worst.map(|(reason, _)| reason.trouble).or_else(of_workload)
 }
 
-/// Why copies do not run.
-pub(super) struct Reason {
+/// Why one copy does not run.
+struct Reason {
     /// How much it says, beside the reasons of other pods.
     gravity: u8,
-    pub(super) obstacle: Obstacle,
-    pub(super) words: String,
-    /// Whether it stays so until somebody changes something.
-    pub(super) hopeless: bool,
+    trouble: Trouble,
 }
 
 impl Reason {
     fn new(gravity: u8, obstacle: Obstacle, words: String) -> Option<Self> {
-        Some(Self { gravity, obstacle, words, hopeless: false })
+        Some(Self { gravity, trouble: Trouble::new(obstacle, words) })
     }
 }
 
@@ -101,7 +98,7 @@ fn is_refused(pull_error: &str) -> bool {
 
 /// Why one copy does not run, if it says so.
 pub(super) fn words_of_pod(pod: &SeenPod<'_>) -> Option<String> {
-    of_pod(pod, &Warnings(BTreeMap::new()), &PortOwners::new()).map(|reason| reason.words)
+    of_pod(pod, &Warnings(BTreeMap::new()), &PortOwners::new()).map(|reason| reason.trouble.words)
 }
 
 fn of_pod(pod: &SeenPod<'_>, warnings: &Warnings<'_>, owners: &PortOwners<'_>) -> Option<Reason> {
@@ -119,7 +116,8 @@ fn of_pod(pod: &SeenPod<'_>, warnings: &Warnings<'_>, owners: &PortOwners<'_>) -
                 let why = pull_error(sentence, word);
                 let said = login::explained(why, &image, pod.has_login());
                 let words = format!("the image `{image}` cannot be pulled: {said}");
-                return Some(Reason { gravity: 6, obstacle: Obstacle::Image, words, hopeless: is_refused(why) });
+                let trouble = Trouble { words, obstacle: Obstacle::Image, hopeless: is_refused(why) };
+                return Some(Reason { gravity: 6, trouble });
             }
             "InvalidImageName" => {
                 let words = format!("`{image}` is not an image reference: {sentence}");

@@ -6,7 +6,7 @@ use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use muster_engine::observed::{ObservedService, Obstacle};
+use muster_engine::observed::ObservedService;
 use muster_protocol::model::service::Endpoint;
 
 use super::pods::SeenPod;
@@ -111,9 +111,7 @@ pub(super) fn observed(
         digest: None,
         image_health: None,
         endpoints,
-        obstacle: trouble.as_ref().map_or_else(Obstacle::default, |trouble| trouble.obstacle),
-        hopeless: trouble.as_ref().is_some_and(|trouble| trouble.hopeless),
-        message: trouble.map(|trouble| trouble.words),
+        trouble,
         under_way: if ready < wanted { under_way(&current) } else { None },
     }
 }

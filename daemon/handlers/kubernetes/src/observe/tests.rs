@@ -134,14 +134,14 @@ fn only_container(pod: Arc<Pod>) -> ObservedContainer {
 }
 
 fn message(pod: Arc<Pod>) -> String {
-    web(seen(1, vec![pod])).message.unwrap()
+    web(seen(1, vec![pod])).trouble.unwrap().words
 }
 
 #[test]
 fn copies_of_the_present_spec_that_are_ready_count() {
     let service = web(seen(2, vec![pod("a", "now", ready()), pod("b", "now", ready())]));
     assert_eq!((service.wanted, service.ready, service.updating, service.generation), (2, 2, false, 7));
-    assert_eq!((service.message, service.under_way), (None, None));
+    assert_eq!((service.trouble, service.under_way), (None, None));
 }
 
 #[test]
@@ -186,8 +186,9 @@ fn an_image_that_its_registry_refuses_is_beyond_hope_and_one_whose_registry_is_s
     ] {
         let waiting = json!({ "waiting": { "reason": "ErrImagePull", "message": why } });
         let seen = web(seen(1, vec![pod("a", "now", container(waiting, json!({}), 0))]));
-        assert_eq!(seen.hopeless, hopeless, "{why}");
-        assert!(seen.message.is_some_and(|message| message.contains(why)));
+        let trouble = seen.trouble.unwrap();
+        assert_eq!(trouble.hopeless, hopeless, "{why}");
+        assert!(trouble.words.contains(why));
     }
 }
 
@@ -290,7 +291,7 @@ fn a_failing_check_is_told_with_its_own_words() {
         warning("a-uid", "BackOff", "Back-off restarting failed container", "2026-11-23T14:00:09Z"),
     ];
     let service = web(ClusterObjects { warnings, ..seen(1, vec![Arc::clone(&pod)]) });
-    assert_eq!(service.message.as_deref(), Some("the health check fails: Startup probe failed: connection refused"));
+    assert_eq!(service.message(), Some("the health check fails: Startup probe failed: connection refused"));
     let container = only_container(pod);
     assert_eq!((container.phase, container.healthy), (ContainerPhase::Starting, Some(false)));
 }
@@ -304,14 +305,14 @@ fn a_quota_that_lets_no_pods_be_made_is_the_cause() {
     });
     let service =
         web(ClusterObjects { deployments: vec![deployment(3, status)], ..seen(3, vec![pod("a", "now", ready())]) });
-    assert_eq!(service.message.as_deref(), Some(words));
+    assert_eq!(service.message(), Some(words));
 }
 
 #[test]
 fn what_copies_are_at_is_no_trouble() {
     let creating = container(json!({ "waiting": { "reason": "ContainerCreating" } }), json!({}), 0);
     let service = web(seen(2, vec![pod("a", "now", creating), pod("b", "now", ready())]));
-    assert_eq!((service.message, service.under_way.as_deref()), (None, Some("1 being made")));
+    assert_eq!((service.message(), service.under_way.as_deref()), (None, Some("1 being made")));
 }
 
 #[test]

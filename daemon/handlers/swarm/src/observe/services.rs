@@ -6,7 +6,7 @@ use bollard::models::{
     EndpointPortConfig, EndpointPortConfigProtocolEnum, EndpointPortConfigPublishModeEnum, Service, ServiceSpecMode,
     TaskSpec, TaskState,
 };
-use muster_engine::observed::{ObservedService, Obstacle};
+use muster_engine::observed::ObservedService;
 use muster_protocol::model::service::{Endpoint, Transport};
 
 use super::nodes::MachineNode;
@@ -52,9 +52,7 @@ pub(super) fn observed(service: &Service, tasks: &[&SeenTask], beside: &Beside<'
         digest: digest(service),
         image_health: None,
         endpoints: endpoints(service, &current, machines),
-        obstacle: trouble.as_ref().map_or_else(Obstacle::default, |trouble| trouble.obstacle),
-        hopeless: trouble.as_ref().is_some_and(|trouble| trouble.hopeless),
-        message: trouble.map(|trouble| trouble.words),
+        trouble,
         under_way: if ready < wanted { under_way(&current) } else { None },
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bollard::models::{Node, Service};
-use muster_engine::observed::{ObservedService, Obstacle};
+use muster_engine::observed::{ObservedService, Obstacle, Trouble};
 use muster_protocol::model::container::ContainerPhase;
 use serde_json::{Value, json};
 
@@ -114,10 +114,11 @@ fn a_copy_that_waits_for_an_address_of_a_network_that_is_used_up_says_so() {
     let tasks = vec![task(1, "new", "running", "running"), waiting];
     let up = [node("n1", "worker-1", "ready", None)];
     let seen = observed_beside(&replicated(2), tasks.clone(), &up, Some("no address left"));
-    assert_eq!((seen.message.as_deref(), seen.obstacle), (Some("no address left"), Obstacle::Addresses));
-    assert_eq!(observed(&replicated(2), tasks.clone(), &up).message, None);
+    let expected = Trouble::new(Obstacle::Addresses, "no address left".to_owned());
+    assert_eq!(seen.trouble, Some(expected));
+    assert_eq!(observed(&replicated(2), tasks.clone(), &up).trouble, None);
     let all_run = observed_beside(&replicated(1), tasks[..1].to_vec(), &up, Some("no address left"));
-    assert_eq!(all_run.message, None, "nobody waits");
+    assert_eq!(all_run.trouble, None, "nobody waits");
 }
 
 #[test]
@@ -128,11 +129,11 @@ fn the_newest_error_of_a_present_copy_is_the_message_until_all_are_ready() {
         task
     };
     let errors = || vec![with_error("2026-11-23T14:00:05Z", "newer"), with_error("2026-11-23T14:00:01Z", "older")];
-    assert_eq!(observed(&replicated(1), errors(), &[]).message.as_deref(), Some("newer"));
+    assert_eq!(observed(&replicated(1), errors(), &[]).message(), Some("newer"));
     let mut all = errors();
     all.push(task(1, "new", "running", "running"));
     let up = [node("n1", "worker-1", "ready", None)];
-    assert_eq!(observed(&replicated(1), all, &up).message, None);
+    assert_eq!(observed(&replicated(1), all, &up).trouble, None);
 }
 
 #[test]
@@ -141,7 +142,7 @@ fn an_update_that_stopped_is_a_cause_and_one_that_goes_on_is_not() {
         let mut service = replicated(1);
         let status = json!({"State": state, "Message": "words of Swarm"});
         service.update_status = serde_json::from_value(status).unwrap();
-        observed(&service, Vec::new(), &[]).message
+        observed(&service, Vec::new(), &[]).message().map(str::to_owned)
     };
     for state in ["updating", "completed"] {
         assert_eq!(message(state), None, "{state}");

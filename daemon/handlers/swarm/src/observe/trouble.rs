@@ -1,21 +1,12 @@
 //! Why copies of a service do not run.
 
 use bollard::models::{Service, ServiceUpdateStatusStateEnum};
-use muster_engine::observed::Obstacle;
+use muster_engine::observed::{Obstacle, Trouble};
 
 use super::services::Beside;
 use super::tasks::SeenTask;
 use super::{addresses, placement};
 use crate::services::{refused_image, unanswered_image};
-
-/// Why copies do not run.
-#[derive(Debug)]
-pub(super) struct Trouble {
-    pub(super) words: String,
-    pub(super) obstacle: Obstacle,
-    /// Whether it stays so until somebody changes something.
-    pub(super) hopeless: bool,
-}
 
 /// What keeps the `current` copies from running, if that is known.
 pub(super) fn of(service: &Service, current: &[&SeenTask], beside: &Beside<'_>) -> Option<Trouble> {
@@ -23,13 +14,13 @@ pub(super) fn of(service: &Service, current: &[&SeenTask], beside: &Beside<'_>) 
         return Some(Trouble { words, obstacle: Obstacle::Image, hopeless: true });
     }
     if let Some(words) = beside.used_up.filter(|_| current.iter().copied().any(addresses::is_waiting)) {
-        return Some(Trouble { words: words.to_owned(), obstacle: Obstacle::Addresses, hopeless: false });
+        return Some(Trouble::new(Obstacle::Addresses, words.to_owned()));
     }
     let said = newest_error(service, current)?;
     let obstacle = obstacle(&said);
     if obstacle != Obstacle::Image {
         let words = placement::explained(&said, service, beside.all, beside.machines);
-        return Some(Trouble { words, obstacle, hopeless: false });
+        return Some(Trouble::new(obstacle, words));
     }
     // The machines' engines say no more than that there is no such image. One that has the image needs no registry.
     let (words, hopeless) = match (refused_image(service), unanswered_image(service)) {

@@ -94,7 +94,7 @@ async fn every_field_reaches_the_engine_and_a_change_that_fails_keeps_the_old_co
     let view = scene
         .observe_until("the change that fails", |view| {
             let service = &view.services[&name];
-            service.message.is_some() && service.updating && service.generation == 2
+            service.message().is_some() && service.updating && service.generation == 2
         })
         .await;
     assert_eq!(view.services[&name].ready, 0, "old copies do not count for the new generation");
@@ -138,7 +138,7 @@ async fn what_others_made_is_left_alone_and_what_cannot_run_says_why() {
     handler.deploy(members, &lost).await.unwrap();
     let view = scene
         .observe_until("why the copy does not run", |view| {
-            view.services.get(&lost.spec.name).is_some_and(|service| service.message.is_some())
+            view.services.get(&lost.spec.name).is_some_and(|service| service.message().is_some())
         })
         .await;
     assert_eq!(view.services[&lost.spec.name].ready, 0);

@@ -80,7 +80,7 @@ async fn a_service_is_held_at_its_volume_with_the_copy_that_it_has_and_waits_for
     scene
         .observe_until("the service waits, and says for what", |view| {
             let service = &view.services[&name];
-            service.ready == 0 && service.message.as_ref().is_some_and(|why| why.contains("has no volume `data`"))
+            service.ready == 0 && service.message().is_some_and(|why| why.contains("has no volume `data`"))
         })
         .await;
     scene.let_copies_on(&home, "active");
