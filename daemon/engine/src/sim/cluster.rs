@@ -6,11 +6,11 @@ use muster_protocol::{ClusterId, ErrorCode, Name};
 use tokio::time::Instant;
 
 use super::audit::Violation;
-use super::state::{Change, ClusterThings, Keeping, Node, Orchestrator, Service, machine_at};
+use super::state::{Change, ClusterThings, Node, Orchestrator, Service, machine_at};
 use super::things::Things;
 use crate::failure::Failure;
 use crate::handler::ServiceOrder;
-use crate::ledger::{Facts, Present};
+use crate::ledger::{Duty, Facts, Present};
 use crate::member::Member;
 
 /// What helps against a lost majority.
@@ -200,7 +200,7 @@ impl Things {
 
     fn add_node(&mut self, cluster: ClusterId, orchestrator: u64, member: &Member, machine: u64) -> u64 {
         let id = self.next_id();
-        let node = Node { name: member.machine.clone(), machine, role: member.role, kept: Keeping::Open };
+        let node = Node { name: member.machine.clone(), machine, role: member.role, duty: Duty::On };
         self.apply(Change::Node { cluster, orchestrator, id, now: Some(node) });
         id
     }

@@ -6,24 +6,25 @@ use muster_protocol::model::host::Role;
 use muster_protocol::{ClusterId, Name};
 
 use super::audit::Violation;
-use super::state::{Change, Keeping, Node, Resource, machine_at};
+use super::state::{Change, Node, Resource, machine_at};
 use super::things::Things;
+use crate::ledger::Duty;
 use crate::preparer::StepOrder;
 use crate::recipe::MachineStep;
 
 impl Things {
     /// Cordons, drains or opens the machine's node, if it is one.
     pub(super) fn keep(&mut self, cluster: ClusterId, machine: &Name, step: MachineStep) {
-        let kept = match step {
-            MachineStep::Cordon => Keeping::Cordoned,
-            MachineStep::Drain => Keeping::Drained,
-            MachineStep::Uncordon => Keeping::Open,
+        let duty = match step {
+            MachineStep::Cordon => Duty::Cordoned,
+            MachineStep::Drain => Duty::Drained,
+            MachineStep::Uncordon => Duty::On,
             MachineStep::Start | MachineStep::Prepare | MachineStep::Upgrade | MachineStep::Renew => return,
         };
         let Some((orchestrator, id)) = self.node_named(cluster, machine) else { return };
         let node = self.formed(cluster, orchestrator).and_then(|(_, formed)| formed.nodes.get(&id)).cloned();
         if let Some(node) = node {
-            self.apply(Change::Node { cluster, orchestrator, id, now: Some(Node { kept, ..node }) });
+            self.apply(Change::Node { cluster, orchestrator, id, now: Some(Node { duty, ..node }) });
         }
     }
 
@@ -45,8 +46,8 @@ impl Things {
         let Some((orchestrator, node_id)) = bucket.membership(id) else { return Some("it is no node".to_owned()) };
         let formed = bucket.orchestrators.get(&orchestrator)?;
         let node = formed.nodes.get(&node_id)?;
-        if node.kept != Keeping::Drained {
-            return Some(format!("its node is {:?}", node.kept));
+        if node.duty != Duty::Drained {
+            return Some(format!("its node is {:?}", node.duty));
         }
         let version = |machine: &Resource| machine.version().as_deref().and_then(minor);
         let to = order.run.target.recipe.version.as_deref().and_then(minor);

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::audit::Violation;
 use super::tasks::Task;
-use crate::ledger::{Facts, MachineAccess, Present, ResourceKey};
+use crate::ledger::{Duty, Facts, MachineAccess, Present, ResourceKey};
 use crate::recipe::{MachineStep, Prepared};
 
 /// Everything.
@@ -103,21 +103,9 @@ pub(super) struct Node {
     /// The machine it lives on; when that is gone, the node is down for ever.
     pub(super) machine: u64,
     pub(super) role: Role,
-    /// Whether it takes no copies, and has none.
+    /// Whether it takes copies.
     #[serde(default)]
-    pub(super) kept: Keeping,
-}
-
-/// How a node is kept free of copies.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub(super) enum Keeping {
-    /// It is not.
-    #[default]
-    Open,
-    /// It takes no more.
-    Cordoned,
-    /// It takes no more and has none.
-    Drained,
+    pub(super) duty: Duty,
 }
 
 /// A service, as far as it matters here.

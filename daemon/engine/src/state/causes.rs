@@ -131,7 +131,7 @@ fn remedy(obstacle: Obstacle, service: &Name, cluster: &Name) -> String {
     match obstacle {
         Obstacle::Image => {
             "see that the image's name is right, that its registry has it for the machines' processor and \
-                            that the machines reach the registry; then ask again with `muster service update`"
+             that the machines reach the registry; then ask again with `muster service update`"
                 .to_owned()
         }
         Obstacle::Room => format!(
