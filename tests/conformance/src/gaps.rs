@@ -27,6 +27,11 @@ pub const GAPS: &[Gap] = &[
         reason: "the daemon asks no registry, and Kubernetes' API cannot: each kubelet resolves the tag for itself",
     },
     Gap {
+        case: "a refresh follows a tag that was moved, and changes no copy if it was not",
+        on: &[KUBERNETES],
+        reason: "no digest is known there, so a tag that was moved looks like the one before",
+    },
+    Gap {
         case: "a copy that had to be killed is told as an event",
         on: &[KUBERNETES],
         reason: "a pod is gone from the API as soon as it has ended, mostly before its exit code can be read",
