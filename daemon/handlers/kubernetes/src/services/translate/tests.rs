@@ -1,8 +1,10 @@
 //! Whole services as golden files: `golden/NAME.yaml`. Run with UPDATE_GOLDEN=1 after a wanted change, and read the
 //! difference.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
+use k8s_openapi::ByteString;
 use muster_engine::handler::ServiceOrder;
 use muster_engine::login::RegistryLogin;
 use muster_protocol::model::service::{
@@ -10,7 +12,7 @@ use muster_protocol::model::service::{
     ServiceMode, ServiceSpec, Transport, UpdateOrder, UpdatePolicy,
 };
 use muster_protocol::quantity::{Bytes, CpuMillis};
-use muster_protocol::{SecretString, ServiceId};
+use muster_protocol::{SecretBytes, SecretString, ServiceId};
 use serde::Serialize;
 
 use super::*;
@@ -76,10 +78,10 @@ fn full() -> ServiceSpec {
         args: vec!["--home=$(HOME)".into()],
         env: [("A".to_owned(), "1=2".to_owned()), ("B".to_owned(), "$(A)$".to_owned())].into(),
         secrets: vec![
-            SecretFile::new("password".parse().unwrap(), Some(SecretString::new("first"))),
+            SecretFile::new("password".parse().unwrap(), Some(SecretBytes::new("first"))),
             SecretFile {
                 path: Some("/etc/web/key".into()),
-                ..SecretFile::new("key".parse().unwrap(), Some(SecretString::new("second\n")))
+                ..SecretFile::new("key".parse().unwrap(), Some(SecretBytes::new("second\n")))
             },
         ],
         files: vec![ConfigFile::new("/etc/web/conf", "colour = blue\n")],
@@ -213,6 +215,15 @@ fn a_new_version_of_the_secrets_and_other_content_of_a_file_replace_the_copies()
     };
     assert_ne!(file("a"), file("b"));
     assert_eq!(file("a"), file("a"));
+}
+
+#[test]
+fn a_file_that_is_no_text_is_kept_apart_and_still_stands_at_its_place() {
+    let bytes = [0, 255, b'\n'];
+    let files = vec![ConfigFile::new("/etc/text", "a"), ConfigFile::new("/etc/bytes", bytes)];
+    let map = translated(ServiceSpec { files, ..plain() }).files.unwrap();
+    assert_eq!(map.data.unwrap(), BTreeMap::from([("file-0".to_owned(), "a".to_owned())]));
+    assert_eq!(map.binary_data.unwrap(), BTreeMap::from([("file-1".to_owned(), ByteString(bytes.to_vec()))]));
 }
 
 #[test]
