@@ -130,12 +130,16 @@ fn a_member_that_does_not_come_back_keeps_the_others_waiting_but_not_for_ever() 
 #[test]
 fn a_machine_is_noted_with_what_its_preparation_began_with() {
     run(async {
-        let mut bench = with_new_recipe().await;
-        bench.begun.clear();
+        let mut bench = ready(3, 0).await;
+        bench.finished.clear();
         bench.world.inject(nth(|call| call.kind == CallKind::Prepare, 0, Fault::Slow(Duration::from_secs(30))));
+        bench.adopt("sim-new");
         let first = "control-plane-1";
-        let is_begun = |bench: &Bench| bench.begun.iter().any(|action| action.to_string().ends_with(first));
-        assert!(bench.run_until(HOUR, is_begun).await, "{}", bench.gates());
+        let is_under_way = |bench: &Bench| {
+            let mut calls = bench.state.in_flight.values();
+            calls.any(|call| call.action.to_string() == format!("prepare machine/{first}"))
+        };
+        assert!(bench.run_until(HOUR, is_under_way).await, "{}", bench.gates());
         bench.adopt("sim-newer");
         let times = |bench: &Bench| prepared(bench).iter().filter(|machine| *machine == first).count();
         assert!(bench.run_until(HOUR, |bench| times(bench) == 2).await, "{}", bench.gates());
