@@ -3,7 +3,7 @@
 //! Covers: createOrchestrator, deleteOrchestrator, getOrchestratorInfo, listOrchestrators, planOrchestrator,
 //! scaleOrchestrator, retryOrchestrator, createOrchestratorService, deleteOrchestratorService,
 //! getContainerServiceInfo, getOrchestratorsServiceInfo, updateOrchestratorService, scaleOrchestratorService,
-//! cancelOperation, addAccount, checkAccount, listAccounts, removeAccount, listCatalogTemplates,
+//! refreshOrchestratorService, cancelOperation, addAccount, checkAccount, listAccounts, removeAccount, listCatalogTemplates,
 //! getCatalogTemplateData, doctor, whoami.
 
 use std::collections::BTreeMap;
@@ -137,6 +137,9 @@ async fn services_come_from_specs_and_templates_and_are_changed_and_removed() {
     succeed(&client, client.service_scale(&demo, &name("web"), 3, None).await.unwrap()).await;
     let web = client.service_info(&demo, &name("web")).await.unwrap();
     assert_eq!((web.ready, web.spec.image.as_str()), (3, "nginx:1.29"));
+    succeed(&client, client.service_refresh(&demo, &name("web"), None).await.unwrap()).await;
+    let refreshed = client.service_info(&demo, &name("web")).await.unwrap();
+    assert_eq!((refreshed.ready, refreshed.generation), (3, web.generation + 1));
 
     let containers: Vec<_> = client.containers(Some(&demo), Some(&name("web"))).try_collect().await.unwrap();
     assert_eq!(containers.len(), 3);
