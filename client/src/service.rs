@@ -87,6 +87,17 @@ impl Client {
         self.change(Request::ServiceScale { cluster, service, replicas, idempotency_key: key }).await
     }
 
+    /// Submits a service once more, with what its image's tag means by now.
+    pub async fn service_refresh(
+        &self,
+        cluster: &Name,
+        service: &Name,
+        key: Option<IdempotencyKey>,
+    ) -> Result<OperationInfo, ClientError> {
+        let (cluster, service) = (cluster.clone(), service.clone());
+        self.change(Request::ServiceRefresh { cluster, service, idempotency_key: key }).await
+    }
+
     /// The output of a service: the last `tail` lines of each container (all if `None`), then new ones if `follow`.
     ///
     /// Lines have no number, so once the first has come a lost connection cannot be made good without gap or repeat:

@@ -57,7 +57,7 @@ async fn an_update_by_name_is_made_anew_of_what_somebody_else_has_changed_in_bet
                 (spec.image.as_str(), spec.replicas, expected_generation),
                 ("nginx:2", replicas, Some(generation))
             );
-            assert_eq!(spec.secrets[0].value.as_ref().unwrap().expose(), "s3cret");
+            assert_eq!(spec.secrets[0].value.as_ref().unwrap().expose(), b"s3cret");
             if generation == 1 {
                 peer.send(ServerFrame::answer(id, Err(of_another_generation()))).await;
             } else {

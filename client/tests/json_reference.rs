@@ -232,6 +232,8 @@ fn type_words(ty: &Type) -> String {
         ("Bytes", []) => "bytes (number; a file may also say `512Mi`)".to_owned(),
         ("CpuMillis", []) => "cores (such as `500m`; a file may also say `0.5`)".to_owned(),
         ("SecretString", []) => "secret text, shown as `(secret)`".to_owned(),
+        ("SecretBytes", []) => "secret text or `{ base64: … }`, shown as `(secret)`".to_owned(),
+        ("FileContent", []) => "text or `{ base64: … }`".to_owned(),
         ("FileMode", []) => "a file's mode in octal (text such as `0400`)".to_owned(),
         ("Health", []) => format!("{} or `none`", type_words(&syn::parse_quote!(HealthCheck))),
         ("Constraint", []) => "text (such as `role==worker`, `host!=worker-2`, `label.disk==ssd`)".to_owned(),

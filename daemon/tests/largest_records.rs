@@ -27,7 +27,7 @@ fn largest_spec() -> ServiceSpec {
     spec.ports.clear();
     spec.mounts.clear();
     let with_file = |bytes| {
-        let files = vec![ConfigFile::new("/etc/large", &"x".repeat(bytes))];
+        let files = vec![ConfigFile::new("/etc/large", "x".repeat(bytes))];
         ServiceSpec { files, ..spec.clone() }
     };
     let most = (0..validate::MAX_SERVICE_BYTES).rev().find(|bytes| validate::service(&with_file(*bytes)).is_ok());

@@ -24,7 +24,7 @@ use muster_protocol::model::host::Role;
 use muster_protocol::model::operation::{OperationKind, OperationPhase};
 use muster_protocol::model::service::ServicePhase;
 use muster_protocol::model::token::AccessRole;
-use muster_protocol::{ClusterId, ErrorCode, InstanceId, OperationId, Principal, SecretString, ServiceId};
+use muster_protocol::{ClusterId, ErrorCode, InstanceId, OperationId, Principal, SecretBytes, SecretString, ServiceId};
 use muster_store::codec::{self, CodecError};
 use muster_store::{Batch, KeySource, OpenOptions, Payload, Sealer, Store, fixtures};
 use musterd::journal::records::{
@@ -311,7 +311,7 @@ async fn sealed_things_are_written_and_read_as_their_golden_bytes() {
     let secret = |text: &str| SecretString::new(text.to_owned());
     let material =
         Material(BTreeMap::from([("ca-key".to_owned(), secret("PEM")), ("ssh-key".to_owned(), secret("KEY"))]));
-    let values = SecretValues::from([(name("password"), secret("hunter2"))]);
+    let values = SecretValues::from([(name("password"), SecretBytes::new("hunter2"))]);
     let credentials = BTreeMap::from([("token".to_owned(), secret("t-1"))]);
     check("sealed-material", &[("one", Sealed(material.clone()))]);
     check("sealed-secrets", &[("one", Sealed(values.clone()))]);

@@ -34,6 +34,7 @@ pub mod shared_writer;
 pub mod stream;
 pub mod subject;
 pub mod time;
+mod written;
 
 pub use duplex::{ExecOutput, StreamInput, TerminalSize};
 pub use error::{Cause, Error, ErrorCode, Retry};

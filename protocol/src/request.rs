@@ -129,6 +129,8 @@ pub enum Request {
     TokenResolve { token: SecretString },
     /// The daemon's metrics, in the text form of Prometheus.
     Metrics,
+    /// Submit a service once more, with what its image's tag means by now.
+    ServiceRefresh { cluster: Name, service: Name, idempotency_key: Option<IdempotencyKey> },
 }
 
 /// Where the services to create come from.
@@ -193,6 +195,7 @@ impl Request {
             Self::ServiceList { .. } => "getOrchestratorsServiceInfo",
             Self::ServiceUpdate { .. } => "updateOrchestratorService",
             Self::ServiceScale { .. } => "scaleOrchestratorService",
+            Self::ServiceRefresh { .. } => "refreshOrchestratorService",
             Self::ServiceLogs { .. } => "getOrchestratorServiceLogs",
             Self::HostInfo { .. } => "getHostInfoById",
             Self::HostList { .. } => "listHosts",
@@ -258,6 +261,7 @@ impl Request {
             | Self::ServiceDelete { .. }
             | Self::ServiceUpdate { .. }
             | Self::ServiceScale { .. }
+            | Self::ServiceRefresh { .. }
             | Self::OperationCancel { .. }
             | Self::AccountCheck { .. }
             | Self::ContainerExec { .. }
@@ -291,7 +295,8 @@ impl Request {
             | Self::ServiceCreate { idempotency_key, .. }
             | Self::ServiceDelete { idempotency_key, .. }
             | Self::ServiceUpdate { idempotency_key, .. }
-            | Self::ServiceScale { idempotency_key, .. } => Some(idempotency_key),
+            | Self::ServiceScale { idempotency_key, .. }
+            | Self::ServiceRefresh { idempotency_key, .. } => Some(idempotency_key),
             Self::ClusterInfo { .. }
             | Self::ClusterList { .. }
             | Self::ClusterPlan { .. }
@@ -364,6 +369,7 @@ impl Request {
             | Self::ServiceList { .. }
             | Self::ServiceUpdate { .. }
             | Self::ServiceScale { .. }
+            | Self::ServiceRefresh { .. }
             | Self::HostInfo { .. }
             | Self::HostList { .. }
             | Self::ContainerInfo { .. }

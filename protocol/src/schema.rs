@@ -1,12 +1,12 @@
 //! How JSON shows the types that write themselves: for the description of the HTTP bridge's API.
 
-use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaFormat, Type};
+use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, SchemaFormat, Type};
 use utoipa::openapi::{KnownFormat, OneOfBuilder, Ref, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::model::service::{Constraint, FileMode, Health, HealthCheck};
+use crate::model::service::{Constraint, FileContent, FileMode, Health, HealthCheck};
 use crate::quantity::{Bytes, CpuMillis};
-use crate::{ClusterId, InstanceId, MachineId, Name, OperationId, SecretString, ServiceId, Timestamp};
+use crate::{ClusterId, InstanceId, MachineId, Name, OperationId, SecretBytes, SecretString, ServiceId, Timestamp};
 
 fn text(about: &str) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String).description(Some(about))
@@ -92,6 +92,31 @@ impl PartialSchema for SecretString {
 }
 
 impl ToSchema for SecretString {}
+
+/// A text, or `{ base64: … }`.
+fn text_or_base64(about: &str) -> RefOr<Schema> {
+    let encoded = text("Standard base64 with padding.").format(Some(SchemaFormat::KnownFormat(KnownFormat::Byte)));
+    let object = ObjectBuilder::new().property("base64", encoded).required("base64");
+    let object = object.additional_properties(Some(AdditionalProperties::FreeForm(false)));
+    let either = OneOfBuilder::new().item(ObjectBuilder::new().schema_type(Type::String)).item(object);
+    RefOr::T(Schema::OneOf(either.description(Some(about)).build()))
+}
+
+impl PartialSchema for SecretBytes {
+    fn schema() -> RefOr<Schema> {
+        text_or_base64("A secret: a text, or any bytes in base64. It is taken and never shown.")
+    }
+}
+
+impl ToSchema for SecretBytes {}
+
+impl PartialSchema for FileContent {
+    fn schema() -> RefOr<Schema> {
+        text_or_base64("What a file holds: a text, or any bytes in base64.")
+    }
+}
+
+impl ToSchema for FileContent {}
 
 impl PartialSchema for Constraint {
     fn schema() -> RefOr<Schema> {

@@ -2,9 +2,11 @@
 
 use std::fmt;
 
-use serde::de::{Error, Visitor};
+use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
+
+use crate::written;
 
 /// A password, key or token. It crosses the socket (bincode) in clear, because the socket is local
 /// and its peer is known; every form that people read (JSON, YAML, `Debug`) shows [`SecretString::REDACTED`].
@@ -47,25 +49,23 @@ impl<'de> Deserialize<'de> for SecretString {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let is_for_people = deserializer.is_human_readable();
         let secret = Self::new(String::deserialize(deserializer)?);
-        if is_for_people && secret.expose() == Self::REDACTED {
-            // What was shown is sent back: taking it would replace the secret by the placeholder.
-            let message =
-                format!("`{}` stands in place of a secret that is not shown; say the secret itself", Self::REDACTED);
-            return Err(D::Error::custom(message));
+        if is_for_people {
+            refuse_placeholder(secret.expose().as_bytes())?;
         }
         Ok(secret)
     }
 }
 
-/// A file with secrets in it. Crosses the socket in clear as [`SecretString`] does, and no form that people read shows it.
-/// Its memory is wiped when it is dropped.
+/// Secret bytes: a file with secrets in it, or a value that need not be text. They cross the socket in clear as
+/// [`SecretString`] does, in the same form, and no form that people read shows them. People write them as text or as
+/// `{ base64: … }`. Their memory is wiped when they are dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretBytes(Zeroizing<Vec<u8>>);
 
 impl SecretBytes {
     /// Wraps a secret.
-    pub fn new(bytes: Vec<u8>) -> Self {
-        Self(Zeroizing::new(bytes))
+    pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
+        Self(Zeroizing::new(bytes.into()))
     }
 
     /// The secret itself. Never for logs, events, arguments, environments or errors.
@@ -92,29 +92,25 @@ impl Serialize for SecretBytes {
 
 impl<'de> Deserialize<'de> for SecretBytes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        if deserializer.is_human_readable() {
-            return Err(D::Error::custom("a secret file cannot be read from text"));
+        if !deserializer.is_human_readable() {
+            return Ok(Self(written::read_plain(deserializer)?));
         }
-        deserializer.deserialize_byte_buf(OwnedBytes)
+        let secret = Self(written::read(deserializer)?);
+        refuse_placeholder(secret.expose())?;
+        Ok(secret)
     }
 }
 
-struct OwnedBytes;
-
-impl Visitor<'_> for OwnedBytes {
-    type Value = SecretBytes;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("bytes")
+/// What was shown is sent back: taking it would replace the secret by the placeholder.
+fn refuse_placeholder<E: Error>(given: &[u8]) -> Result<(), E> {
+    if given == SecretString::REDACTED.as_bytes() {
+        let message = format!(
+            "`{}` stands in place of a secret that is not shown; say the secret itself",
+            SecretString::REDACTED
+        );
+        return Err(E::custom(message));
     }
-
-    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<SecretBytes, E> {
-        Ok(SecretBytes::new(bytes.to_vec()))
-    }
-
-    fn visit_byte_buf<E: Error>(self, bytes: Vec<u8>) -> Result<SecretBytes, E> {
-        Ok(SecretBytes::new(bytes))
-    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -127,9 +123,21 @@ mod tests {
         let file = SecretBytes::new(vec![0, 255, 7]);
         assert_eq!(codec::decode::<SecretBytes>(&codec::encode(&file).unwrap()).unwrap(), file);
         assert_eq!(format!("{file:?}"), SecretString::REDACTED);
-        let refused =
-            SecretBytes::deserialize(serde::de::value::StrDeserializer::<serde::de::value::Error>::new("abc"));
-        assert!(refused.unwrap_err().to_string().contains("cannot be read from text"));
+        let text = SecretString::new("as text");
+        let same: SecretBytes = codec::decode(&codec::encode(&text).unwrap()).unwrap();
+        assert_eq!(same.expose(), b"as text", "what an earlier release wrote as text");
+    }
+
+    #[test]
+    fn people_write_secret_bytes_as_text_or_in_base64() {
+        let read = |json: &str| serde_json::from_str::<SecretBytes>(json).map_err(|error| error.to_string());
+        assert_eq!(read(r#""text""#).unwrap().expose(), b"text");
+        assert_eq!(read(r#"{"base64": "AP8H\n Cg=="}"#).unwrap().expose(), [0, 255, 7, 10]);
+        assert!(read(r#""(secret)""#).unwrap_err().contains("stands in place of a secret"));
+        for wrong in [r#"{"base64": "hunter2!"}"#, r#"{"base64": "AP8"}"#, r#"{"text": "x"}"#, "{}", "7", "null"] {
+            let said = read(wrong).unwrap_err();
+            assert!(said.contains("base64") && !said.contains("hunter2"), "{wrong}: {said}");
+        }
     }
 
     #[test]

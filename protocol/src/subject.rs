@@ -69,6 +69,7 @@ impl Request {
             | Self::ServiceList { .. }
             | Self::ServiceUpdate { .. }
             | Self::ServiceScale { .. }
+            | Self::ServiceRefresh { .. }
             | Self::ServiceLogs { .. }
             | Self::ServicePortForward { .. }
             | Self::ContainerExec { .. }
@@ -119,6 +120,7 @@ impl Request {
             Self::ServiceDelete { cluster, service, .. }
             | Self::ServiceInfo { cluster, service }
             | Self::ServiceScale { cluster, service, .. }
+            | Self::ServiceRefresh { cluster, service, .. }
             | Self::ServiceLogs { cluster, service, .. }
             | Self::ServicePortForward { cluster, service, .. } => Subject::service(cluster, service),
             Self::ContainerExec { cluster, service, .. } => {

@@ -156,7 +156,7 @@ async fn a_frame_with_bytes_behind_its_value_is_refused() {
 
 #[test]
 fn an_unknown_variant_is_refused() {
-    for bytes in [&[7, 5][..], &[7, 0, 0, 43], &[7, 0, 0, 250]] {
+    for bytes in [&[7, 5][..], &[7, 0, 0, 44], &[7, 0, 0, 250]] {
         let error = codec::decode::<ClientFrame>(bytes).unwrap_err();
         assert!(error.to_string().contains("variant index"), "{bytes:?}: {error}");
     }

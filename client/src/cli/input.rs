@@ -5,9 +5,10 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use muster_protocol::{Error, SecretString, nearest};
+use muster_protocol::{Error, SecretBytes, SecretString, nearest};
 use serde::de::DeserializeOwned;
 use serde_saphyr::{Error as Yaml, MessageFormatter, UserMessageFormatter};
+use zeroize::Zeroizing;
 
 use super::failure::{Failure, Result};
 
@@ -17,29 +18,35 @@ const STDIN: &str = "-";
 /// A second reader would find it empty, and take nothing for the value.
 static STDIN_IS_READ: AtomicBool = AtomicBool::new(false);
 
-/// Reads a file, or standard input for `-`.
-pub fn read_text(path: &Path) -> Result<String> {
+/// Reads the bytes of a file, or of standard input for `-`. Their memory is wiped.
+fn read_bytes(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
     let read = if path.as_os_str() == STDIN {
         if STDIN_IS_READ.swap(true, Ordering::Relaxed) {
             let remedy = "give `-` or `@-` once, and files for the rest";
             return Err(Failure::usage("standard input is asked for twice, and can be read once", remedy));
         }
-        let mut text = String::new();
-        io::stdin().read_to_string(&mut text).map(|_length| text)
+        let mut bytes = Zeroizing::new(Vec::new());
+        io::stdin().read_to_end(&mut bytes).map(|_length| bytes)
     } else {
-        fs::read_to_string(path)
+        fs::read(path).map(Zeroizing::new)
     };
     read.map_err(|problem| {
-        let remedy = if problem.kind() == io::ErrorKind::InvalidData {
-            "give a text; of a binary file, for example its base64, which the program decodes"
-        } else {
-            "check the path and its permissions; `-` reads standard input"
-        };
         Error::invalid("file", format!("cannot read {}", name_of(path)))
             .with_detail("cause", problem)
-            .with_remedy(remedy)
+            .with_remedy("check the path and its permissions; `-` reads standard input")
             .into()
     })
+}
+
+/// Reads a text from a file, or from standard input for `-`.
+fn read_text(path: &Path) -> Result<Zeroizing<String>> {
+    let bytes = read_bytes(path)?;
+    let text = std::str::from_utf8(&bytes).map_err(|problem| {
+        Error::invalid("file", format!("{} is no text in UTF-8", name_of(path)))
+            .with_detail("cause", problem)
+            .with_remedy("give a text; of a binary file, for example its base64, which the program decodes")
+    })?;
+    Ok(Zeroizing::new(text.to_owned()))
 }
 
 /// Reads a YAML (or JSON) file, or standard input for `-`.
@@ -137,13 +144,23 @@ pub fn value(text: &str) -> Result<SecretString> {
     }
 }
 
-/// A file's text as a value. The end of a single line is not part of it: editors and `echo` add one, and a password with
-/// a line's end is nobody's password. A text of several lines, such as a key, is taken as it is.
+/// A file's text as a value, without the end of a single line; see [`without_line_end`].
 pub fn value_of_file(path: &Path) -> Result<SecretString> {
-    let text = SecretString::new(read_text(path)?);
-    let line = text.expose();
-    let value = line.strip_suffix("\r\n").or_else(|| line.strip_suffix('\n')).unwrap_or(line);
-    Ok(if value.contains('\n') { text } else { SecretString::new(value) })
+    Ok(SecretString::new(without_line_end(&read_text(path)?)))
+}
+
+/// A file's bytes as a secret. Only of a text that is a single line, its end is left out; see [`without_line_end`].
+pub fn secret_of_file(path: &Path) -> Result<SecretBytes> {
+    let bytes = read_bytes(path)?;
+    let value = std::str::from_utf8(&bytes).map_or(bytes.as_slice(), |text| without_line_end(text).as_bytes());
+    Ok(SecretBytes::new(value))
+}
+
+/// The end of a single line is no part of a value: editors and `echo` add one, and a password with a line's end is nobody's
+/// password. A text of several lines, such as a key, is taken as it is.
+fn without_line_end(text: &str) -> &str {
+    let line = text.strip_suffix("\r\n").or_else(|| text.strip_suffix('\n')).unwrap_or(text);
+    if line.contains('\n') { text } else { line }
 }
 
 #[cfg(test)]
@@ -179,6 +196,20 @@ mod tests {
         let mut said = Vec::new();
         read(&[0xff, 0xfe]).unwrap_err().show(crate::cli::output::Format::Table, false, &mut said);
         assert!(String::from_utf8(said).unwrap().contains("base64"));
+    }
+
+    #[test]
+    fn a_secret_file_may_hold_any_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("value");
+        for (bytes, secret) in [
+            (b"s3cret\n".as_slice(), b"s3cret".as_slice()),
+            (b"two\nlines\n", b"two\nlines\n"),
+            (&[0x30, 0x82, 0xff, b'\n'], &[0x30, 0x82, 0xff, b'\n']),
+        ] {
+            fs::write(&path, bytes).unwrap();
+            assert_eq!(secret_of_file(&path).unwrap().expose(), secret);
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use muster_protocol::model::catalog::ParameterKind;
 use muster_protocol::model::service::{SecretFile, ServiceSpec};
-use muster_protocol::{Error, Name, SecretString, nearest};
+use muster_protocol::{Error, Name, SecretBytes, SecretString, nearest};
 use rand::distr::{Alphanumeric, SampleString};
 use serde_json::Value as Json;
 
@@ -100,7 +100,7 @@ impl ServiceTemplate {
                 let plain = || values.plain.get(name).map(Value::as_text);
                 values.secret.get(name).map(|secret| secret.expose().to_owned()).or_else(plain)
             });
-            let value = value.map(SecretString::new);
+            let value = value.map(SecretBytes::new);
             let SecretTemplate { name, value: _, path, mode, uid, gid } = secret;
             let (name, path) = (name.clone(), path.clone());
             spec.secrets.push(SecretFile { name, value, path, mode: *mode, uid: *uid, gid: *gid });

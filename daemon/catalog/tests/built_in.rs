@@ -28,7 +28,8 @@ fn render(template: &str, name: &str, pairs: &[(&str, &str)]) -> Vec<ServiceSpec
 
 fn secret_values(services: &[ServiceSpec]) -> Vec<&str> {
     let secrets = services.iter().flat_map(|service| &service.secrets);
-    secrets.map(|secret| secret.value.as_ref().expect("a value at creation").expose()).collect()
+    let values = secrets.map(|secret| secret.value.as_ref().expect("a value at creation").expose());
+    values.map(|value| std::str::from_utf8(value).expect("a text")).collect()
 }
 
 #[test]

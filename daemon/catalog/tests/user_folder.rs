@@ -162,8 +162,9 @@ proptest! {
         let [service] = services.as_slice() else { panic!("one service") };
         prop_assert_eq!(&service.args, &[text.clone(), format!("a {text} b")]);
         prop_assert_eq!(&service.env, &BTreeMap::from([("A".to_owned(), text.clone()), ("B".to_owned(), "b".to_owned())]));
-        prop_assert_eq!(&service.files[0].content, &text);
+        prop_assert_eq!(service.files[0].content.text(), Some(text.as_str()));
         let value = service.secrets[0].value.as_ref().expect("a value");
-        prop_assert_eq!(value.expose(), format!("<{secret}>"));
+        let expected = format!("<{secret}>");
+        prop_assert_eq!(value.expose(), expected.as_bytes());
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use muster_protocol::model::cluster::{ClusterPhase, ClusterSpec, MachineShape, Pool};
 use muster_protocol::model::host::Role;
 use muster_protocol::model::service::{ServicePhase, ServiceSpec};
-use muster_protocol::{Cause, ClusterId, MachineId, Name, SecretString, ServiceId, Timestamp};
+use muster_protocol::{Cause, ClusterId, MachineId, Name, SecretBytes, ServiceId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::recipe::Recipe;
@@ -189,7 +189,7 @@ impl ServiceVersion {
 }
 
 /// Takes the values of the secrets out of a spec, by the secrets' names. Those go to the store sealed; the rest may be shown.
-pub fn take_secrets(spec: &mut ServiceSpec) -> BTreeMap<Name, SecretString> {
+pub fn take_secrets(spec: &mut ServiceSpec) -> BTreeMap<Name, SecretBytes> {
     let secrets = spec.secrets.iter_mut();
     secrets.filter_map(|secret| secret.value.take().map(|value| (secret.name.clone(), value))).collect()
 }

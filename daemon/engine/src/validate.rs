@@ -9,7 +9,7 @@ use muster_protocol::model::service::{
     Exposure, MountKind, Probe, Resources, ServiceMode, ServiceSpec, Transport, UpdateOrder,
 };
 use muster_protocol::quantity::Bytes;
-use muster_protocol::{Error, SecretString, codec};
+use muster_protocol::{Error, Name, SecretBytes, codec};
 use serde::Serialize;
 
 use crate::desired::role_of_pool;
@@ -81,14 +81,20 @@ fn check_pools(spec: &ClusterSpec) -> Result<(), Error> {
 
 /// Checks the size of an account; what else must be true of it depends on its infrastructure.
 pub fn account(spec: &AccountSpec) -> Result<(), Error> {
-    secrets("credentials", "the account", &spec.credentials)?;
+    let sizes = spec.credentials.iter().map(|(name, value)| name.len() + value.expose().len());
+    check_secrets("credentials", "the account", sizes.sum())?;
     let open = AccountSpec { credentials: BTreeMap::new(), ..spec.clone() };
     check_size("spec", "the account", &open, MAX_SPEC_BYTES, "use fewer or shorter defaults")
 }
 
+/// Checks the size of a service's secrets.
+pub fn service_secrets(values: &BTreeMap<Name, SecretBytes>) -> Result<(), Error> {
+    let sizes = values.iter().map(|(name, value)| name.as_str().len() + value.expose().len());
+    check_secrets("secrets.value", "the service", sizes.sum())
+}
+
 /// Checks the size of secrets that are kept together.
-pub fn secrets<N: AsRef<str>>(field: &str, owner: &str, values: &BTreeMap<N, SecretString>) -> Result<(), Error> {
-    let bytes: usize = values.iter().map(|(name, value)| name.as_ref().len() + value.expose().len()).sum();
+fn check_secrets(field: &str, owner: &str, bytes: usize) -> Result<(), Error> {
     if bytes > MAX_SECRET_BYTES {
         let message = format!("the secrets of {owner} have {bytes} bytes, at most {MAX_SECRET_BYTES} are kept");
         return Err(
@@ -111,7 +117,7 @@ pub fn service(spec: &ServiceSpec) -> Result<(), Error> {
     check_labels("labels", spec.labels.keys())?;
     let mut open = spec.clone();
     let values = take_secrets(&mut open);
-    secrets("secrets.value", "the service", &values)?;
+    service_secrets(&values)?;
     check_size("spec", "the service", &open, MAX_SERVICE_BYTES, "put large files into the image")
 }
 

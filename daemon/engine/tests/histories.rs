@@ -119,6 +119,13 @@ fn waits_for_control_planes_as_it_says(bench: &Bench, plan: &Plan) -> bool {
         && plan.steps.iter().all(waits)
 }
 
+/// Every machine was lost: none counts as lost until another is seen, and that is said.
+fn waits_for_any_machine_as_it_says(bench: &Bench) -> bool {
+    let is_said = |cause: &Cause| cause.message.contains("no machine of the cluster is listed");
+    let machines = bench.world.resources(INSTANCE, CLUSTER).into_iter().filter(|(key, _)| key.machine().is_some());
+    machines.count() == 0 && bench.state.causes().iter().any(is_said)
+}
+
 fn is_at_rest(bench: &Bench) -> bool {
     if bench.state.desired().absent {
         return bench.phase() == ClusterPhase::Deleted && bench.state.operations.is_empty();
@@ -130,7 +137,7 @@ fn is_at_rest(bench: &Bench) -> bool {
     if quorum_is_lost(&plan) {
         return true;
     }
-    if waits_for_control_planes_as_it_says(bench, &plan) {
+    if waits_for_control_planes_as_it_says(bench, &plan) || waits_for_any_machine_as_it_says(bench) {
         return true;
     }
     // A broken service that never was well is waited for until somebody mends it.

@@ -98,6 +98,41 @@ fn after_a_control_plane_died_while_it_joined_cluster_and_service_say_that_the_m
 }
 
 #[test]
+fn machines_that_are_all_out_of_sight_are_not_lost_and_count_again_when_they_are_seen() {
+    run(async {
+        for (control_planes, workers) in [(1, 0), (3, 2)] {
+            let mut bench = ready(control_planes, workers).await;
+            let before = bench.world.resources(INSTANCE, CLUSTER);
+            let reaches_another_place = Duration::from_secs(900);
+            bench.world.put_out_of_sight(CLUSTER, reaches_another_place);
+            let is_told =
+                |bench: &Bench| bench.state.causes().iter().any(|cause| cause.message.contains("is not found"));
+            assert!(bench.run_until(HOUR, is_told).await, "{}", bench.gates());
+            let cause = bench.state.causes().into_iter().find(|cause| cause.code == ErrorCode::NotFound).unwrap();
+            assert!(cause.remedy.unwrap().contains("muster cluster delete demo"));
+            bench.run_for(reaches_another_place).await;
+            assert!(bench.run_until(HOUR, |bench| bench.phase() == ClusterPhase::Ready).await, "{}", bench.gates());
+            assert_eq!(bench.world.resources(INSTANCE, CLUSTER), before, "the same machines");
+        }
+    });
+}
+
+#[test]
+fn a_cluster_whose_machines_were_all_removed_says_so_and_can_be_deleted() {
+    run(async {
+        let mut bench = ready(3, 2).await;
+        for (_, id) in bench.world.resources(INSTANCE, CLUSTER) {
+            assert!(bench.world.lose(CLUSTER, &id));
+        }
+        let is_told = |bench: &Bench| bench.state.causes().iter().any(|cause| cause.message.contains("is not found"));
+        assert!(bench.run_until(HOUR, is_told).await, "{}", bench.gates());
+        let delete = bench.ask(|state, asked| state.admit_delete(asked)).unwrap();
+        assert_eq!(ended(&mut bench, &delete).await.phase, OperationPhase::Succeeded);
+        assert!(bench.world.audit(INSTANCE, &[CLUSTER]).is_clean());
+    });
+}
+
+#[test]
 fn one_lost_control_plane_of_three_is_replaced() {
     run(async {
         for number in 1..=3 {

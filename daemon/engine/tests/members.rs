@@ -10,7 +10,7 @@ use bench::Bench;
 use bench::situations::{HOUR, ready, run};
 use muster_engine::desired::machine_name;
 use muster_engine::ledger::{ResourceKey, ResourceState};
-use muster_engine::sim::{CallKind, Fault, every};
+use muster_engine::sim::{CallKind, Fault, every, nth};
 use muster_engine::state::Observation;
 use muster_protocol::ErrorCode;
 use muster_protocol::model::cluster::ClusterPhase;
@@ -124,5 +124,26 @@ fn a_member_that_does_not_come_back_keeps_the_others_waiting_but_not_for_ever() 
         assert!(bench.run_until(HOUR / 2, |bench| prepared(bench).len() == 3).await, "{}", bench.gates());
         bench.world.clear_faults();
         assert!(bench.run_until(HOUR, |bench| bench.phase() == ClusterPhase::Ready).await, "{}", bench.gates());
+    });
+}
+
+#[test]
+fn a_machine_is_noted_with_what_its_preparation_began_with() {
+    run(async {
+        let mut bench = ready(3, 0).await;
+        bench.finished.clear();
+        bench.world.inject(nth(|call| call.kind == CallKind::Prepare, 0, Fault::Slow(Duration::from_secs(30))));
+        bench.adopt("sim-new");
+        let first = "control-plane-1";
+        let is_under_way = |bench: &Bench| {
+            let mut calls = bench.state.in_flight.values();
+            calls.any(|call| call.action.to_string() == format!("prepare machine/{first}"))
+        };
+        assert!(bench.run_until(HOUR, is_under_way).await, "{}", bench.gates());
+        bench.adopt("sim-newer");
+        let times = |bench: &Bench| prepared(bench).iter().filter(|machine| *machine == first).count();
+        assert!(bench.run_until(HOUR, |bench| times(bench) == 2).await, "{}", bench.gates());
+        assert!(bench.run_until(HOUR, |bench| bench.phase() == ClusterPhase::Ready).await, "{}", bench.gates());
+        assert_eq!(times(&bench), 2);
     });
 }

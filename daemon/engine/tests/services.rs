@@ -260,6 +260,12 @@ fn a_digest_is_kept_for_the_version_and_comes_back_with_it() {
         assert_eq!((web(&bench).generation, order(&bench).is_some()), (1, true), "the same again changes nothing");
         bench.ask(|state, asked| state.admit_service_scale(&name, 3, asked)).unwrap();
         assert_eq!(order(&bench).as_deref(), Some("sha256:1"), "new copies run what the others run");
+        bench.ask(|state, asked| state.admit_service_refresh(&name, asked)).unwrap();
+        assert_eq!((web(&bench).generation, order(&bench)), (3, None), "a refresh asks anew what the tag means");
+        let mut view = (*bench.state.observed.orchestrator).clone();
+        view.services.get_mut(&name).unwrap().digest = Some("sha256:1".to_owned());
+        view.services.get_mut(&name).unwrap().generation = 3;
+        killed_in(&mut bench.state, view);
         let update = bench.ask(|state, asked| state.admit_service_update(service("web", "good:1", 4), None, asked));
         assert_eq!(order(&bench), None, "an update asks anew what the tag means");
         bench.ask(|state, asked| state.admit_cancel(update.unwrap().id, asked)).unwrap();

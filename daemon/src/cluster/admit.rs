@@ -7,11 +7,12 @@ use muster_engine::state::{ClusterState, ServiceChange};
 use muster_engine::{validate, words};
 use muster_protocol::model::operation::OperationInfo;
 use muster_protocol::model::service::ServiceSpec;
-use muster_protocol::{Error, ErrorCode, Name, SecretString, ServiceId};
+use muster_protocol::{Error, ErrorCode, ServiceId};
 use muster_store::Batch;
 
 use super::intent::{Intent, Wish};
 use super::workshop::Workshop;
+use crate::journal::vault::SecretValues;
 
 impl Intent {
     /// Changes the state, or refuses and leaves it to be thrown away. Sealed values go into the batch, for they are not part of the state.
@@ -40,6 +41,7 @@ impl Intent {
                 state.admit_service_update(change, expected_generation, asked)?
             }
             Wish::ScaleService(name, replicas) => state.admit_service_scale(&name, replicas, asked)?,
+            Wish::RefreshService(name) => state.admit_service_refresh(&name, asked)?,
             Wish::DeleteService(name) => state.admit_service_delete(&name, asked)?,
             Wish::Cancel(operation) => state.admit_cancel(operation, asked)?,
         };
@@ -116,13 +118,13 @@ fn store_secrets(
     batch: &mut Batch,
     service: ServiceId,
     version: u64,
-    values: &BTreeMap<Name, SecretString>,
+    values: &SecretValues,
 ) -> Result<(), Error> {
     if version == 0 {
         return Ok(());
     }
     // Those that an update keeps count as well.
-    validate::secrets("secrets.value", "the service", values)?;
+    validate::service_secrets(values)?;
     workshop.shared.vault.put_secrets(batch, service, version, values).map_err(|error| not_stored(&error))
 }
 

@@ -65,6 +65,8 @@ pub enum Wish {
     },
     /// Another number of copies.
     ScaleService(Name, u32),
+    /// A service once more, with what its image's tag means by now.
+    RefreshService(Name),
     /// A service less.
     DeleteService(Name),
     /// What was asked for before an operation.

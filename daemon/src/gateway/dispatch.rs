@@ -59,6 +59,9 @@ pub fn dispatch(app: &Arc<App>, caller: Caller, mut request: Request) -> Dispatc
         Request::ServiceScale { cluster, service, replicas, .. } => {
             answer(async move { service::scale::scale(&shared, &caller, keyed, &cluster, service, replicas).await })
         }
+        Request::ServiceRefresh { cluster, service, .. } => {
+            answer(async move { service::refresh::refresh(&shared, &caller, keyed, &cluster, service).await })
+        }
         Request::ServiceLogs { cluster, service, follow, tail } => {
             stream(async move { service::logs::logs(&shared, &cluster, service, follow, tail).await })
         }

@@ -52,14 +52,21 @@ async fn store(app: &App) -> Finding {
 async fn disk(app: &App) -> Finding {
     let dir = app.state_dir.clone();
     let free = tokio::task::spawn_blocking(move || free_bytes(&dir)).await;
-    let dir = app.state_dir.display();
-    match free.unwrap_or_else(|lost| Err(lost.to_string())) {
-        Ok(free) if free >= WANTED_FREE_BYTES => good("disk", format!("{} MiB free in {dir}", free >> 20)),
+    let free = free.unwrap_or_else(|lost| Err(lost.to_string()));
+    match room(&app.state_dir.display().to_string(), free) {
+        Ok(message) => good("disk", message),
+        Err((message, remedy)) => bad(app, "disk", ErrorCode::Store, &message, remedy),
+    }
+}
+
+/// Whether so many free bytes are enough, or the remedy.
+fn room(dir: &str, free: Result<u64, String>) -> Result<String, (String, &'static str)> {
+    match free {
+        Ok(free) if free >= WANTED_FREE_BYTES => Ok(format!("{} MiB free in {dir}", free >> 20)),
         Ok(free) => {
-            let message = format!("only {} MiB free in {dir}", free >> 20);
-            bad(app, "disk", ErrorCode::Store, &message, "make room: without it no change can be stored")
+            Err((format!("only {} MiB free in {dir}", free >> 20), "make room: without it no change can be stored"))
         }
-        Err(error) => bad(app, "disk", ErrorCode::Store, &format!("{dir}: {error}"), "check the file system"),
+        Err(error) => Err((format!("{dir}: {error}"), "check the file system")),
     }
 }
 
@@ -177,4 +184,17 @@ fn bad(app: &App, subject: &str, code: ErrorCode, message: &str, remedy: &str) -
     let failure = Failure::not_applied(code, message).with_remedy(remedy).permanent();
     let cause = failure.into_cause(format!("check {subject}"), app.now());
     Finding { subject: subject.to_owned(), ok: false, message: message.to_owned(), cause: Some(cause) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_is_nearly_full_or_cannot_be_asked_is_wrong() {
+        assert_eq!(room("/state", Ok(WANTED_FREE_BYTES)).unwrap(), "512 MiB free in /state");
+        let (message, remedy) = room("/state", Ok(WANTED_FREE_BYTES - 1)).unwrap_err();
+        assert!(message == "only 511 MiB free in /state" && remedy.contains("make room"), "{message}");
+        assert!(room("/state", Err("not mounted".to_owned())).unwrap_err().0.contains("/state: not mounted"));
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use muster_engine::context::Material;
-use muster_protocol::{ClusterId, Name, SecretString, ServiceId};
+use muster_protocol::{ClusterId, Name, SecretBytes, SecretString, ServiceId};
 use muster_store::codec::CodecError;
 use muster_store::{Batch, BatchError, ReadError, Sealer, Store, codec};
 use serde::Serialize;
@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 /// The values of one version of a service's secrets, by the secrets' names.
-pub type SecretValues = BTreeMap<Name, SecretString>;
+pub type SecretValues = BTreeMap<Name, SecretBytes>;
 
 /// Reads and writes sealed things.
 #[derive(Clone)]

@@ -2,19 +2,24 @@
 //!
 //! Covers: deleteOrchestrator, doctor.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::TryStreamExt;
 use muster_client::EventQuery;
 use muster_engine::ledger::ResourceKey;
+use muster_engine::sim::CallKind;
 use muster_protocol::{ClusterId, InstanceId, OperationId, Principal};
 use muster_store::Batch;
+use ractor::Actor;
 
 use crate::support::{TestDaemon, name, spec, succeed};
-use musterd::collector::History;
+use musterd::collector::actor::Collector;
 use musterd::collector::forget::forget;
 use musterd::collector::leftovers::{GRACE, Leftovers};
 use musterd::collector::look::look;
+use musterd::collector::{History, Schedule};
 use musterd::gateway::idempotency::REMEMBERED;
 use musterd::journal::records::StoredAnswer;
 
@@ -99,4 +104,26 @@ async fn answers_to_keys_are_kept_for_a_day_and_no_longer() {
     let daemon = daemon.restart().await;
     let kept: Vec<StoredAnswer> = daemon.daemon.context().store.scan(&[]).await.unwrap();
     assert_eq!(kept, answers[1..]);
+}
+
+#[tokio::test]
+async fn work_that_breaks_off_by_a_mistake_is_done_again_at_its_next_time() {
+    let daemon = TestDaemon::start().await;
+    let times = Arc::new(AtomicUsize::new(0));
+    let counted = times.clone();
+    daemon.world.inject(move |call| {
+        if call.kind == CallKind::ListOwned && counted.fetch_add(1, Ordering::Relaxed) == 0 {
+            panic!("a mistake in a driver");
+        }
+        None
+    });
+    let often = Duration::from_millis(10);
+    let never = Duration::from_secs(24 * 3600);
+    let history = History { events: 1_000, events_age: never, operations: 1_000, audit: 1_000 };
+    let schedule =
+        Schedule { export: None, forget: never, look: often, adopt: never, adopt_at_once: None, first: often, history };
+    let (collector, ended) = Actor::spawn(None, Collector, (daemon.daemon.context(), schedule)).await.unwrap();
+    crate::support::until("it looks again", async || times.load(Ordering::Relaxed) >= 2).await;
+    collector.stop(None);
+    ended.await.unwrap();
 }

@@ -3,7 +3,7 @@
 //! Covers: createOrchestrator, deleteOrchestrator, getOrchestratorInfo, listOrchestrators, planOrchestrator,
 //! scaleOrchestrator, retryOrchestrator, createOrchestratorService, deleteOrchestratorService,
 //! getContainerServiceInfo, getOrchestratorsServiceInfo, updateOrchestratorService, scaleOrchestratorService,
-//! cancelOperation, addAccount, checkAccount, listAccounts, removeAccount, listCatalogTemplates,
+//! refreshOrchestratorService, cancelOperation, addAccount, checkAccount, listAccounts, removeAccount, listCatalogTemplates,
 //! getCatalogTemplateData, doctor, whoami.
 
 use std::collections::BTreeMap;
@@ -23,6 +23,7 @@ use muster_protocol::page::PageRequest;
 use muster_protocol::request::ServiceSource;
 use muster_protocol::{ErrorCode, OperationId};
 use muster_store::Batch;
+use musterd::config::LoginConfig;
 use musterd::journal::records::StoredInstance;
 
 use crate::support::{TestDaemon, name, service, spec, succeed, until};
@@ -136,6 +137,9 @@ async fn services_come_from_specs_and_templates_and_are_changed_and_removed() {
     succeed(&client, client.service_scale(&demo, &name("web"), 3, None).await.unwrap()).await;
     let web = client.service_info(&demo, &name("web")).await.unwrap();
     assert_eq!((web.ready, web.spec.image.as_str()), (3, "nginx:1.29"));
+    succeed(&client, client.service_refresh(&demo, &name("web"), None).await.unwrap()).await;
+    let refreshed = client.service_info(&demo, &name("web")).await.unwrap();
+    assert_eq!((refreshed.ready, refreshed.generation), (3, web.generation + 1));
 
     let containers: Vec<_> = client.containers(Some(&demo), Some(&name("web"))).try_collect().await.unwrap();
     assert_eq!(containers.len(), 3);
@@ -356,7 +360,14 @@ async fn a_cluster_has_the_machines_of_all_its_pools_and_no_option_that_its_kind
 
 #[tokio::test]
 async fn the_doctor_says_each_thing_that_is_wrong_with_its_remedy() {
-    let daemon = TestDaemon::start().await;
+    let passwords = tempfile::tempdir().unwrap();
+    let password_file = passwords.path().join("password");
+    std::fs::write(&password_file, "hunter2\n").unwrap();
+    let daemon = TestDaemon::with(|config| {
+        let login = LoginConfig { user: "me".to_owned(), password_file: password_file.clone() };
+        config.logins.insert("registry.example".to_owned(), login);
+    })
+    .await;
     let client = daemon.client().await;
     let wrong = async || -> BTreeMap<String, Finding> {
         let findings = client.doctor().await.unwrap();
@@ -365,7 +376,7 @@ async fn the_doctor_says_each_thing_that_is_wrong_with_its_remedy() {
             findings.into_iter().filter(|finding| !["disk", "docker engine"].contains(&finding.subject.as_str()));
         ours.filter(|finding| !finding.ok).map(|finding| (finding.subject.clone(), finding)).collect()
     };
-    for subject in ["store", "clock", "catalog", "leftovers", "broken: docker engine"] {
+    for subject in ["store", "clock", "catalog", "logins", "leftovers", "broken: docker engine"] {
         assert!(!wrong().await.contains_key(subject), "{subject}");
     }
 
@@ -379,6 +390,7 @@ async fn the_doctor_says_each_thing_that_is_wrong_with_its_remedy() {
         defaults: BTreeMap::new(),
     };
     client.account_add(account).await.unwrap();
+    std::fs::remove_file(&password_file).unwrap();
     let templates = daemon.folder.path().join("templates");
     std::fs::create_dir_all(&templates).unwrap();
     std::fs::write(templates.join("bad.yaml"), "name: [").unwrap();
@@ -393,6 +405,7 @@ async fn the_doctor_says_each_thing_that_is_wrong_with_its_remedy() {
         ("store", "the installation's own record is missing"),
         ("clock", "less than it did"),
         ("catalog", "bad.yaml"),
+        ("logins", "registry.example"),
         ("broken: docker engine", "does not answer"),
     ] {
         let finding = wrong.get(subject).unwrap_or_else(|| panic!("no {subject} in {wrong:#?}"));

@@ -7,7 +7,7 @@ use muster_engine::desired::ServiceVersion;
 use muster_protocol::model::operation::OperationPhase;
 use muster_protocol::model::service::{SecretFile, ServiceSpec};
 use muster_protocol::request::ServiceSource;
-use muster_protocol::{Name, OperationId, SecretString, ServiceId};
+use muster_protocol::{Name, OperationId, SecretBytes, ServiceId};
 use musterd::journal::vault::SecretValues;
 
 use crate::support::{TestDaemon, name, service, succeed, until};
@@ -16,7 +16,7 @@ use crate::support::{TestDaemon, name, service, succeed, until};
 const BROKEN: &str = "sim/broken:1";
 
 fn with_password(image: &str, value: Option<&str>) -> ServiceSpec {
-    let value = value.map(SecretString::new);
+    let value = value.map(SecretBytes::new);
     let secrets = vec![SecretFile::new(name("password"), value)];
     ServiceSpec { image: image.to_owned(), secrets, ..service("web") }
 }
@@ -48,16 +48,16 @@ async fn a_cancelled_change_returns_to_the_secrets_that_were_there_before_it() {
 
     let update = client.service_update(&demo, with_password(BROKEN, Some("second")), None, None).await.unwrap();
     let second = wanted(&daemon, &demo);
-    assert_eq!(values(&daemon, &second).await[&name("password")].expose(), "second");
+    assert_eq!(values(&daemon, &second).await[&name("password")].expose(), b"second");
     let cancelled = client.operation_cancel(update.id).await.unwrap();
     assert_eq!(cancelled.phase, OperationPhase::Cancelled);
     assert_eq!(wanted(&daemon, &demo), first);
-    assert_eq!(values(&daemon, &first).await[&name("password")].expose(), "first");
+    assert_eq!(values(&daemon, &first).await[&name("password")].expose(), b"first");
     assert!(values(&daemon, &second).await.is_empty(), "nothing can return to it any more");
 
     let kept = client.service_update(&demo, with_password("nginx:1", None), None, None).await.unwrap();
     succeed(&client, kept).await;
-    assert_eq!(values(&daemon, &wanted(&daemon, &demo)).await[&name("password")].expose(), "first");
+    assert_eq!(values(&daemon, &wanted(&daemon, &demo)).await[&name("password")].expose(), b"first");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use futures::TryStreamExt;
 use muster_engine::sim::SimWorld;
-use muster_protocol::SecretString;
+use muster_protocol::SecretBytes;
 use muster_protocol::model::cluster::ClusterPhase;
 use muster_protocol::model::plan::PlanChange;
 use muster_protocol::model::service::{SecretFile, ServiceSpec};
@@ -18,7 +18,7 @@ use crate::support::{TestDaemon, name, places, service, succeed, until};
 const CANARY: &str = "canary-9d1f";
 
 fn with_secret() -> ServiceSpec {
-    let secret = SecretFile::new(name("password"), Some(SecretString::new(CANARY)));
+    let secret = SecretFile::new(name("password"), Some(SecretBytes::new(CANARY)));
     ServiceSpec { secrets: vec![secret], ..service("web") }
 }
 

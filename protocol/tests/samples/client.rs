@@ -116,6 +116,7 @@ pub fn requests() -> Vec<(String, Request)> {
         ("token-revoke", Request::TokenRevoke { token: name("ci") }),
         ("token-resolve", Request::TokenResolve { token: SecretString::new("mst_ci_s3cret") }),
         ("metrics", Request::Metrics),
+        ("service-refresh", Request::ServiceRefresh { cluster: cluster(), service: service(), idempotency_key: key() }),
     ]
     .map(|(file, request)| (file.to_owned(), request))
     .into()

@@ -1,6 +1,6 @@
 //! A service with every field filled. Never changed, only added to.
 
-use muster_protocol::SecretString;
+use muster_protocol::SecretBytes;
 use muster_protocol::model::service::{
     ConfigFile, Endpoint, Exposure, FileMode, Health, HealthCheck, Mount, MountKind, Port, Probe, Resources,
     SecretFile, ServiceMode, ServiceSpec, Transport, UpdateOrder, UpdatePolicy,
@@ -20,7 +20,7 @@ pub fn service_spec() -> ServiceSpec {
         env: [("A".to_owned(), "b".to_owned())].into(),
         secrets: vec![SecretFile {
             path: Some("/run/key".to_owned()),
-            ..SecretFile::new(name("key"), Some(SecretString::new("s3cret")))
+            ..SecretFile::new(name("key"), Some(SecretBytes::new("s3cret")))
         }],
         files: vec![ConfigFile::new("/etc/a", "a=1\n")],
         mode: ServiceMode::Replicated,

@@ -6,7 +6,7 @@ use muster_protocol::model::account::AccountSpec;
 use muster_protocol::model::cluster::{ClusterSpec, Infrastructure, Orchestrator};
 use muster_protocol::model::service::{SecretFile, ServiceSpec};
 use muster_protocol::request::ServiceSource;
-use muster_protocol::{Name, OperationId, Request, SecretString};
+use muster_protocol::{Name, OperationId, Request, SecretBytes, SecretString};
 
 /// The version of a cluster that names one.
 const VERSION: &str = "1.35.4";
@@ -134,7 +134,7 @@ pub fn scale(control_planes: Option<u32>, workers: Option<u32>) -> Request {
 
 /// The service at first.
 pub fn service_spec(replicas: u32) -> ServiceSpec {
-    let secret = SecretFile::new(name_of("password"), Some(SecretString::new("hidden")));
+    let secret = SecretFile::new(name_of("password"), Some(SecretBytes::new("hidden")));
     ServiceSpec { secrets: vec![secret], replicas, ..ServiceSpec::new(service(), "sim/web:1") }
 }
 
@@ -142,7 +142,7 @@ pub fn service_spec(replicas: u32) -> ServiceSpec {
 pub fn updated_service_spec(replicas: u32) -> ServiceSpec {
     let mut spec = service_spec(replicas);
     spec.image = "sim/web:2".to_owned();
-    spec.secrets[0].value = Some(SecretString::new("changed"));
+    spec.secrets[0].value = Some(SecretBytes::new("changed"));
     spec
 }
 

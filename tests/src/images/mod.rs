@@ -11,6 +11,7 @@
 pub mod docker;
 pub mod foreign;
 pub mod http;
+pub mod tags;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

@@ -77,7 +77,7 @@ make_machine() { # from nothing to started, with its keys in place
     docker create -q --name "$network-$1" --hostname "$1" --label "$LABEL" --network "$network" --cgroupns private \
         --stop-signal SIGRTMIN+3 --tmpfs /run --tmpfs /run/lock --tmpfs /tmp:exec $volumes $(capabilities) \
         --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined \
-        --device-cgroup-rule 'a *:* rwm' "$image" >/dev/null
+        --device-cgroup-rule 'c 1:11 r' "$image" >/dev/null
     tar -C "$WORK/$1" --owner=0 --group=0 -c . | docker cp - "$network-$1:/"
     docker start "$network-$1" >/dev/null
     docker inspect -f "{{(index .NetworkSettings.Networks \"$network\").IPAddress}}" "$network-$1" >"$WORK/$1.address"

@@ -81,7 +81,7 @@ impl Deployment {
             arguments.extend(["--volume".to_owned(), self.file(&target, value)?]);
         }
         for file in &service.files {
-            arguments.extend(["--volume".to_owned(), self.file(&file.path, &file.content)?]);
+            arguments.extend(["--volume".to_owned(), self.file(&file.path, file.content.bytes())?]);
         }
         let mut command = service.command.iter();
         if let Some(entry_point) = command.next() {
@@ -99,7 +99,7 @@ impl Deployment {
     }
 
     /// Writes what stands for a secret or configuration file, and gives its `--volume`.
-    fn file(&self, target: &str, content: &str) -> Result<String> {
+    fn file(&self, target: &str, content: &[u8]) -> Result<String> {
         let count = self.folder.path().read_dir()?.count();
         let source: PathBuf = self.folder.path().join(count.to_string());
         std::fs::write(&source, content)?;

@@ -41,6 +41,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(services::info, services::delete))
         .routes(routes!(services::spec, services::update))
         .routes(routes!(services::scale))
+        .routes(routes!(services::refresh))
         .routes(routes!(services::logs))
         .routes(routes!(duplex::exec))
         .routes(routes!(duplex::forward))

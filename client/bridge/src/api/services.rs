@@ -241,6 +241,20 @@ pub async fn scale(
     answer::change(&caller, request, headers).await
 }
 
+/// Submit the service once more, with what its image's tag means by now.
+#[utoipa::path(
+    post,
+    path = "/v1/orchestrators/{name}/services/{service}/refresh",
+    operation_id = "refreshOrchestratorService",
+    tag = "services",
+    params(ServicePath, ChangeHeaders),
+    responses(Changed)
+)]
+pub async fn refresh(caller: Caller, Path(path): Path<ServicePath>, headers: Change) -> Result<HttpResponse, Problem> {
+    let ServicePath { name: cluster, service } = path;
+    answer::change(&caller, Request::ServiceRefresh { cluster, service, idempotency_key: None }, headers).await
+}
+
 /// Which output.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]

@@ -37,6 +37,7 @@ fn every_documented_command_line_is_understood() {
         "muster service update --cluster c -f service.yaml",
         "muster service update web --cluster c --image nginx:1.27",
         "muster service scale web --cluster c --replicas 3",
+        "muster service refresh web --cluster c",
         "muster service logs web --cluster c -f --tail 10",
         "muster service delete web --cluster c",
         "muster host list",

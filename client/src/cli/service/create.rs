@@ -140,7 +140,7 @@ mod tests {
             parse(&["-f", spec.to_str().unwrap(), "--secret-file", &secret]).unwrap()
         };
         let ServiceSource::Spec(filled) = arguments("token").source().unwrap() else { panic!("not a spec") };
-        assert_eq!(filled.secrets[0].value.as_ref().unwrap().expose(), "abc");
+        assert_eq!(filled.secrets[0].value.as_ref().unwrap().expose(), b"abc");
         assert!(arguments("tokem").source().is_err());
     }
 }

@@ -7,6 +7,7 @@ mod info;
 mod list;
 mod logs;
 mod port_forward;
+mod refresh;
 mod scale;
 mod secrets;
 mod terminal;
@@ -31,6 +32,8 @@ pub enum Verb {
     Update(update::Update),
     /// Change the number of copies
     Scale(scale::Scale),
+    /// Ask the registry again what the image's tag means
+    Refresh(refresh::Refresh),
     /// The output of a service
     Logs(logs::Logs),
     /// Run a command in a container of a service
@@ -50,6 +53,7 @@ impl Verb {
             Self::Info(info) => info.run(context).await,
             Self::Update(update) => update.run(context).await,
             Self::Scale(scale) => scale.run(context).await,
+            Self::Refresh(refresh) => refresh.run(context).await,
             Self::Logs(logs) => logs.run(context).await,
             Self::Exec(exec) => exec.run(context).await,
             Self::PortForward(port_forward) => port_forward.run(context).await,

@@ -24,7 +24,7 @@ impl Secrets {
                 let remedy = format!("add it to the service's `secrets`: `- name: {name}`");
                 return Err(Error::invalid("secrets", message).with_remedy(remedy).into());
             };
-            secret.value = Some(input::value_of_file(path.as_ref())?);
+            secret.value = Some(input::secret_of_file(path.as_ref())?);
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use muster_protocol::quantity::{Bytes, CpuMillis};
 use muster_protocol::{ErrorCode, Timestamp};
 
 use crate::docker_error::{failure, status};
-use crate::{LocalDriver, capabilities, host_limits};
+use crate::{LocalDriver, capabilities, host_limits, kernel};
 
 /// systemd, sshd and a Docker Engine need about 100 MiB; below this a machine boots into being killed.
 const LEAST_MEMORY: Bytes = Bytes(256 << 20);
@@ -27,6 +27,7 @@ impl LocalDriver {
             finding("docker engine", engine),
             finding("capabilities", check_capabilities()),
             finding("host limits", host_limits::check()),
+            finding("kernel", kernel::check()),
         ];
         if reachable {
             findings.push(finding("machine image", self.check_image(None).await));

@@ -9,6 +9,7 @@ mod capabilities;
 mod check;
 mod docker_error;
 mod host_limits;
+mod kernel;
 mod keys;
 mod machine;
 mod mark;

@@ -83,4 +83,11 @@ impl Things {
         }
         result
     }
+
+    /// Lets everything of a cluster be listed from then on, and not before.
+    pub(super) fn listed_from(&mut self, cluster: ClusterId, visible_from: Instant) {
+        let resources =
+            self.state.clusters.get_mut(&cluster).into_iter().flat_map(|bucket| bucket.resources.values_mut());
+        resources.for_each(|resource| resource.visible_from = visible_from);
+    }
 }

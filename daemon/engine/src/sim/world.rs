@@ -240,6 +240,11 @@ impl SimWorld {
         there
     }
 
+    /// For so long the account reaches another place: nothing of the cluster is listed or found, and all of it lives.
+    pub fn put_out_of_sight(&self, cluster: ClusterId, time: Duration) {
+        self.things().listed_from(cluster, Instant::now() + time);
+    }
+
     /// Stops a machine, as if by somebody else's hand. Whether it is there.
     pub fn stop(&self, cluster: ClusterId, id: &str) -> bool {
         self.change(cluster, id, |resource| resource.running = false)

@@ -101,6 +101,8 @@ impl ClusterState {
         let lag = if key.is_infrastructure() { self.deadlines.listing_lag } else { std::time::Duration::ZERO };
         let awake_since = self.awake_since.unwrap_or(now);
         let is_to_work = key.machine().is_some_and(|machine| self.desired().role_of(machine).is_some());
+        let is_out_of_sight = key.machine().is_some() && self.is_out_of_sight();
+        let out_of_sight = is_out_of_sight.then(|| self.out_of_sight(key));
         let cannot_work = |present: &Present| is_to_work && !matches!(present.facts, Facts::Machine(_));
         let Some(entry) = self.ledger.get_mut(key) else { return };
         match outcome {
@@ -128,6 +130,9 @@ impl ClusterState {
             Outcome::Absent if began < entry.since.max(awake_since) + lag => {
                 // It may be there and not be listed yet.
                 entry.next_try = Some(entry.since.max(awake_since) + lag);
+            }
+            Outcome::Absent if let Some(failure) = out_of_sight => {
+                retry::note_failure(entry, action, failure, &salt, now);
             }
             Outcome::Absent => {
                 let was_there = matches!(entry.state, ResourceState::Unknown(Some(_)));

@@ -82,6 +82,7 @@ impl ClusterState {
                 in_doubt.extend(is_missed_again(&mut self.missing, key).then(|| key.clone()));
             }
         }
+        self.welcome_back(&ids);
         // Of two resources with one key, the one that is ours to use counts.
         let known = |resource: &ObservedResource| {
             let entry = self.ledger.get(&ResourceKey::Infra(resource.key.clone()));
@@ -98,6 +99,20 @@ impl ClusterState {
         self.observed.infrastructure_cause = None;
         for key in in_doubt {
             self.doubt(&key);
+        }
+    }
+
+    /// What was not found by its key and is listed again is looked up at once.
+    fn welcome_back(&mut self, listed: &BTreeSet<&str>) {
+        let was_not_found = |entry: &LedgerEntry| {
+            matches!(entry.state, ResourceState::Unknown(Some(_)))
+                && entry.cause.as_ref().is_some_and(|cause| cause.code == ErrorCode::NotFound)
+        };
+        let is_back = |entry: &LedgerEntry| entry.id().is_some_and(|id| listed.contains(id.as_str()));
+        let back = self.ledger.iter().filter(|(_, entry)| was_not_found(entry) && is_back(entry));
+        let back: Vec<ResourceKey> = back.map(|(key, _)| key.clone()).collect();
+        for key in back {
+            self.forget_failure(&key);
         }
     }
 
@@ -204,6 +219,34 @@ impl ClusterState {
             "if this does not pass, see that the machine still carries Muster's marks: without them it is not removed",
         );
         self.announce(now, EventKind::Host, message, Some(failure.into_cause("observe machines".to_owned(), now)));
+    }
+
+    /// Whether no machine of a cluster that has members is listed. Somebody may have removed all of them, and nothing could be
+    /// mended then; or the account reaches another place since it was changed, and all of them live. So none counts as lost
+    /// until another one is seen.
+    pub(super) fn is_out_of_sight(&self) -> bool {
+        let has_members = self.ledger.iter().any(|(key, entry)| key.node().is_some() && entry.id().is_some());
+        let mut seen = self.observed.infrastructure.values().filter(|resource| resource.key.machine().is_some());
+        let is_ours = |resource: &ObservedResource| {
+            let entry = self.ledger.get(&ResourceKey::Infra(resource.key.clone()));
+            entry.and_then(LedgerEntry::id).is_some_and(|id| *id == resource.id)
+        };
+        has_members && !self.desired().absent && !seen.any(is_ours)
+    }
+
+    /// What is said of a machine that is not found, and neither is any other of its cluster.
+    pub(super) fn out_of_sight(&self, key: &ResourceKey) -> Failure {
+        let spec = &self.desired().spec;
+        let place = match &spec.account {
+            Some(account) => format!("the account `{account}` reaches"),
+            None => "the daemon reaches".to_owned(),
+        };
+        Failure::not_applied(ErrorCode::NotFound, format!("{key} is not found, and no machine of the cluster is listed"))
+            .with_remedy(format!(
+                "see that {place} the place where the cluster was made: its machines count again as soon as one is seen. If \
+                 they were removed, delete the cluster with `muster cluster delete {}`",
+                spec.name
+            ))
     }
 
     /// A machine that was there was not found by its key: it is wanted again, and its node has to go first.

@@ -19,7 +19,7 @@ fn refused(spec: &ServiceSpec) -> String {
 fn a_service_larger_than_its_record_is_refused_whatever_makes_it_large() {
     service(&plain()).unwrap();
     let long = "x".repeat(MAX_SERVICE_BYTES);
-    let files = vec![ConfigFile::new("/a", &long)];
+    let files = vec![ConfigFile::new("/a", long.as_str())];
     assert_eq!(refused(&ServiceSpec { files, ..plain() }), "spec");
     let env = [("A".to_owned(), long.clone())].into();
     assert_eq!(refused(&ServiceSpec { env, ..plain() }), "spec");
@@ -93,7 +93,7 @@ fn no_time_is_endless() {
 
 #[test]
 fn secrets_count_for_themselves_and_together() {
-    let secret = |name: &str, bytes| SecretFile::new(name.parse().unwrap(), Some(SecretString::new("x".repeat(bytes))));
+    let secret = |name: &str, bytes| SecretFile::new(name.parse().unwrap(), Some(SecretBytes::new("x".repeat(bytes))));
     let with = |secrets| ServiceSpec { secrets, ..plain() };
     service(&with(vec![secret("a", MAX_SECRET_BYTES - 1)])).unwrap();
     assert_eq!(
@@ -121,7 +121,7 @@ fn clusters_and_accounts_have_their_limits() {
     assert_eq!(account(&large).unwrap_err().details["field"], "spec");
     large.endpoint = None;
     account(&large).unwrap();
-    large.credentials.insert("key".to_owned(), SecretString::new("x".repeat(MAX_SECRET_BYTES)));
+    large.credentials.insert("key".to_owned(), muster_protocol::SecretString::new("x".repeat(MAX_SECRET_BYTES)));
     assert_eq!(account(&large).unwrap_err().details["field"], "credentials");
 }
 

@@ -5,6 +5,12 @@ echo "gateway=$(ip -4 route show default 2>/dev/null | sed -n 's/^default via \(
 if [ -e /sys/fs/cgroup/cgroup.controllers ]; then echo cgroup=2; else echo cgroup=1; fi
 if systemd-detect-virt --container --quiet 2>/dev/null; then echo container=yes; else echo container=no; fi
 echo "bounding-set=$(sed -n 's/^CapBnd:[[:space:]]*//p' /proc/1/status)"
+# On cgroup v1 a container cannot be given all devices where its machine itself was not.
+if [ -e /sys/fs/cgroup/devices/devices.list ] && ! grep -qx 'a \*:\* rwm' /sys/fs/cgroup/devices/devices.list; then
+    echo devices=limited
+else
+    echo devices=all
+fi
 echo "swap=$(sed 1d /proc/swaps | wc -l)"
 # A container cannot load modules; there it is the host that must have done so.
 for module in overlay br_netfilter ip_vs nf_conntrack; do

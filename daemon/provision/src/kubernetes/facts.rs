@@ -20,6 +20,8 @@ pub(super) struct Facts {
     pub is_container: bool,
     pub cgroup_v1: bool,
     pub lacks_sys_resource: bool,
+    /// No container can be given all devices.
+    pub limited_devices: bool,
     pub conntrack_limit_is_fixed: bool,
     pub overlay: bool,
     pub bridge_filter: bool,
@@ -38,6 +40,7 @@ impl Facts {
                 "cgroup" => facts.cgroup_v1 = value == "1",
                 "container" => facts.is_container = value == "yes",
                 "bounding-set" => facts.lacks_sys_resource = !has_capability(value, SYS_RESOURCE),
+                "devices" => facts.limited_devices = value == "limited",
                 "conntrack-limit" => facts.conntrack_limit_is_fixed = value == "fixed",
                 "overlay" => facts.overlay = value == "yes",
                 "bridge-filter" => facts.bridge_filter = value == "yes",
@@ -154,11 +157,12 @@ mod tests {
 
     #[test]
     fn a_restricted_host_is_recognised() {
-        let seen = facts("cgroup=1\nbounding-set=0000003ffeffffff\nconntrack-limit=fixed\ngateway=10.0.0.1");
-        assert!(seen.cgroup_v1 && seen.lacks_sys_resource && seen.conntrack_limit_is_fixed);
+        let seen =
+            facts("cgroup=1\ndevices=limited\nbounding-set=0000003ffeffffff\nconntrack-limit=fixed\ngateway=10.0.0.1");
+        assert!(seen.cgroup_v1 && seen.limited_devices && seen.lacks_sys_resource && seen.conntrack_limit_is_fixed);
         assert_eq!(seen.gateway.as_deref(), Some("10.0.0.1"));
-        let seen = facts("cgroup=2\nbounding-set=000001ffffffffff\nconntrack-limit=writable\ngateway=");
-        assert!(!seen.cgroup_v1 && !seen.lacks_sys_resource && !seen.conntrack_limit_is_fixed);
+        let seen = facts("cgroup=2\ndevices=all\nbounding-set=000001ffffffffff\nconntrack-limit=writable\ngateway=");
+        assert!(!seen.cgroup_v1 && !seen.limited_devices && !seen.lacks_sys_resource && !seen.conntrack_limit_is_fixed);
         assert_eq!(seen.gateway, None);
     }
 

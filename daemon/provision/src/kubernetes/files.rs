@@ -18,6 +18,7 @@ const NAME_RELAY_UNIT: &str = include_str!("../../recipes/kubernetes/muster-name
 pub(super) fn containerd(facts: &Facts) -> String {
     let systemd_cgroup = !facts.cgroup_v1;
     let restrict = facts.lacks_sys_resource;
+    let without_devices = facts.limited_devices;
     format!(
         r#"# Written by Muster. containerd 1.6 and 1.7 read this version as theirs, 2 migrates it; what is not said is the default.
 version = 2
@@ -33,6 +34,8 @@ conf_dir = "/etc/cni/net.d"
 
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
 runtime_type = "io.containerd.runc.v2"
+# A privileged container is given all devices, and does not start where the machine itself has not all of them.
+privileged_without_host_devices = {without_devices}
 
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
 SystemdCgroup = {systemd_cgroup}

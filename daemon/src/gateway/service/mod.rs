@@ -6,5 +6,6 @@ pub mod exec;
 pub mod logs;
 mod open;
 pub mod read;
+pub mod refresh;
 pub mod scale;
 pub mod update;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use muster_engine::desired::{ServiceRecord, ServiceVersion};
 use muster_engine::operation::{OperationRecord, ServiceTarget, Target};
 use muster_protocol::model::service::{
-    ConfigFile, Constraint, FileMode, Health, SecretFile, ServiceMode, ServicePhase, ServiceSpec,
+    ConfigFile, Constraint, FileContent, FileMode, Health, SecretFile, ServiceMode, ServicePhase, ServiceSpec,
 };
 use muster_protocol::{ClusterId, Name, ServiceId, Timestamp};
 use serde::Deserialize;
@@ -112,7 +112,7 @@ earlier_form!(EarlierSecret of SecretFile {
 
 earlier_form!(EarlierFile of ConfigFile {
     path: String,
-    content: String,
+    content: FileContent,
 } then {
     mode: FileMode::default(),
     uid: 0,

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use muster_engine::desired::{ServiceRecord, ServiceVersion};
 use muster_protocol::model::service::{
-    ConfigFile, Constraint, Exposure, FileMode, Health, HealthCheck, Mount, MountKind, Port, Probe, Resources,
-    SecretFile, ServiceMode, ServicePhase, ServiceSpec, Transport, UpdateOrder, UpdatePolicy,
+    ConfigFile, Constraint, Exposure, FileContent, FileMode, Health, HealthCheck, Mount, MountKind, Port, Probe,
+    Resources, SecretFile, ServiceMode, ServicePhase, ServiceSpec, Transport, UpdateOrder, UpdatePolicy,
 };
 use muster_protocol::quantity::{Bytes, CpuMillis};
 use muster_protocol::{ClusterId, Name, ServiceId, Timestamp};
@@ -15,7 +15,17 @@ use super::cause::CauseForm;
 use super::{Form, Readable, form, lies_as_it_is};
 use crate::journal::records::StoredService;
 
-lies_as_it_is!(Constraint, Exposure, FileMode, MountKind, ServiceMode, ServicePhase, Transport, UpdateOrder);
+lies_as_it_is!(
+    Constraint,
+    Exposure,
+    FileContent,
+    FileMode,
+    MountKind,
+    ServiceMode,
+    ServicePhase,
+    Transport,
+    UpdateOrder
+);
 
 form!(ServiceForm of StoredService {
     cluster: ClusterId,
@@ -91,7 +101,7 @@ impl Readable<SecretFile> for SecretForm {
 
 form!(FileForm of ConfigFile {
     path: String,
-    content: String,
+    content: FileContent,
     mode: FileMode,
     uid: u32,
     gid: u32,

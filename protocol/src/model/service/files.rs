@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::{Name, SecretString};
+use crate::{Name, SecretBytes, written};
 
 /// Who may read, write and execute a file. People write it in octal and as text, such as `"0400"`: a bare number would be
 /// read as a decimal one.
@@ -55,6 +55,54 @@ impl<'de> Deserialize<'de> for FileMode {
     }
 }
 
+/// What a configuration file holds: any bytes. People read and write them as text where they are text.
+#[derive(Clone, PartialEq, Eq)]
+pub struct FileContent(Vec<u8>);
+
+impl FileContent {
+    /// Wraps what a file holds.
+    pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
+        Self(bytes.into())
+    }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The text, if the bytes are text in UTF-8.
+    pub fn text(&self) -> Option<&str> {
+        std::str::from_utf8(&self.0).ok()
+    }
+}
+
+impl fmt::Debug for FileContent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.text() {
+            Some(text) => fmt::Debug::fmt(text, f),
+            None => write!(f, "{} bytes", self.0.len()),
+        }
+    }
+}
+
+impl Serialize for FileContent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            written::write(&self.0, serializer)
+        } else {
+            serializer.serialize_bytes(&self.0)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for FileContent {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let is_for_people = deserializer.is_human_readable();
+        let bytes = if is_for_people { written::read(deserializer)? } else { written::read_plain(deserializer)? };
+        Ok(Self(bytes.to_vec()))
+    }
+}
+
 /// A secret, as a file in the container.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
@@ -62,9 +110,10 @@ impl<'de> Deserialize<'de> for FileMode {
 pub struct SecretFile {
     /// Its name, unique in the service.
     pub name: Name,
-    /// The value. Needed when the service is created; left out of an update it stays as it was. Never shown.
+    /// The value: a text, or any bytes as `{ base64: … }`. Needed when the service is created; left out of an update it
+    /// stays as it was. Never shown.
     #[serde(default)]
-    pub value: Option<SecretString>,
+    pub value: Option<SecretBytes>,
     /// The file's absolute path; `/run/secrets/NAME` if left out.
     #[serde(default)]
     pub path: Option<String>,
@@ -81,7 +130,7 @@ pub struct SecretFile {
 
 impl SecretFile {
     /// A secret at its usual path, for everybody in the container to read.
-    pub fn new(name: Name, value: Option<SecretString>) -> Self {
+    pub fn new(name: Name, value: Option<SecretBytes>) -> Self {
         Self { name, value, path: None, mode: FileMode::default(), uid: 0, gid: 0 }
     }
 
@@ -98,8 +147,8 @@ impl SecretFile {
 pub struct ConfigFile {
     /// The file's absolute path.
     pub path: String,
-    /// Its text.
-    pub content: String,
+    /// What it holds: a text, or any bytes as `{ base64: … }`.
+    pub content: FileContent,
     /// The file's mode; `0444` if left out.
     #[serde(default)]
     pub mode: FileMode,
@@ -113,8 +162,8 @@ pub struct ConfigFile {
 
 impl ConfigFile {
     /// A file for everybody in the container to read.
-    pub fn new(path: &str, content: &str) -> Self {
-        Self { path: path.to_owned(), content: content.to_owned(), mode: FileMode::default(), uid: 0, gid: 0 }
+    pub fn new(path: &str, content: impl Into<Vec<u8>>) -> Self {
+        Self { path: path.to_owned(), content: FileContent::new(content), mode: FileMode::default(), uid: 0, gid: 0 }
     }
 }
 
@@ -151,6 +200,20 @@ pub enum MountKind {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec;
+
+    #[test]
+    fn a_file_is_written_as_text_where_it_is_text_and_in_base64_where_it_is_not() {
+        for (bytes, json) in [(b"a\n".as_slice(), r#""a\n""#), (&[0, 255, 10], r#"{"base64":"AP8K"}"#), (b"", r#""""#)]
+        {
+            let content = FileContent::new(bytes);
+            assert_eq!(serde_json::to_string(&content).unwrap(), json);
+            assert_eq!(serde_json::from_str::<FileContent>(json).unwrap(), content);
+            assert_eq!(codec::decode::<FileContent>(&codec::encode(&content).unwrap()).unwrap(), content);
+        }
+        let text = "what an earlier release wrote as text";
+        assert_eq!(codec::encode(&FileContent::new(text)).unwrap(), codec::encode(&text).unwrap());
+    }
 
     #[test]
     fn a_mode_is_written_in_octal_as_text() {

@@ -16,7 +16,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use constraint::{Attribute, Constraint};
-pub use files::{ConfigFile, FileMode, Mount, MountKind, SecretFile};
+pub use files::{ConfigFile, FileContent, FileMode, Mount, MountKind, SecretFile};
 pub use health::{Health, HealthCheck, Probe};
 pub use logs::{LogLine, LogSource};
 pub use ports::{Endpoint, Exposure, Port, Transport};

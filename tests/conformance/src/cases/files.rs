@@ -1,6 +1,8 @@
 //! Configuration files in containers.
 
 use anyhow::{Result, ensure};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use crate::case::Cases;
@@ -14,6 +16,7 @@ pub(super) fn cases() -> Cases {
         .case("files that are too large are refused", too_large)
         .case("an empty file is kept", empty)
         .inside("a file arrives at its path byte for byte", byte_for_byte)
+        .inside("a file may be any bytes", any_bytes)
         .inside("a file can stand in a folder that the image has", in_a_folder_of_the_image)
         .inside("a changed file is seen by the new copies", changed)
         .inside("a file has the mode and owner that were asked for", mode_and_owner)
@@ -24,7 +27,7 @@ const CONTENT: &str = "{{.Service.Name}} $(X) ${Y}\r\n\tä\n\n";
 async fn kept(world: World) -> Result<()> {
     world.ask(world.spec("web", json!({ "files": [{ "path": "/etc/app.conf", "content": CONTENT }] }))?).await?;
     let info = world.info(&world.name("web")?).await?;
-    ensure!(info.spec.files.first().is_some_and(|file| file.content == CONTENT), "{:?}", info.spec.files);
+    ensure!(info.spec.files.first().is_some_and(|file| file.content.text() == Some(CONTENT)), "{:?}", info.spec.files);
     Ok(())
 }
 
@@ -57,6 +60,18 @@ async fn byte_for_byte(world: World) -> Result<()> {
     let name = world.run("web", fields).await?.spec.name;
     let said = world.exec(&name, &["cat", "/opt/new folder/app.conf"], b"").await?;
     ensure!(said.stdout == CONTENT.as_bytes(), "{:?}", String::from_utf8_lossy(&said.stdout));
+    Ok(())
+}
+
+/// No text in UTF-8, with a zero and a line's end at its end.
+const BYTES: &[u8] = &[0, 0xff, 0xfe, b'$', b'{', 0x80, b'\n'];
+
+async fn any_bytes(world: World) -> Result<()> {
+    let content = json!({ "base64": STANDARD.encode(BYTES) });
+    let service = world.run("web", json!({ "files": [{ "path": "/etc/app.bin", "content": content }] })).await?;
+    ensure!(service.spec.files.first().is_some_and(|file| file.content.bytes() == BYTES), "{:?}", service.spec.files);
+    let said = world.exec(&service.spec.name, &["cat", "/etc/app.bin"], b"").await?;
+    ensure!(said.stdout == BYTES, "{:?}", said.stdout);
     Ok(())
 }
 

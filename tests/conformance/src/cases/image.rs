@@ -1,13 +1,17 @@
 //! The image of a service.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context, Result, ensure};
 use muster_client::protocol::model::operation::OperationPhase;
+use muster_client::protocol::{ErrorCode, Name};
 use muster_tests::images::foreign;
+use muster_tests::images::tags::Repository;
 use muster_tests::registry::LOGIN;
 use serde_json::json;
 
 use crate::case::Cases;
-use crate::world::{World, succeeded};
+use crate::world::{World, refused, succeeded};
 
 pub(super) fn cases() -> Cases {
     Cases::about("image")
@@ -19,6 +23,8 @@ pub(super) fn cases() -> Cases {
         .case("an image with a password in it is refused without showing it", with_a_password)
         .inside("the cause of an image that does not exist comes before the deadline", missing_is_said_soon)
         .inside("a tag means the same image for every copy of one submission", one_digest)
+        .case("a service that is not there cannot be refreshed", refresh_nothing)
+        .inside("a refresh follows a tag that was moved, and changes no copy if it was not", refresh)
         .inside("an image behind a login is pulled with the login of the configuration", behind_login)
         .inside("an image that wants a login which is not configured is named with that", without_login)
         .inside("an image for another processor is named with it, and nobody waits for it", for_another_processor)
@@ -83,6 +89,48 @@ async fn one_digest(world: World) -> Result<()> {
     Ok(())
 }
 
+async fn refresh_nothing(world: World) -> Result<()> {
+    let asked = world.client.service_refresh(&world.cluster, &world.name("nothing")?, None).await;
+    refused(asked, ErrorCode::NotFound, "service")?;
+    Ok(())
+}
+
+async fn refresh(world: World) -> Result<()> {
+    let (address, repository, tag) = world.image_in_registry()?;
+    let moving = world.name("moving")?;
+    let tags = Repository::new(address, repository)?;
+    tags.copy(tag, moving.as_str()).await?;
+    let image = format!("{address}/{repository}:{moving}");
+    let before = world.run("web", json!({ "image": image, "replicas": 2 })).await?;
+    let name = &before.spec.name;
+    let copies = ids(&world, name).await?;
+
+    succeeded(world.refresh(name).await?)?;
+    let same = world.info(name).await?;
+    ensure!(same.digest == before.digest && ids(&world, name).await? == copies, "the tag was not moved: {same:?}");
+
+    tags.list(tag, moving.as_str(), processor()).await?;
+    succeeded(world.refresh(name).await?)?;
+    let after = world.info(name).await?;
+    ensure!(after.digest.is_some() && after.digest != before.digest, "{:?} as before", after.digest);
+    let others = ids(&world, name).await?;
+    ensure!(others.len() == 2 && others.is_disjoint(&copies), "{others:?} after {copies:?}");
+    Ok(())
+}
+
+async fn ids(world: &World, service: &Name) -> Result<BTreeSet<String>> {
+    Ok(world.running(service).await?.into_iter().map(|copy| copy.id).collect())
+}
+
+/// The processor of the machines here, as images name it.
+fn processor() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
+
 async fn wait_ends_early(world: World) -> Result<()> {
     // Ten times as long as anybody should wait.
     let fields = json!({ "image": world.missing_image(), "update": { "deadlineMs": 600_000 } });
@@ -114,8 +162,7 @@ async fn without_login(world: World) -> Result<()> {
 }
 
 async fn for_another_processor(world: World) -> Result<()> {
-    let (address, name) = world.image.split_once('/').context("the image has no registry")?;
-    let (repository, tag) = name.rsplit_once(':').context("the image has no tag")?;
+    let (address, repository, tag) = world.image_in_registry()?;
     let image = foreign::ensure(address, repository, tag).await?;
     let fields = json!({ "image": image, "update": { "deadlineMs": 600_000 } });
     let asked = world.ask(world.spec("web", fields)?).await?;

@@ -1,6 +1,8 @@
 //! Secrets, as files in containers.
 
 use anyhow::{Result, ensure};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use crate::case::Cases;
@@ -19,6 +21,7 @@ pub(super) fn cases() -> Cases {
         .inside("a secret stands below /run/secrets under its name", at_its_usual_path)
         .inside("a secret stands at the path that was asked for", at_its_path)
         .inside("a secret arrives byte for byte, its last line end too", byte_for_byte)
+        .inside("a secret may be any bytes", any_bytes)
         .inside("a new value is seen by the new copies", changed)
         .inside("a secret is not in the environment and can be read by any user of the container", is_a_file)
         .inside("a secret has the mode and owner that were asked for", mode_and_owner)
@@ -105,6 +108,17 @@ async fn byte_for_byte(world: World) -> Result<()> {
     let name = world.run("web", json!({ "secrets": [{ "name": "key", "value": value }] })).await?.spec.name;
     let said = world.exec(&name, &["cat", "/run/secrets/key"], b"").await?;
     ensure!(said.stdout == value.as_bytes(), "{:?}", String::from_utf8_lossy(&said.stdout));
+    Ok(())
+}
+
+/// No text in UTF-8, as keys and key stores are, with a line's end at its end.
+const BYTES: &[u8] = &[0x30, 0x82, 0, 0xff, b'$', b'{', 0x80, b'\n'];
+
+async fn any_bytes(world: World) -> Result<()> {
+    let value = json!({ "base64": STANDARD.encode(BYTES) });
+    let name = world.run("web", json!({ "secrets": [{ "name": "key", "value": value }] })).await?.spec.name;
+    let said = world.exec(&name, &["cat", "/run/secrets/key"], b"").await?;
+    ensure!(said.stdout == BYTES, "{:?}", said.stdout);
     Ok(())
 }
 

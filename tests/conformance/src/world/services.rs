@@ -111,6 +111,25 @@ impl World {
         Ok(self.client.wait(asked.id).await?)
     }
 
+    /// Asks for a service once more, and waits for the end of the operation, whatever it is.
+    ///
+    /// # Errors
+    /// If it is refused.
+    pub async fn refresh(&self, service: &Name) -> Result<OperationInfo> {
+        let asked = self.client.service_refresh(&self.cluster, service, None).await?;
+        Ok(self.client.wait(asked.id).await?)
+    }
+
+    /// Address, repository and tag of the image that services run.
+    ///
+    /// # Errors
+    /// If it is in no registry.
+    pub fn image_in_registry(&self) -> Result<(&str, &str, &str)> {
+        let (address, name) = self.image.split_once('/').context("the image has no registry")?;
+        let (repository, tag) = name.rsplit_once(':').context("the image has no tag")?;
+        Ok((address, repository, tag))
+    }
+
     /// Asks for another number of copies, and waits for them.
     ///
     /// # Errors

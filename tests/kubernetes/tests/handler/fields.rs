@@ -1,7 +1,7 @@
 //! Fields of a service, seen from inside its containers.
 
 use muster_engine::handler::Handler as _;
-use muster_protocol::SecretString;
+use muster_protocol::SecretBytes;
 use muster_protocol::model::container::ContainerPhase;
 use muster_protocol::model::service::{
     ConfigFile, Exposure, HealthCheck, Mount, MountKind, Port, Probe, Resources, SecretFile, ServiceSpec,
@@ -20,7 +20,7 @@ pub(crate) async fn every_text_arrives_byte_for_byte(scene: Scene) {
         args: std::iter::once("sh").chain(texts).map(str::to_owned).collect(),
         secrets: vec![SecretFile {
             path: Some("/etc/keys/id".into()),
-            ..SecretFile::new("key".parse().unwrap(), Some(SecretString::new(key)))
+            ..SecretFile::new("key".parse().unwrap(), Some(SecretBytes::new(key)))
         }],
         files: vec![ConfigFile::new("/etc/conf.d/a.conf", key)],
         ..scene.service("texts", "for one in \"$@\"; do printf '%s\\0' \"$one\"; done > /tmp/args; exec sleep 1000")

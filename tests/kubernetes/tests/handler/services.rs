@@ -9,13 +9,13 @@ use muster_protocol::model::container::ContainerPhase;
 use muster_protocol::model::service::{
     ConfigFile, Exposure, LogLine, Port, SecretFile, ServiceMode, ServiceSpec, UpdateOrder, UpdatePolicy,
 };
-use muster_protocol::{Name, SecretString};
+use muster_protocol::{Name, SecretBytes};
 
 use crate::patience::until;
 use crate::{Scene, order};
 
 fn secret(value: &str) -> SecretFile {
-    SecretFile::new("password".parse().unwrap(), Some(SecretString::new(value)))
+    SecretFile::new("password".parse().unwrap(), Some(SecretBytes::new(value)))
 }
 
 fn port(port: u16, exposure: Exposure, published: Option<u16>) -> Port {

@@ -36,7 +36,7 @@ const PARAMETERS: [&str; 22] = [
     "apparmor=unconfined",
     "--security-opt",
     "systempaths=unconfined",
-    "--device-cgroup-rule=a *:* rwm",
+    "--device-cgroup-rule=c 1:11 r",
 ];
 
 /// Starts a machine, waits till systemd is up, and removes it.

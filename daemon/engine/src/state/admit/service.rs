@@ -109,6 +109,18 @@ impl ClusterState {
         self.change_service(OperationKind::ServiceScale, version, None, asked)
     }
 
+    /// Submits a service once more: the orchestrator resolves its image's tag anew. Copies are replaced only if the tag means
+    /// another digest by now.
+    pub fn admit_service_refresh(&mut self, name: &Name, asked: Requested) -> Result<OperationInfo, Error> {
+        self.refuse_if_leaving()?;
+        let before = self.living_service(name)?.version.clone();
+        self.supersede_service_operations(name, &asked);
+        let version = ServiceVersion { digest: None, ..before.clone() };
+        self.submit_anew(name, version, asked.at);
+        let wait = Duration::from_millis(before.spec.update.deadline_ms);
+        Ok(self.admitted_change(OperationKind::ServiceUpdate, name, before, wait, asked))
+    }
+
     /// Removes a service. One that is being removed is not removed twice.
     pub fn admit_service_delete(&mut self, name: &Name, asked: Requested) -> Result<OperationInfo, Error> {
         self.refuse_if_leaving()?;
@@ -163,20 +175,37 @@ impl ClusterState {
         }
         self.supersede_service_operations(&name, &asked);
         let wait = Duration::from_millis(version.spec.update.deadline_ms);
-        let mut generation = 0;
-        if let Some(service) = self.services.get_mut(&name) {
-            if !version.asks_for_the_same(&service.version) {
-                service.version = version;
-                service.generation += 1;
-                service.updated_at = asked.at;
-                service.withdrawn = None;
-            }
-            service.template = template.or(service.template.take());
-            generation = service.generation;
+        if !version.asks_for_the_same(&before) {
+            self.submit_anew(&name, version, asked.at);
         }
+        if let Some(service) = self.services.get_mut(&name) {
+            service.template = template.or(service.template.take());
+        }
+        Ok(self.admitted_change(kind, &name, before, wait, asked))
+    }
+
+    /// From now on this version is asked for, as a generation of its own.
+    fn submit_anew(&mut self, name: &Name, version: ServiceVersion, now: Timestamp) {
+        let Some(service) = self.services.get_mut(name) else { return };
+        service.version = version;
+        service.generation += 1;
+        service.updated_at = now;
+        service.withdrawn = None;
+    }
+
+    /// The operation of a change of one service, which was of another version before.
+    fn admitted_change(
+        &mut self,
+        kind: OperationKind,
+        name: &Name,
+        before: ServiceVersion,
+        wait: Duration,
+        asked: Requested,
+    ) -> OperationInfo {
         self.forget_failure(&ResourceKey::Service(name.clone()));
+        let generation = self.services.get(name).map_or(0, |service| service.generation);
         let target = ServiceTarget { name: name.clone(), generation, before: Some(before) };
-        Ok(self.admitted(kind, Target::Services(vec![target]), vec![name], wait, asked))
+        self.admitted(kind, Target::Services(vec![target]), vec![name.clone()], wait, asked)
     }
 
     fn living_service(&self, name: &Name) -> Result<&ServiceRecord, Error> {

@@ -62,7 +62,7 @@ pub(crate) async fn person(
         name: format!("{}.kubeconfig", cluster.name()),
         role: order.role,
         not_after,
-        content: SecretBytes::new(text.expose().as_bytes().to_vec()),
+        content: SecretBytes::new(text.expose()),
     })
 }
 

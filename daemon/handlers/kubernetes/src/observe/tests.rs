@@ -152,6 +152,41 @@ fn a_copy_of_an_earlier_spec_is_part_of_the_change_until_it_is_gone() {
     assert!(!web(seen(1, vec![pod("a", "now", ready()), ended])).updating);
 }
 
+/// A pod that was told to end and did not, as the kubelet reports it last.
+fn killed() -> Arc<Pod> {
+    let mut last = container(json!({ "terminated": { "exitCode": 137, "reason": "Error" } }), json!({}), 0);
+    merge(
+        &mut last,
+        json!({ "metadata": { "deletionTimestamp": "2026-11-23T14:01:00Z" }, "status": { "phase": "Failed" } }),
+    );
+    pod("a", "before", last)
+}
+
+#[test]
+fn a_copy_that_had_to_be_killed_is_seen_while_its_pod_is_there_and_when_it_is_gone() {
+    let of = |view: OrchestratorView| {
+        let stopped = view.containers.into_iter().filter(|one| one.phase == ContainerPhase::Stopped);
+        stopped.map(|one| (one.name, one.machine.unwrap().to_string(), one.exit_code)).collect::<Vec<_>>()
+    };
+    let told = vec![("a".to_owned(), "worker-1".to_owned(), Some(137))];
+    assert_eq!(of(looked(seen(1, vec![killed(), pod("b", "now", ready())]))), told);
+    let gone = ClusterObjects { killed: vec![killed()], ..seen(1, vec![pod("b", "now", ready())]) };
+    let view = looked(gone);
+    assert!(!view.services[&name("web")].updating, "nothing is waited for");
+    assert_eq!(of(view), told);
+}
+
+#[test]
+fn a_copy_that_wants_memory_while_it_ends_was_not_killed_for_its_time() {
+    let mut last = container(json!({ "terminated": { "exitCode": 137, "reason": "OOMKilled" } }), json!({}), 0);
+    merge(
+        &mut last,
+        json!({ "metadata": { "deletionTimestamp": "2026-11-23T14:01:00Z" }, "status": { "phase": "Failed" } }),
+    );
+    let seen = only_container(pod("a", "now", last));
+    assert_eq!((seen.phase, seen.exit_code), (ContainerPhase::Stopped, None));
+}
+
 #[test]
 fn a_copy_that_is_being_removed_counts_for_nothing_and_is_waited_for() {
     let mut going = ready();
@@ -175,6 +210,60 @@ fn a_copy_on_a_machine_that_is_silent_does_not_count_and_is_not_waited_for() {
     };
     assert_eq!(web(silent("now")).ready, 0);
     assert!(!web(silent("before")).updating);
+}
+
+#[test]
+fn the_digest_of_the_present_spec_is_seen_and_a_copys_image_is_told_as_it_was_asked_for() {
+    let digest = format!("sha256:{}", "a".repeat(64));
+    let pinned = format!("nginx:1@{digest}");
+    let containers = json!([{ "name": "web", "image": pinned }]);
+    let mut one = serde_json::to_value(&*deployment(1, settled())).unwrap();
+    merge(&mut one, json!({ "spec": { "template": { "spec": { "containers": containers } } } }));
+    let mut copy = ready();
+    merge(
+        &mut copy,
+        json!({ "metadata": { "annotations": { "io.muster.image": "nginx:1" } }, "spec": { "containers": containers } }),
+    );
+    let seen = ClusterObjects { deployments: vec![object(one)], ..seen(1, vec![pod("a", "now", copy)]) };
+    let view = looked(seen);
+    assert_eq!(view.services[&name("web")].digest.as_deref(), Some(digest.as_str()));
+    assert_eq!(view.containers[0].image, "nginx:1");
+    assert_eq!(web(super::tests::seen(1, Vec::new())).digest, None, "a tag is no digest");
+}
+
+#[test]
+fn a_copy_that_waits_for_its_volume_is_told_with_the_volume_and_how_many_machines_lack_it() {
+    let words = "0/2 nodes are available: 1 node(s) didn't match Pod's node affinity/selector, 1 node(s) were unschedulable. preemption: 0/2 nodes are available";
+    let required = json!({ "nodeSelectorTerms": [{ "matchExpressions": [{ "key": "io.muster.volume/data", "operator": "Exists" }] }] });
+    let waits = pod(
+        "a",
+        "now",
+        json!({
+            "spec": {
+                "nodeName": null,
+                "affinity": { "nodeAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": required } },
+                "volumes": [{ "name": "mount-0", "hostPath": { "path": "/var/lib/muster/volumes/data" } }],
+            },
+            "status": {
+                "phase": "Pending",
+                "conditions": [{ "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": words }],
+            },
+        }),
+    );
+    let home = node("worker-1", "True", json!({ "metadata": { "labels": { "io.muster.volume/data": "yes" } } }));
+    let other = node("worker-2", "True", json!({}));
+    let message =
+        |nodes: Vec<Arc<Node>>| web(ClusterObjects { nodes, ..seen(1, vec![waits.clone()]) }).trouble.unwrap().words;
+    assert_eq!(
+        message(vec![home, other.clone()]),
+        "no machine can run a copy: 0/2 nodes are available: 1 node(s) didn't match Pod's node affinity/selector, 1 node(s) were \
+         unschedulable; of 2 machines 1 has no volume `data` of an earlier copy (see `allowEmptyVolume`)"
+    );
+    let gone = message(vec![other.clone(), node("worker-3", "True", json!({}))]);
+    assert!(
+        gone.ends_with("of 2 machines 2 have no volume `data` of an earlier copy (see `allowEmptyVolume`)"),
+        "{gone}"
+    );
 }
 
 #[test]

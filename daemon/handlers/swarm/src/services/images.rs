@@ -43,7 +43,7 @@ pub(super) async fn note(cluster: &ClusterContext, manager: &Engine, image: &str
     let Some(image) = by_digest(image) else { return Ok(()) };
     let mut labels = marks::of_cluster(cluster);
     labels.insert(NOTED_IMAGE.to_owned(), image.clone());
-    let name = format!("io.muster.image.{}", digest(&image));
+    let name = format!("io.muster.image.{}", digest(image.as_bytes()));
     let data = Some(STANDARD.encode(&image));
     match manager
         .api()

@@ -67,13 +67,13 @@ pub(crate) async fn ensure_configs(
     }
     let mut known = list_configs(cluster, manager, &order.spec.name).await?;
     for file in &order.spec.files {
-        let name = format!("{}.{}", order.id.short(), digest(&file.content));
+        let name = format!("{}.{}", order.id.short(), digest(file.content.bytes()));
         let found = known.iter().find(|reference| reference.name == name).cloned();
         let reference = match found {
             Some(reference) => reference,
             None => {
                 let labels = Some(marks::of(cluster, &key(&order.spec.name)));
-                let data = Some(STANDARD.encode(&file.content));
+                let data = Some(STANDARD.encode(file.content.bytes()));
                 let spec = ConfigSpec { name: Some(name.clone()), labels, data, ..Default::default() };
                 let id = match manager.api().create_config(spec).await {
                     Err(error) if is_taken(&error) => return Err(taken(&name)),
@@ -179,8 +179,8 @@ fn key(service: &Name) -> ResourceKey {
 }
 
 /// A name for a content, of 32 digits.
-pub(super) fn digest(content: &str) -> String {
-    let hash = Sha256::digest(content.as_bytes());
+pub(super) fn digest(content: &[u8]) -> String {
+    let hash = Sha256::digest(content);
     hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 

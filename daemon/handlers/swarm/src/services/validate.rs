@@ -96,7 +96,7 @@ fn secret(field: &str, secret: &SecretFile) -> Result<(), Error> {
 }
 
 fn file(field: &str, file: &ConfigFile) -> Result<(), Error> {
-    if file.content.is_empty() {
+    if file.content.bytes().is_empty() {
         return Err(Error::unsupported(&format!("{field}.content"), format_args!("{SWARM} with an empty file")));
     }
     Ok(())
@@ -105,7 +105,7 @@ fn file(field: &str, file: &ConfigFile) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use muster_protocol::model::service::{Exposure, Health, HealthCheck, UpdateOrder};
-    use muster_protocol::{ErrorCode, SecretString};
+    use muster_protocol::{ErrorCode, SecretBytes};
 
     use super::*;
     use crate::fixtures::plain;
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_secret_that_swarm_cannot_keep_is_refused() {
-        let empty = SecretFile::new("a".parse().unwrap(), Some(SecretString::new("")));
+        let empty = SecretFile::new("a".parse().unwrap(), Some(SecretBytes::new("")));
         assert_refused(ServiceSpec { secrets: vec![empty], ..plain() }, ErrorCode::Unsupported, "secrets[0].value");
     }
 }

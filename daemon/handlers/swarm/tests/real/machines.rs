@@ -121,7 +121,7 @@ impl Machines {
             "type=volume,dst=/var/lib/containerd",
         ]);
         arguments.extend(["--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined"]);
-        arguments.extend(["--security-opt", "systempaths=unconfined", "--device-cgroup-rule", "a *:* rwm"]);
+        arguments.extend(["--security-opt", "systempaths=unconfined", "--device-cgroup-rule", "c 1:11 r"]);
         let status = std::fs::read_to_string(muster_capabilities::HOST_STATUS).unwrap();
         let capabilities = muster_capabilities::of_status(&status).unwrap();
         arguments.extend(capabilities.iter().flat_map(|name| ["--cap-add", name]));

@@ -8,7 +8,7 @@ use muster_engine::handler::ServiceOrder;
 use muster_engine::observed::OrchestratorView;
 use muster_protocol::model::host::Role::{ControlPlane, Worker};
 use muster_protocol::model::service::{SecretFile, ServiceSpec};
-use muster_protocol::{Name, SecretString, ServiceId};
+use muster_protocol::{Name, SecretBytes, ServiceId};
 
 use crate::Scene;
 use crate::machines::BUSYBOX;
@@ -27,7 +27,7 @@ pub fn order(spec: ServiceSpec) -> ServiceOrder {
 
 /// The secret `password` with this value.
 pub fn secret(value: &str) -> SecretFile {
-    SecretFile::new("password".parse().unwrap(), Some(SecretString::new(value)))
+    SecretFile::new("password".parse().unwrap(), Some(SecretBytes::new(value)))
 }
 
 /// A manager and a worker that have the image.

@@ -50,7 +50,7 @@ pub(super) fn secrets(cluster: &ClusterContext, order: &ServiceOrder) -> Option<
     for secret in &order.spec.secrets {
         match &secret.value {
             Some(value) => {
-                data.insert(secret.name.to_string(), ByteString(value.expose().as_bytes().to_vec()));
+                data.insert(secret.name.to_string(), ByteString(value.expose().to_vec()));
             }
             None => missing.push(secret.name.clone()),
         }
@@ -65,8 +65,20 @@ pub(super) fn config_map(cluster: &ClusterContext, order: &ServiceOrder) -> Opti
     }
     let mut metadata = marks::metadata(cluster, order, &config_name(order));
     without_generation(&mut metadata);
-    let data = order.spec.files.iter().enumerate().map(|(place, file)| (file_key(place), file.content.clone()));
-    Some(ConfigMap { metadata, data: Some(data.collect()), immutable: Some(true), ..Default::default() })
+    // Kubernetes keeps text and bytes apart; both become files alike.
+    let (mut data, mut binary_data) = (BTreeMap::new(), BTreeMap::new());
+    for (place, file) in order.spec.files.iter().enumerate() {
+        match file.content.text() {
+            Some(text) => {
+                data.insert(file_key(place), text.to_owned());
+            }
+            None => {
+                binary_data.insert(file_key(place), ByteString(file.content.bytes().to_vec()));
+            }
+        }
+    }
+    let binary_data = (!binary_data.is_empty()).then_some(binary_data);
+    Some(ConfigMap { metadata, data: Some(data), binary_data, immutable: Some(true) })
 }
 
 /// Several generations share an object whose content did not change.
@@ -81,7 +93,7 @@ fn secret_name(order: &ServiceOrder) -> String {
 }
 
 fn config_name(order: &ServiceOrder) -> String {
-    let contents = order.spec.files.iter().map(|file| file.content.as_bytes());
+    let contents = order.spec.files.iter().map(|file| file.content.bytes());
     format!("{}.{}.files.{}", order.spec.name, order.id.short(), &digest(contents)[..12])
 }
 

@@ -1,6 +1,6 @@
 use muster_engine::failure::Certainty;
 use muster_protocol::model::service::{ConfigFile, SecretFile, ServiceSpec};
-use muster_protocol::{Retry, SecretString, ServiceId};
+use muster_protocol::{Retry, SecretBytes, ServiceId};
 use serde_json::{Value, json};
 
 use super::super::NETWORK;
@@ -11,7 +11,7 @@ use crate::scripted::{self, Heard};
 
 /// A service with a secret and a file.
 fn order(value: Option<&str>) -> ServiceOrder {
-    let secret = SecretFile::new("password".parse().unwrap(), value.map(SecretString::new));
+    let secret = SecretFile::new("password".parse().unwrap(), value.map(SecretBytes::new));
     let file = ConfigFile::new("/etc/web", "colour = blue");
     let spec = ServiceSpec { secrets: vec![secret], files: vec![file], ..plain() };
     ServiceOrder { id: ServiceId::from_u128(3), generation: 1, spec, secrets_version: 2, digest: None, login: None }
