@@ -1,19 +1,23 @@
 //! The core: everything of the daemon but its edges (socket, signals, collector). Tests start it without them.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use metrics_exporter_prometheus::PrometheusHandle;
+use muster_engine::blueprint::Blueprint;
+use muster_engine::desired::ClusterRecord;
+use muster_engine::operation::OperationRecord;
 use muster_engine::state::{ClusterState, Deadlines};
-use muster_protocol::{ClusterId, InstanceId};
+use muster_protocol::{ClusterId, InstanceId, OperationId};
 use muster_provision::logins::Logins;
-use muster_store::{Batch, BatchError, CommitError, ReadError, Sealer, Store};
+use muster_store::{Batch, BatchError, CommitError, Found, ReadError, Sealer, Store};
 use ractor::{Actor, ActorRef, SpawnErr};
 use tokio::sync::RwLock;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
-use crate::board::Board;
+use crate::board::{Board, OnDisk};
 use crate::clock::Clock;
 use crate::cluster::workshop::{Pace, SharedParts};
 use crate::fleet::{Fleet, FleetMessage};
@@ -24,12 +28,13 @@ use crate::gateway::policy::Policy;
 use crate::gateway::roles::Roles;
 use crate::gateway::token::book::TokenBook;
 use crate::journal::Journal;
-use crate::journal::load::load_all;
+use crate::journal::load::{Heads, load_heads, load_rest};
 use crate::journal::records::StoredInstance;
 use crate::journal::vault::Vault;
 use crate::kinds::Kinds;
 use crate::permits::Permits;
-use crate::provisioner::Provisioner;
+use crate::provisioner::{Provisioner, trouble_of, unread};
+use crate::unmanaged;
 
 /// What a core is made of.
 pub struct CoreParts {
@@ -69,8 +74,8 @@ pub struct Core {
     pub app: Arc<App>,
     /// Supervises the clusters.
     pub fleet: ActorRef<FleetMessage>,
-    /// Clusters as they were on disk, not supervised yet; see [`Core::resume`].
-    waiting: Vec<Arc<ClusterState>>,
+    /// Clusters that are not supervised yet; see [`Core::resume`].
+    waiting: Vec<ClusterId>,
     /// Clusters that cannot be taken care of; the fleet tries again.
     unmanaged: Vec<ClusterId>,
 }
@@ -135,10 +140,8 @@ impl Core {
 
     /// Has every cluster supervised again that was on disk.
     pub fn resume(&mut self) {
-        for state in self.waiting.drain(..) {
-            // A fleet that is gone already means that the daemon stops.
-            let _ = self.fleet.cast(FleetMessage::Start(state));
-        }
+        // A fleet that is gone already means that the daemon stops.
+        let _ = self.fleet.cast(FleetMessage::Resume(std::mem::take(&mut self.waiting)));
         for cluster in self.unmanaged.drain(..) {
             let _ = self.fleet.cast(FleetMessage::Restart(cluster));
         }
@@ -157,27 +160,55 @@ async fn instance(store: &Store, journal: &dyn Journal) -> Result<InstanceId, St
     Ok(stored.id)
 }
 
-type PinnedUp = (Vec<Arc<ClusterState>>, Vec<ClusterId>);
+type PinnedUp = (Vec<ClusterId>, Vec<ClusterId>);
 
+/// Pins up every cluster. Only of those that cannot be taken care of more than the head is decoded.
 async fn pin_up(provisioner: &Provisioner, store: &Store) -> Result<PinnedUp, StartError> {
-    let stored = load_all(store).await?;
+    let found = store.found().await?;
+    let Heads { clusters, operations, mut running } = load_heads(&found)?;
     let board = &provisioner.shared.board;
-    for operation in &stored.operations {
-        board.publish_operation(&operation.info);
+    for operation in &operations {
+        board.publish_operation(operation);
     }
-    let (mut states, mut unmanaged) = (Vec::new(), Vec::new());
-    for parts in stored.clusters {
-        let (state, trouble) = provisioner.assemble(parts).await;
-        let (id, state) = (state.id(), Arc::new(state));
-        if trouble.is_some() {
-            // It can be seen, it keeps its name and its account, and it is taken up when what is missing is there again.
-            board.publish(state, Some(Arc::default()));
-            provisioner.note_trouble(id, trouble);
-            unmanaged.push(id);
-        } else {
-            board.publish(state.clone(), None);
-            states.push(state);
+    let (mut waiting, mut untended) = (Vec::new(), Vec::new());
+    for record in clusters {
+        let id = record.id;
+        let operations = running.remove(&id).unwrap_or_default();
+        match provisioner.known_of(&record).await {
+            Ok(known) => {
+                let name = record.desired.spec.name.clone();
+                let (found, clock) = (found.clone(), provisioner.shared.clock.clone());
+                let decode = move || on_disk(&found, record, operations, known, &clock);
+                board.publish_stored(id, name, Box::new(decode));
+                waiting.push(id);
+            }
+            Err(trouble) => {
+                // It can be seen, it keeps its name and its account, and it is taken up when what is missing is there again.
+                let blueprint = unmanaged::blueprint(record.recipe.clone());
+                let state = load_rest(&found, record, operations)?.state(blueprint, provisioner.deadlines);
+                board.publish(Arc::new(state), Some(Arc::default()));
+                provisioner.note_trouble(id, Some(trouble));
+                untended.push(id);
+            }
         }
     }
-    Ok((states, unmanaged))
+    Ok((waiting, untended))
+}
+
+/// A cluster as it is on disk. Of one that cannot be decoded the head is shown, and nothing is done for it.
+fn on_disk(
+    found: &Found,
+    record: ClusterRecord,
+    operations: BTreeMap<OperationId, OperationRecord>,
+    (blueprint, deadlines): (Blueprint, Deadlines),
+    clock: &Clock,
+) -> OnDisk {
+    match load_rest(found, record.clone(), operations) {
+        Ok(parts) => OnDisk { state: Arc::new(parts.state(blueprint, deadlines)), trouble: None },
+        Err(error) => {
+            let trouble = trouble_of(record.id, unread(&error), clock);
+            let blueprint = unmanaged::blueprint(record.recipe.clone());
+            OnDisk { state: Arc::new(ClusterState::loaded(record, blueprint, deadlines)), trouble: Some(trouble) }
+        }
+    }
 }

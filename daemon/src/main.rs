@@ -215,11 +215,11 @@ fn world(config: &Config, places: &Places) -> anyhow::Result<SimWorld> {
     let state_dir = config.state_dir.as_ref().unwrap_or(&places.state_dir);
     make_private(state_dir)?;
     let file = state_dir.join("sim.world");
-    match SimWorld::open(&file, options) {
+    match SimWorld::open_later(&file, options) {
         Err(error) if error.kind() == std::io::ErrorKind::ResourceBusy => {
             anyhow::bail!("the state directory {} is in use by another musterd", state_dir.display())
         }
-        opened => opened.with_context(|| format!("cannot read {}; move it away", file.display())),
+        opened => opened.with_context(|| format!("cannot open {}", file.display())),
     }
 }
 
