@@ -89,8 +89,8 @@ impl ClusterState {
         let lag = if key.is_infrastructure() { self.deadlines.listing_lag } else { std::time::Duration::ZERO };
         let awake_since = self.awake_since.unwrap_or(now);
         let is_to_work = key.machine().is_some_and(|machine| self.desired().role_of(machine).is_some());
-        let is_out_of_sight = key.machine().is_some() && self.is_out_of_sight();
-        let out_of_sight = is_out_of_sight.then(|| self.out_of_sight(key));
+        let is_missing_machine = key.machine().is_some() && matches!(outcome, Outcome::Absent);
+        let out_of_sight = if is_missing_machine { self.out_of_sight(key) } else { None };
         let cannot_work = |present: &Present| is_to_work && !matches!(present.facts, Facts::Machine(_));
         let Some(entry) = self.ledger.get_mut(key) else { return };
         match outcome {

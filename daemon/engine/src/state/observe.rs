@@ -220,32 +220,30 @@ impl ClusterState {
         self.announce(now, EventKind::Host, message, Some(failure.into_cause("observe machines".to_owned(), now)));
     }
 
-    /// Whether no machine of a cluster that has members is listed. Somebody may have removed all of them, and nothing could be
-    /// mended then; or the account reaches another place since it was changed, and all of them live. So none counts as lost
-    /// until another one is seen.
-    pub(super) fn is_out_of_sight(&self) -> bool {
+    /// What is said of a machine that is not found if no machine of a cluster that has members is listed. Somebody may have
+    /// removed all of them, and nothing could be mended then; or the account reaches another place since it was changed, and
+    /// all of them live. So none counts as lost until another one is seen.
+    pub(super) fn out_of_sight(&self, key: &ResourceKey) -> Option<Failure> {
         let has_members = self.ledger.iter().any(|(key, entry)| key.node().is_some() && entry.id().is_some());
         let mut seen = self.observed.infrastructure.values().filter(|resource| resource.key.machine().is_some());
         let is_ours = |resource: &ObservedResource| {
             let entry = self.ledger.get(&ResourceKey::Infra(resource.key.clone()));
             entry.and_then(LedgerEntry::id).is_some_and(|id| *id == resource.id)
         };
-        has_members && !self.desired().absent && !seen.any(is_ours)
-    }
-
-    /// What is said of a machine that is not found, and neither is any other of its cluster.
-    pub(super) fn out_of_sight(&self, key: &ResourceKey) -> Failure {
+        if !has_members || self.desired().absent || seen.any(is_ours) {
+            return None;
+        }
         let spec = &self.desired().spec;
         let place = match &spec.account {
             Some(account) => format!("the account `{account}` reaches"),
             None => "the daemon reaches".to_owned(),
         };
-        Failure::not_applied(ErrorCode::NotFound, format!("{key} is not found, and no machine of the cluster is listed"))
-            .with_remedy(format!(
-                "see that {place} the place where the cluster was made: its machines count again as soon as one is seen. If \
-                 they were removed, delete the cluster with `muster cluster delete {}`",
-                spec.name
-            ))
+        let message = format!("{key} is not found, and no machine of the cluster is listed");
+        Some(Failure::not_applied(ErrorCode::NotFound, message).with_remedy(format!(
+            "see that {place} the place where the cluster was made: its machines count again as soon as one is seen. If \
+             they were removed, delete the cluster with `muster cluster delete {}`",
+            spec.name
+        )))
     }
 
     /// A machine that was there was not found by its key: it is wanted again, and its node has to go first.
