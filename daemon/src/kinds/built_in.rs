@@ -11,10 +11,12 @@ use muster_engine::preparer::Preparer;
 use muster_engine::rollout::{OneAfterTheOther, Rollout};
 use muster_engine::sim::SimWorld;
 use muster_handler_kubernetes::KubernetesHandler;
+use muster_handler_kubernetes::registry::{AskedRegistries, Registries, Unasked};
 use muster_handler_kubernetes::rollout::KubernetesRollout;
 use muster_handler_swarm::SwarmHandler;
 use muster_protocol::model::cluster::{Infrastructure, Orchestrator};
 use muster_protocol::{Error, ErrorCode};
+use muster_provision::kubernetes::KubernetesOptions;
 use muster_provision::logins::Logins;
 use muster_provision::machines::SshMachines;
 use muster_provision::{KubernetesPreparer, PreparerOptions, SwarmPreparer};
@@ -83,7 +85,8 @@ impl Kinds for BuiltIn {
                 let machines = SshMachines::new(&context, self.preparation.boot_limit).map_err(|error| {
                     Error::new(ErrorCode::Store, format!("the cluster's keys cannot be used: {error}"))
                 })?;
-                Ok(Arc::new(KubernetesHandler::new(context, Arc::new(machines))))
+                let registries = self.registries(&context);
+                Ok(Arc::new(KubernetesHandler::new(context, Arc::new(machines)).asking(registries)))
             }
             Orchestrator::Sim => Ok(self.sim.handler(context)),
             Orchestrator::Mesos | Orchestrator::Unknown(_) => Err(missing("orchestrator", context.spec.orchestrator)),
@@ -92,6 +95,15 @@ impl Kinds for BuiltIn {
 }
 
 impl BuiltIn {
+    /// Whom a Kubernetes cluster's handler asks what the tags of images mean.
+    fn registries(&self, context: &ClusterContext) -> Arc<dyn Registries> {
+        match KubernetesOptions::asked_registries(&context.spec, &self.kubernetes) {
+            Ok(Some(insecure)) => Arc::new(AskedRegistries::new(insecure)),
+            // What cannot be read was refused when the cluster was created.
+            Ok(None) | Err(_) => Arc::new(Unasked),
+        }
+    }
+
     /// What an account says goes before what is configured.
     fn local_options(&self, account: Option<&Account>) -> LocalOptions {
         let mut options = self.local.clone();

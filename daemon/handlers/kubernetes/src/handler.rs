@@ -29,6 +29,7 @@ use crate::lifecycle::Lifecycle;
 use crate::logs;
 use crate::nodes;
 use crate::observe::{self, ClusterObjects};
+use crate::registry::{Registries, Unasked};
 use crate::services;
 use crate::watches::{LookNow, Watches};
 
@@ -37,6 +38,7 @@ pub struct KubernetesHandler {
     pub(crate) cluster: Arc<ClusterContext>,
     lifecycle: Lifecycle,
     control_planes: ControlPlanes,
+    registries: Arc<dyn Registries>,
     watches: tokio::sync::Mutex<Option<Arc<Watches>>>,
     expected: Expected,
     look_now: Arc<Mutex<Option<LookNow>>>,
@@ -60,10 +62,17 @@ impl KubernetesHandler {
             lifecycle: Lifecycle::new(Arc::clone(&cluster), machines),
             cluster,
             control_planes: ControlPlanes::new(connector),
+            registries: Arc::new(Unasked),
             watches: tokio::sync::Mutex::default(),
             expected: Expected::default(),
             look_now: Arc::default(),
         }
+    }
+
+    /// The same, asking these what the tags of images mean.
+    #[must_use]
+    pub fn asking(self, registries: Arc<dyn Registries>) -> Self {
+        Self { registries, ..self }
     }
 
     /// The cluster's id.
@@ -85,6 +94,11 @@ impl KubernetesHandler {
     pub(crate) async fn seen(&self, clients: &Arc<Clients>) -> Result<ClusterObjects, Failure> {
         let watches = self.watches(clients).await;
         self.expected.seen(&watches).await
+    }
+
+    /// The watches that there are, if the cluster was observed already.
+    pub(crate) async fn present_watches(&self) -> Option<Arc<Watches>> {
+        self.watches.lock().await.clone()
     }
 
     /// The watches of this server. Those of another one end.
@@ -144,7 +158,7 @@ impl Handler for KubernetesHandler {
 
     async fn deploy(&self, members: &[Member], order: &ServiceOrder) -> Result<Present, Failure> {
         let clients = self.api(members).await?;
-        let present = services::deploy(&self.cluster, &clients.requests, order).await?;
+        let present = services::deploy(&self.cluster, &clients.requests, &*self.registries, order).await?;
         self.expected.note(&order.spec.name, Done::Submitted(order.generation));
         Ok(present)
     }
@@ -183,10 +197,11 @@ impl Handler for KubernetesHandler {
         logs::logs(self, members, service, follow, tail).await
     }
 
-    /// The watches run by themselves as soon as the cluster is observed; a session has them say when something is new.
+    /// The watches run by themselves as soon as the cluster is observed; a session has them say when something is new, and
+    /// holds services where their volumes are.
     async fn session(&self, host: Arc<dyn SessionHost>, _kept: BTreeMap<String, Kept>) -> Failure {
         self.on_change(Arc::new(move || host.look_now()));
-        std::future::pending().await
+        services::keep_holding(self).await
     }
 
     async fn exec(&self, members: &[Member], order: &ExecOrder) -> Result<Duplex, Failure> {

@@ -3,6 +3,7 @@
 //! ```text
 //!   handler ─┬─ control_planes ── access     an API server that answers, and how it is reached
 //!            ├─ services ── translate        from the neutral form to objects, by server-side apply
+//!            ├─ registry                     what images' tags mean
 //!            ├─ observe                      what is seen, from stores that watches fill
 //!            ├─ logs, exec, port_forward     streams
 //!            └─ nodes                        cordon, drain, uncordon, delete
@@ -25,6 +26,7 @@ pub mod marks;
 mod nodes;
 mod observe;
 mod port_forward;
+pub mod registry;
 pub mod rollout;
 #[cfg(test)]
 mod scripted;

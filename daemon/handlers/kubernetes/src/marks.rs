@@ -22,6 +22,14 @@ pub(crate) const SECRETS_VERSION: &str = "io.muster.secrets-version";
 /// On a service's pods: names everything of which a change replaces the pods. So a pod that was made from an earlier
 /// spec is told apart from one that was made from the present spec.
 pub(crate) const TEMPLATE: &str = "io.muster.template";
+/// On a service's pods whose image is pinned to a digest: the image as it was asked for.
+pub(crate) const IMAGE: &str = "io.muster.image";
+/// On a workload: why it is not known what its image's tag means, if the registry was asked in vain.
+pub(crate) const UNANSWERED_IMAGE: &str = "io.muster.unanswered-image";
+/// Before a volume's name, on a node: whether the node has the volume, or may get it.
+pub(crate) const VOLUME: &str = "io.muster.volume/";
+/// On a workload: those of its volumes that have a place, with commas between.
+pub(crate) const PLACED_VOLUMES: &str = "io.muster.placed-volumes";
 /// On a node: that Muster, and not a person, keeps new pods away from it.
 pub(crate) const CORDONED: &str = "io.muster.cordoned";
 /// The common label of whoever manages an object.
@@ -84,6 +92,11 @@ pub(crate) fn service(metadata: &ObjectMeta) -> Option<Name> {
 /// One label.
 pub(crate) fn label<'a>(metadata: &'a ObjectMeta, name: &str) -> Option<&'a String> {
     metadata.labels.as_ref()?.get(name)
+}
+
+/// One annotation.
+pub(crate) fn annotation<'a>(metadata: &'a ObjectMeta, name: &str) -> Option<&'a String> {
+    metadata.annotations.as_ref()?.get(name)
 }
 
 /// A selector for listings: what belongs to this cluster.

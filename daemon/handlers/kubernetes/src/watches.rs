@@ -14,7 +14,7 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Event as Warning, Node, Pod, Service};
 use kube::runtime::reflector::{self, Store};
 use kube::runtime::watcher::{self, Event, watcher};
-use kube::{Api, Resource, ResourceExt as _};
+use kube::{Api, Client, Resource, ResourceExt as _};
 use muster_engine::context::ClusterContext;
 use muster_engine::failure::Failure;
 use muster_engine::words::chain;
@@ -78,6 +78,11 @@ impl Watches {
     /// Whether these are watches of this server, made with these clients.
     pub(crate) fn are_of(&self, clients: &Arc<Clients>) -> bool {
         Arc::ptr_eq(&self.clients, clients)
+    }
+
+    /// The client of small requests.
+    pub(crate) fn client(&self) -> &Client {
+        &self.clients.requests
     }
 
     /// Counts the changes that were heard.

@@ -51,10 +51,12 @@ pub mod option {
     pub const NAME_SERVERS: &str = "nameServers";
     /// Who sees to it that the package repository answers before anything is made: `daemon`, or `none`.
     pub const REPOSITORY_CHECK: &str = "repositoryCheck";
+    /// Who asks registries what the tags of services' images mean: `daemon`, or `none`.
+    pub const IMAGE_DIGESTS: &str = "imageDigests";
 }
 
 /// What the options are for. Their values are checked together, for some depend on others.
-pub(super) const KNOWN: [KnownOption; 11] = [
+pub(super) const KNOWN: [KnownOption; 12] = [
     known(
         option::PACKAGE_REPOSITORY,
         "the URL of an apt repository with Kubernetes' packages; {minor} stands for 1.36",
@@ -72,6 +74,7 @@ pub(super) const KNOWN: [KnownOption; 11] = [
         option::REPOSITORY_CHECK,
         "who asks whether the package repository answers before anything is made: daemon, or none",
     ),
+    known(option::IMAGE_DIGESTS, "who asks registries what the tags of services' images mean: daemon, or none"),
 ];
 
 const fn known(name: &'static str, about: &'static str) -> KnownOption {
@@ -137,6 +140,7 @@ impl KubernetesOptions {
         let image_repository = fields.image_repository()?;
         let (pod_subnet, service_subnet) = fields.subnets()?;
         fields.checks_repository()?;
+        fields.asks_registries()?;
         Ok(Self {
             version,
             package_repository,
@@ -154,6 +158,19 @@ impl KubernetesOptions {
     /// on a machine.
     pub(super) fn checks_repository(spec: &ClusterSpec, defaults: &BTreeMap<String, String>) -> Result<bool, Error> {
         Fields { given: &spec.options, defaults }.checks_repository()
+    }
+
+    /// The registries without TLS, if the daemon asks registries what the tags of services' images mean. No part of the options
+    /// either.
+    ///
+    /// # Errors
+    /// If a value cannot be read.
+    pub fn asked_registries(
+        spec: &ClusterSpec,
+        defaults: &BTreeMap<String, String>,
+    ) -> Result<Option<Vec<String>>, Error> {
+        let fields = Fields { given: &spec.options, defaults };
+        if fields.asks_registries()? { fields.insecure_registries().map(Some) } else { Ok(None) }
     }
 
     /// Refuses networks of pods or services that overlap those of the machines, by the field.
@@ -324,10 +341,18 @@ impl Fields<'_> {
     }
 
     fn checks_repository(&self) -> Result<bool, Error> {
-        match self.get(option::REPOSITORY_CHECK).unwrap_or("daemon") {
+        self.is_the_daemons(option::REPOSITORY_CHECK)
+    }
+
+    fn asks_registries(&self) -> Result<bool, Error> {
+        self.is_the_daemons(option::IMAGE_DIGESTS)
+    }
+
+    fn is_the_daemons(&self, task: &str) -> Result<bool, Error> {
+        match self.get(task).unwrap_or("daemon") {
             "daemon" => Ok(true),
             "none" => Ok(false),
-            other => Err(invalid(option::REPOSITORY_CHECK, format!("`{other}` is none of daemon, none"))),
+            other => Err(invalid(task, format!("`{other}` is none of daemon, none"))),
         }
     }
 

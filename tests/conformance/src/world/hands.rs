@@ -95,7 +95,7 @@ impl World {
         }
     }
 
-    /// Keeps copies off a machine, or lets them on it again, with the orchestrator's own tool.
+    /// Takes copies off a machine and keeps them off, or lets them on it again, with the orchestrator's own tool.
     ///
     /// # Errors
     /// If the tool fails.
@@ -107,8 +107,11 @@ impl World {
                 self.tool(&["docker", "node", "update", "--availability", availability, &node]).await
             }
             Orchestrator::Kubernetes => {
-                let verb = if off { "cordon" } else { "uncordon" };
-                self.tool(&[&KUBECTL[..], &[verb, machine]].concat()).await
+                // What is no service's stays: nothing else would be left for it on so few machines.
+                let empty =
+                    ["drain", "--ignore-daemonsets", "--delete-emptydir-data", "--pod-selector=io.muster.service"];
+                let command = if off { &empty[..] } else { &["uncordon"] };
+                self.tool(&[&KUBECTL[..], command, &[machine]].concat()).await
             }
             Orchestrator::Mesos | Orchestrator::Sim | Orchestrator::Unknown(_) => self.no_tool(),
         }

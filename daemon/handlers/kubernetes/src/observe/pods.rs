@@ -7,18 +7,19 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use muster_protocol::{Name, Timestamp};
 
 use super::nodes::MachineNode;
-use crate::marks::{self, TEMPLATE};
+use crate::marks::{self, IMAGE, TEMPLATE};
 
 /// A pod, with the machine that it is on.
 pub(super) struct SeenPod<'a> {
     pub(super) pod: &'a Pod,
     machine: Option<&'a MachineNode<'a>>,
+    machines: &'a BTreeMap<&'a str, MachineNode<'a>>,
 }
 
 impl<'a> SeenPod<'a> {
-    pub(super) fn new(pod: &'a Pod, machines: &'a BTreeMap<&str, MachineNode<'a>>) -> Self {
+    pub(super) fn new(pod: &'a Pod, machines: &'a BTreeMap<&'a str, MachineNode<'a>>) -> Self {
         let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref());
-        Self { pod, machine: node.and_then(|node| machines.get(node)) }
+        Self { pod, machine: node.and_then(|node| machines.get(node)), machines }
     }
 
     pub(super) fn name(&self) -> &str {
@@ -31,6 +32,11 @@ impl<'a> SeenPod<'a> {
 
     pub(super) fn machine_name(&self) -> Option<&Name> {
         self.machine.map(|machine| &machine.name)
+    }
+
+    /// All machines: those to which it could go.
+    pub(super) fn machines(&self) -> impl ExactSizeIterator<Item = &'a MachineNode<'a>> + Clone {
+        self.machines.values()
     }
 
     pub(super) fn machine_address(&self) -> Option<&String> {
@@ -125,7 +131,11 @@ impl<'a> SeenPod<'a> {
         self.pod.status.as_ref()?.pod_ip.clone().filter(|address| !address.is_empty())
     }
 
+    /// Its image, as it was asked for.
     pub(super) fn image(&self) -> String {
+        if let Some(asked) = marks::annotation(&self.pod.metadata, IMAGE) {
+            return asked.clone();
+        }
         let container = self.pod.spec.as_ref().and_then(|spec| spec.containers.first());
         container.and_then(|container| container.image.clone()).unwrap_or_default()
     }

@@ -11,6 +11,7 @@ use muster_protocol::Timestamp;
 use super::pods::{SeenPod, timestamp};
 use super::services::Workload;
 use crate::marks::{self, SERVICE};
+use crate::services::volumes;
 
 /// Which service has a port of the machines, as far as a copy of it has a machine.
 pub(super) type PortOwners<'a> = BTreeMap<i32, &'a str>;
@@ -174,10 +175,27 @@ fn unschedulable(pod: &SeenPod<'_>, words: &str, owners: &PortOwners<'_>) -> Str
         None => format!("port {port}"),
     };
     let ports: Vec<String> = ports.filter_map(|port| port.host_port).map(named).collect();
+    let words = format!("no machine can run a copy: {words}{}", missing_volumes(pod));
     if words.contains("free ports") && !ports.is_empty() {
-        return format!("no machine can run a copy: {words} (it wants {} of its machine)", ports.join(", "));
+        return format!("{words} (it wants {} of its machine)", ports.join(", "));
     }
-    format!("no machine can run a copy: {words}")
+    words
+}
+
+/// `; of 3 machines 2 have no volume `data` of an earlier copy (see `allowEmptyVolume`)`: the scheduler only says that labels
+/// do not fit.
+fn missing_volumes(pod: &SeenPod<'_>) -> String {
+    let held = pod.pod.spec.as_ref().map(volumes::held).unwrap_or_default();
+    let told = held.iter().filter_map(|volume| {
+        let lacking = pod.machines().filter(|machine| !volumes::may_run_on(machine.node, volume)).count();
+        let have = if lacking == 1 { "has" } else { "have" };
+        (lacking > 0).then(|| format!("{lacking} {have} no volume `{volume}` of an earlier copy"))
+    });
+    let told: Vec<String> = told.collect();
+    if told.is_empty() {
+        return String::new();
+    }
+    format!("; of {} machines {} (see `allowEmptyVolume`)", pod.machines().len(), told.join(", "))
 }
 
 /// The pull's own error is behind the words of the kubelet, which only waits before it tries again.

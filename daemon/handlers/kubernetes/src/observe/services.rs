@@ -12,6 +12,7 @@ use muster_protocol::model::service::Endpoint;
 use super::pods::SeenPod;
 use super::reasons::{self, PortOwners, Warnings};
 use crate::marks::{self, TEMPLATE};
+use crate::registry;
 
 /// What runs a service's copies.
 pub(super) enum Workload<'a> {
@@ -108,12 +109,18 @@ pub(super) fn observed(
         wanted,
         ready,
         updating: earlier || workload.is_unseen(),
-        digest: None,
+        digest: digest(workload),
         image_health: None,
         endpoints,
         trouble,
         under_way: if ready < wanted { under_way(&current) } else { None },
     }
+}
+
+/// What the image's tag meant when the service was submitted.
+fn digest(workload: &Workload<'_>) -> Option<String> {
+    let container = workload.template()?.spec.as_ref()?.containers.first()?;
+    registry::digest_in(container.image.as_ref()?).map(str::to_owned)
 }
 
 /// What the copies are at that do not run yet: `1 not placed, 2 being made`.

@@ -178,6 +178,60 @@ fn a_copy_on_a_machine_that_is_silent_does_not_count_and_is_not_waited_for() {
 }
 
 #[test]
+fn the_digest_of_the_present_spec_is_seen_and_a_copys_image_is_told_as_it_was_asked_for() {
+    let digest = format!("sha256:{}", "a".repeat(64));
+    let pinned = format!("nginx:1@{digest}");
+    let containers = json!([{ "name": "web", "image": pinned }]);
+    let mut one = serde_json::to_value(&*deployment(1, settled())).unwrap();
+    merge(&mut one, json!({ "spec": { "template": { "spec": { "containers": containers } } } }));
+    let mut copy = ready();
+    merge(
+        &mut copy,
+        json!({ "metadata": { "annotations": { "io.muster.image": "nginx:1" } }, "spec": { "containers": containers } }),
+    );
+    let seen = ClusterObjects { deployments: vec![object(one)], ..seen(1, vec![pod("a", "now", copy)]) };
+    let view = looked(seen);
+    assert_eq!(view.services[&name("web")].digest.as_deref(), Some(digest.as_str()));
+    assert_eq!(view.containers[0].image, "nginx:1");
+    assert_eq!(web(super::tests::seen(1, Vec::new())).digest, None, "a tag is no digest");
+}
+
+#[test]
+fn a_copy_that_waits_for_its_volume_is_told_with_the_volume_and_how_many_machines_lack_it() {
+    let words = "0/2 nodes are available: 1 node(s) didn't match Pod's node affinity/selector, 1 node(s) were unschedulable. preemption: 0/2 nodes are available";
+    let required = json!({ "nodeSelectorTerms": [{ "matchExpressions": [{ "key": "io.muster.volume/data", "operator": "Exists" }] }] });
+    let waits = pod(
+        "a",
+        "now",
+        json!({
+            "spec": {
+                "nodeName": null,
+                "affinity": { "nodeAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": required } },
+                "volumes": [{ "name": "mount-0", "hostPath": { "path": "/var/lib/muster/volumes/data" } }],
+            },
+            "status": {
+                "phase": "Pending",
+                "conditions": [{ "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": words }],
+            },
+        }),
+    );
+    let home = node("worker-1", "True", json!({ "metadata": { "labels": { "io.muster.volume/data": "yes" } } }));
+    let other = node("worker-2", "True", json!({}));
+    let message =
+        |nodes: Vec<Arc<Node>>| web(ClusterObjects { nodes, ..seen(1, vec![waits.clone()]) }).trouble.unwrap().words;
+    assert_eq!(
+        message(vec![home, other.clone()]),
+        "no machine can run a copy: 0/2 nodes are available: 1 node(s) didn't match Pod's node affinity/selector, 1 node(s) were \
+         unschedulable; of 2 machines 1 has no volume `data` of an earlier copy (see `allowEmptyVolume`)"
+    );
+    let gone = message(vec![other.clone(), node("worker-3", "True", json!({}))]);
+    assert!(
+        gone.ends_with("of 2 machines 2 have no volume `data` of an earlier copy (see `allowEmptyVolume`)"),
+        "{gone}"
+    );
+}
+
+#[test]
 fn an_image_that_its_registry_refuses_is_beyond_hope_and_one_whose_registry_is_silent_is_not() {
     for (why, hopeless) in [
         ("failed to pull image \"nginx:1\": not found", true),

@@ -9,18 +9,22 @@ use muster_engine::failure::Failure;
 use muster_engine::handler::ServiceOrder;
 use muster_engine::ledger::{Facts, Present};
 use muster_protocol::Name;
-use muster_protocol::model::service::ServiceMode;
+use muster_protocol::model::service::{MountKind, ServiceMode};
 
+use super::findings::Findings;
+use super::holding::{self, Plan};
 use super::host_ports::{self, HostPorts};
 use super::translate::{self, Objects, Workload};
 use super::workloads::{self, FoundWorkload, Kind};
-use super::{namespace, objects, tidy};
-use crate::marks::{self, SECRETS_VERSION};
+use super::{namespace, objects, tidy, volumes};
+use crate::marks::{self, SECRETS_VERSION, UNANSWERED_IMAGE};
+use crate::registry::{self, Registries};
 
 /// Creates the service, or changes it to this generation.
 pub(crate) async fn deploy(
     cluster: &ClusterContext,
     client: &Client,
+    registries: &dyn Registries,
     order: &ServiceOrder,
 ) -> Result<Present, Failure> {
     namespace::ensure(client).await?;
@@ -30,10 +34,80 @@ pub(crate) async fn deploy(
         return Ok(present(job));
     }
     let host_ports = choose_host_ports(cluster, client, order, &found).await?;
-    let objects = translate::objects(cluster, order, &host_ports);
+    let (objects, plan) = match as_it_runs(cluster, order, &found, &host_ports) {
+        Some(objects) => (objects, Plan::default()),
+        None => {
+            let plan = plan_volumes(cluster, client, order, &found).await?;
+            let findings = find_out(registries, order, host_ports, &plan).await;
+            (translate::objects(cluster, order, &findings), plan)
+        }
+    };
     let standing = PresentServices::read(cluster, client, order, &objects).await?;
+    holding::label(client, &plan.labels).await?;
     // Whatever fails from here on, some objects may have been made: looking the service up takes care of them.
     submit(cluster, client, order, &objects, standing, &found).await.map_err(Failure::in_doubt)
+}
+
+/// The objects with which no copy is replaced, if there are any. Copies that stay go on with what they run and where: a tag
+/// is no reason to replace them, nor is a volume. So the image's registry is not asked.
+fn as_it_runs(
+    cluster: &ClusterContext,
+    order: &ServiceOrder,
+    found: &[FoundWorkload],
+    host_ports: &HostPorts,
+) -> Option<Objects> {
+    let as_this_one = |present: &FoundWorkload| {
+        let digest = order.digest.clone().or_else(|| digest_of(present, order));
+        let unanswered = marks::annotation(&present.metadata, UNANSWERED_IMAGE).filter(|_| digest.is_none()).cloned();
+        let placed = volumes::placed(&present.metadata);
+        let held = if placed.is_some() { volumes::to_hold(&order.spec) } else { BTreeSet::new() };
+        let placed = placed.map(|placed| placed.intersection(&held).cloned().collect());
+        let findings = Findings { host_ports: host_ports.clone(), digest, unanswered, held, placed };
+        let objects = translate::objects(cluster, order, &findings);
+        (objects.template() == present.template.as_ref()).then_some(objects)
+    };
+    found.iter().filter(|one| one.kind != Kind::Job).find_map(as_this_one)
+}
+
+/// Where the volumes are at which the service is to be held.
+async fn plan_volumes(
+    cluster: &ClusterContext,
+    client: &Client,
+    order: &ServiceOrder,
+    found: &[FoundWorkload],
+) -> Result<Plan, Failure> {
+    let placed_before = found.iter().filter_map(|one| volumes::placed(&one.metadata)).flatten().collect();
+    let service = marks::selector_of_service(cluster, &order.spec.name);
+    holding::plan(client, &service, &volumes::to_hold(&order.spec), &placed_before).await
+}
+
+/// Asks the image's registry what its tag means, unless this version of the service was submitted before.
+async fn find_out(registries: &dyn Registries, order: &ServiceOrder, host_ports: HostPorts, plan: &Plan) -> Findings {
+    let spec = &order.spec;
+    let has_volumes = spec.mounts.iter().any(|mount| mount.kind == MountKind::Volume);
+    let mut findings = Findings {
+        host_ports,
+        digest: order.digest.clone(),
+        unanswered: None,
+        held: volumes::to_hold(spec),
+        placed: has_volumes.then(|| plan.placed.clone()),
+    };
+    if findings.digest.is_none() && registry::digest_in(&spec.image).is_none() {
+        match registries.digest(&spec.image, order.login.as_ref()).await {
+            Ok(digest) => findings.digest = Some(digest),
+            Err(why) => {
+                let (service, image) = (&spec.name, &spec.image);
+                tracing::info!(%service, image, cause = %why, "an image's tag is submitted as it is: each machine resolves it for itself");
+                findings.unanswered = Some(why);
+            }
+        }
+    }
+    findings
+}
+
+/// The digest that copies run which are there, if it is one of the order's image.
+fn digest_of(found: &FoundWorkload, order: &ServiceOrder) -> Option<String> {
+    Some(found.image()?.strip_prefix(&order.spec.image)?.strip_prefix('@')?.to_owned())
 }
 
 /// The service as it was last submitted. "Not there" has to be true of its files and secrets too, so what was made for
@@ -181,5 +255,7 @@ fn present(found: &FoundWorkload) -> Present {
     Present { id: found.uid().to_owned(), facts: Facts::Service { generation: found.generation() } }
 }
 
+#[cfg(test)]
+mod digest_tests;
 #[cfg(test)]
 mod tests;

@@ -14,7 +14,11 @@ pub const TABLE: SupportTable = SupportTable {
 /// Every field of a service, in the order of the model.
 const FIELDS: &[FieldSupport] = &[
     field("name", Full, "the Deployment, DaemonSet or Job, and the Service, in the namespace `muster`"),
-    field("image", Full, "pulled by each node as it is named"),
+    field(
+        "image",
+        Full,
+        "the daemon resolves the tag once for each submission, and every copy runs that digest; if the registry does not answer it within 5 s, or `imageDigests` is `none`, the tag is submitted and each node resolves it",
+    ),
     field("command", Full, "byte for byte: `$(NAME)` is not replaced"),
     field("args", Full, "byte for byte: `$(NAME)` is not replaced"),
     field("env", Full, "byte for byte: `$(NAME)` is not replaced; no variables of other services are added"),
@@ -55,8 +59,8 @@ const FIELDS: &[FieldSupport] = &[
     field("mounts: tmpfs", Full, "memory that is gone with the pod"),
     field(
         "allowEmptyVolume",
-        Partial,
-        "services are not held where their volumes are: hold them with a constraint on `host`, or expect an empty volume elsewhere",
+        Full,
+        "if not, the service goes only where its copies have run with its volumes before: nodes are labelled `io.muster.volume/NAME` when a copy runs. A node that is gone is waited for. Not for `global`",
     ),
     field("user", Partial, "numbers only, up to 2147483647; without a group it is root's"),
     field("init", Full, "the pod's own process 1: the pod's processes share one process namespace"),

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::PodSpec;
+use k8s_openapi::api::core::v1::{PodSpec, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{DeleteParams, ListParams, Preconditions};
 use kube::{Api, Client, Resource};
@@ -13,7 +13,7 @@ use muster_engine::failure::Failure;
 use serde::de::DeserializeOwned;
 
 use crate::failures::{Answer as _, is_missing};
-use crate::marks::{self, NAMESPACE};
+use crate::marks::{self, NAMESPACE, TEMPLATE};
 
 /// Which kind a workload is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,9 +29,22 @@ pub(crate) struct FoundWorkload {
     pub(crate) kind: Kind,
     pub(crate) metadata: ObjectMeta,
     pub(crate) pod: Option<PodSpec>,
+    /// The name of its pods' template.
+    pub(crate) template: Option<String>,
 }
 
 impl FoundWorkload {
+    pub(super) fn new(kind: Kind, metadata: ObjectMeta, template: Option<PodTemplateSpec>) -> Self {
+        let PodTemplateSpec { metadata: of_pod, spec } = template.unwrap_or_default();
+        let name = of_pod.and_then(|metadata| marks::label(&metadata, TEMPLATE).cloned());
+        Self { kind, metadata, pod: spec, template: name }
+    }
+
+    /// The image of its pods.
+    pub(crate) fn image(&self) -> Option<&str> {
+        self.pod.as_ref()?.containers.first()?.image.as_deref()
+    }
+
     pub(crate) fn name(&self) -> &str {
         self.metadata.name.as_deref().unwrap_or_default()
     }
@@ -52,19 +65,14 @@ pub(crate) async fn list(client: &Client, selector: &str) -> Result<Vec<FoundWor
         of_kind::<DaemonSet>(client, selector),
         of_kind::<Job>(client, selector),
     )?;
-    let pod = |template: Option<k8s_openapi::api::core::v1::PodTemplateSpec>| template.and_then(|one| one.spec);
-    let deployments = deployments.into_iter().map(|one| {
-        let pod = pod(one.spec.map(|spec| spec.template));
-        FoundWorkload { kind: Kind::Deployment, metadata: one.metadata, pod }
-    });
-    let daemon_sets = daemon_sets.into_iter().map(|one| {
-        let pod = pod(one.spec.map(|spec| spec.template));
-        FoundWorkload { kind: Kind::DaemonSet, metadata: one.metadata, pod }
-    });
-    let jobs = jobs.into_iter().map(|one| {
-        let pod = pod(one.spec.map(|spec| spec.template));
-        FoundWorkload { kind: Kind::Job, metadata: one.metadata, pod }
-    });
+    let deployments = deployments
+        .into_iter()
+        .map(|one| FoundWorkload::new(Kind::Deployment, one.metadata, one.spec.map(|spec| spec.template)));
+    let daemon_sets = daemon_sets
+        .into_iter()
+        .map(|one| FoundWorkload::new(Kind::DaemonSet, one.metadata, one.spec.map(|spec| spec.template)));
+    let jobs =
+        jobs.into_iter().map(|one| FoundWorkload::new(Kind::Job, one.metadata, one.spec.map(|spec| spec.template)));
     let all = deployments.chain(daemon_sets).chain(jobs);
     Ok(all.filter(|one| one.metadata.deletion_timestamp.is_none()).collect())
 }

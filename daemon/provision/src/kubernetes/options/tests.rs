@@ -71,6 +71,7 @@ fn what_cannot_be_is_refused_by_its_field() {
     assert_eq!(field(&[("cniManifest", "a: b")]), "options.cniManifest");
     assert_eq!(field(&[("cni", "manifest"), ("cniManifest", "kind: [")]), "options.cniManifest");
     assert_eq!(field(&[("repositoryCheck", "maybe")]), "options.repositoryCheck");
+    assert_eq!(field(&[("imageDigests", "maybe")]), "options.imageDigests");
     assert_eq!(field(&[("nameServers", "127.0.0.53")]), "options.nameServers");
     assert_eq!(read_with(&[], &[], Some("1.12")).unwrap_err().details["field"], "version");
 }

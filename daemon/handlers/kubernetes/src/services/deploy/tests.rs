@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::fixtures::{cluster, plain};
+use crate::registry::Unasked;
 use crate::scripted::{self, status};
 
 const NAMESPACE: &str = "GET /api/v1/namespaces/muster";
@@ -35,7 +36,7 @@ fn our_namespace() -> Value {
 #[tokio::test]
 async fn a_service_comes_after_its_files_secrets_and_name() {
     let (client, asked) = scripted::client(|_| None);
-    let present = deploy(&cluster(), &client, &order(Some("first"))).await.unwrap();
+    let present = deploy(&cluster(), &client, &Unasked, &order(Some("first"))).await.unwrap();
     assert_eq!(present, Present { id: "web-uid".into(), facts: Facts::Service { generation: 1 } });
     let kinds = |change: &String| change.rsplit('/').nth(1).unwrap().to_owned();
     let changes: Vec<String> = asked.changes().iter().map(kinds).collect();
@@ -46,7 +47,7 @@ async fn a_service_comes_after_its_files_secrets_and_name() {
 async fn a_namespace_that_others_made_is_refused() {
     let (client, asked) =
         scripted::client(|request| (request == NAMESPACE).then(|| (200, json!({ "metadata": { "name": "muster" } }))));
-    let failure = deploy(&cluster(), &client, &order(Some("first"))).await.unwrap_err();
+    let failure = deploy(&cluster(), &client, &Unasked, &order(Some("first"))).await.unwrap_err();
     assert_eq!((failure.code, failure.certainty), (ErrorCode::Conflict, Certainty::NotApplied), "{failure}");
     assert!(failure.remedy.is_some() && asked.changes().is_empty());
 }
@@ -59,7 +60,7 @@ async fn what_others_made_under_the_name_is_refused_before_anything_is_made() {
             request if request == path => Some((200, json!({ "metadata": { "name": "web" } }))),
             _ => None,
         });
-        let failure = deploy(&cluster(), &client, &order(Some("first"))).await.unwrap_err();
+        let failure = deploy(&cluster(), &client, &Unasked, &order(Some("first"))).await.unwrap_err();
         assert_eq!((failure.code, failure.certainty), (ErrorCode::Conflict, Certainty::NotApplied), "{failure}");
         assert_eq!(failure.retry, Retry::Never);
         assert_eq!(asked.changes(), Vec::<String>::new());
@@ -70,7 +71,7 @@ async fn what_others_made_under_the_name_is_refused_before_anything_is_made() {
 async fn what_fails_after_a_file_was_made_leaves_the_service_in_doubt() {
     let (client, asked) =
         scripted::client(|request| (request == APPLY_DEPLOYMENT).then(|| (422, status(422, "spec: Invalid value"))));
-    let failure = deploy(&cluster(), &client, &order(Some("first"))).await.unwrap_err();
+    let failure = deploy(&cluster(), &client, &Unasked, &order(Some("first"))).await.unwrap_err();
     assert!(asked.changes().len() > 2);
     assert_eq!((failure.certainty, failure.retry), (Certainty::MaybeApplied, Retry::Never), "{failure}");
 }
@@ -87,11 +88,11 @@ async fn a_job_that_was_submitted_is_not_run_again() {
         JOBS => Some((200, same())),
         _ => None,
     });
-    assert_eq!(deploy(&cluster(), &client, &job).await.unwrap().id, "web-1-uid");
+    assert_eq!(deploy(&cluster(), &client, &Unasked, &job).await.unwrap().id, "web-1-uid");
     assert_eq!(asked.changes(), Vec::<String>::new());
 
     let later = ServiceOrder { generation: 2, ..job };
-    assert_eq!(deploy(&cluster(), &client, &later).await.unwrap().id, "web-2-uid");
+    assert_eq!(deploy(&cluster(), &client, &Unasked, &later).await.unwrap().id, "web-2-uid");
     assert!(asked.has("DELETE /apis/batch/v1/namespaces/muster/jobs/web-1"), "the earlier run makes room");
 }
 
@@ -103,7 +104,7 @@ async fn a_service_of_another_mode_replaces_the_one_before() {
         DEPLOYMENTS => Some((200, json!({ "metadata": {}, "items": [{ "metadata": marked("web", 1) }] }))),
         _ => None,
     });
-    deploy(&cluster(), &client, &ServiceOrder { spec, generation: 2, ..order(None) }).await.unwrap();
+    deploy(&cluster(), &client, &Unasked, &ServiceOrder { spec, generation: 2, ..order(None) }).await.unwrap();
     assert!(asked.has("DELETE /apis/apps/v1/namespaces/muster/deployments/web"));
     assert!(asked.has("PATCH /apis/apps/v1/namespaces/muster/daemonsets/web"));
 }
@@ -111,7 +112,7 @@ async fn a_service_of_another_mode_replaces_the_one_before() {
 #[tokio::test]
 async fn a_secret_whose_value_is_lost_is_told_and_one_that_is_there_is_used() {
     let (client, asked) = scripted::client(|_| None);
-    let failure = deploy(&cluster(), &client, &order(None)).await.unwrap_err();
+    let failure = deploy(&cluster(), &client, &Unasked, &order(None)).await.unwrap_err();
     assert_eq!((failure.code, failure.retry), (ErrorCode::InvalidArgument, Retry::Never), "{failure}");
     assert!(failure.message.contains("password") && !asked.has(APPLY_DEPLOYMENT));
 
@@ -119,7 +120,7 @@ async fn a_secret_whose_value_is_lost_is_told_and_one_that_is_there_is_used() {
     let (client, asked) = scripted::client(move |request| {
         (request == secret).then(|| (200, json!({ "metadata": marked("s", 1), "data": { "password": "Zmlyc3Q=" } })))
     });
-    deploy(&cluster(), &client, &order(None)).await.unwrap();
+    deploy(&cluster(), &client, &Unasked, &order(None)).await.unwrap();
     assert!(asked.has(APPLY_DEPLOYMENT));
 }
 
@@ -139,6 +140,64 @@ async fn a_service_that_did_not_come_to_be_is_absent_only_when_its_files_are_gon
     look_up_service(&cluster(), &client, &plain().name).await.unwrap_err();
 }
 
+/// A service with the volume `data`.
+fn with_volume() -> ServiceSpec {
+    let mount = json!({ "kind": "volume", "source": "data", "target": "/data", "readOnly": false });
+    ServiceSpec { mounts: vec![serde_json::from_value(mount).unwrap()], ..plain() }
+}
+
+#[tokio::test]
+async fn before_a_service_with_a_new_volume_comes_every_node_may_get_it() {
+    let (client, asked) = scripted::client(|request| {
+        let node = |name: &str| json!({ "metadata": { "name": name } });
+        (request == "GET /api/v1/nodes").then(|| (200, json!({ "metadata": {}, "items": [node("one"), node("two")] })))
+    });
+    let order = ServiceOrder { spec: with_volume(), ..order(None) };
+    deploy(&cluster(), &client, &Unasked, &order).await.unwrap();
+    let changes = asked.changes();
+    let place = |change: &str| changes.iter().position(|one| one == change).unwrap();
+    assert!(place("PATCH /api/v1/nodes/one") < place(APPLY_DEPLOYMENT));
+    assert!(place("PATCH /api/v1/nodes/two") < place(APPLY_DEPLOYMENT));
+}
+
+#[tokio::test]
+async fn a_service_of_an_earlier_release_is_held_where_its_copies_run_once_they_are_replaced() {
+    // As that release has made it: nothing is required of its nodes, and nothing noted.
+    let spec = ServiceSpec { replicas: 3, ..with_volume() };
+    let old = translate::objects(&cluster(), &ServiceOrder { spec: spec.clone(), ..order(None) }, &Findings::default());
+    let Workload::Deployment(old) = old.workload else { panic!() };
+    let template = old.spec.as_ref().unwrap().template.clone();
+    let mut pod = json!({ "metadata": template.metadata, "spec": template.spec, "status": {
+        "containerStatuses": [{ "name": "web", "image": "", "imageID": "", "ready": true, "restartCount": 0, "state": { "running": {} } }],
+    } });
+    pod["metadata"]["name"] = json!("web-1");
+    pod["spec"]["nodeName"] = json!("two");
+    let found = json!({ "metadata": {}, "items": [old] });
+    let pods = json!({ "metadata": {}, "items": [pod] });
+    let answer = move |request: &str| match request {
+        NAMESPACE => Some((200, our_namespace())),
+        DEPLOYMENTS => Some((200, found.clone())),
+        "GET /api/v1/namespaces/muster/pods" => Some((200, pods.clone())),
+        "GET /api/v1/nodes" => {
+            let node = |name: &str| json!({ "metadata": { "name": name } });
+            Some((200, json!({ "metadata": {}, "items": [node("one"), node("two")] })))
+        }
+        _ => None,
+    };
+    let labelled =
+        |asked: &scripted::Heard| ["one", "two"].map(|node| asked.has(&format!("PATCH /api/v1/nodes/{node}")));
+
+    let (client, asked) = scripted::client(answer.clone());
+    let fewer = ServiceOrder { spec: ServiceSpec { replicas: 2, ..spec.clone() }, ..order(None) };
+    deploy(&cluster(), &client, &Unasked, &fewer).await.unwrap();
+    assert_eq!(labelled(&asked), [false, false], "scaling replaces no copy");
+
+    let (client, asked) = scripted::client(answer);
+    let changed = ServiceOrder { spec: ServiceSpec { args: vec!["new".to_owned()], ..spec }, ..order(None) };
+    deploy(&cluster(), &client, &Unasked, &changed).await.unwrap();
+    assert_eq!(labelled(&asked), [false, true]);
+}
+
 #[tokio::test]
 async fn a_name_gets_an_address_with_its_first_port_by_being_made_anew() {
     const SERVICE: &str = "GET /api/v1/namespaces/muster/services/web";
@@ -151,10 +210,10 @@ async fn a_name_gets_an_address_with_its_first_port_by_being_made_anew() {
         published: None,
     };
     let removal = "DELETE /api/v1/namespaces/muster/services/web";
-    deploy(&cluster(), &client, &ServiceOrder { spec: plain(), ..order(None) }).await.unwrap();
+    deploy(&cluster(), &client, &Unasked, &ServiceOrder { spec: plain(), ..order(None) }).await.unwrap();
     assert!(!asked.has(removal), "nothing changes");
     let spec = ServiceSpec { ports: vec![port], ..plain() };
-    deploy(&cluster(), &client, &ServiceOrder { spec, ..order(None) }).await.unwrap();
+    deploy(&cluster(), &client, &Unasked, &ServiceOrder { spec, ..order(None) }).await.unwrap();
     assert!(asked.has(removal));
 }
 
@@ -176,7 +235,7 @@ async fn secrets_of_an_earlier_version_stay_for_pods_that_run_and_not_for_such_t
         "GET /api/v1/namespaces/muster/secrets" => Some((200, secrets.clone())),
         _ => None,
     });
-    deploy(&cluster(), &client, &ServiceOrder { generation: 2, ..order(Some("second")) }).await.unwrap();
+    deploy(&cluster(), &client, &Unasked, &ServiceOrder { generation: 2, ..order(Some("second")) }).await.unwrap();
     assert!(asked.has("DELETE /api/v1/namespaces/muster/secrets/left"));
     assert!(!asked.has("DELETE /api/v1/namespaces/muster/secrets/used"));
 }

@@ -7,18 +7,20 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use muster_protocol::model::service::{Exposure, Port, Resources, ServiceSpec, Transport};
 
 use super::{files, health};
+use crate::registry;
+use crate::services::findings::Findings;
 use crate::services::host_ports::HostPorts;
 
 /// The container. Its name is the service's.
-pub(super) fn container(spec: &ServiceSpec, host_ports: &HostPorts) -> Container {
+pub(super) fn container(spec: &ServiceSpec, findings: &Findings) -> Container {
     let probes = spec.health_check().map(health::probes).unwrap_or_default();
     Container {
         name: spec.name.to_string(),
-        image: Some(spec.image.clone()),
+        image: Some(registry::pinned(&spec.image, findings.digest.as_deref())),
         command: list(spec.command.iter().map(|word| literal(word)).collect()),
         args: list(spec.args.iter().map(|word| literal(word)).collect()),
         env: list(spec.env.iter().map(|(name, value)| variable(name, value)).collect()),
-        ports: list(ports(&spec.ports, host_ports)),
+        ports: list(ports(&spec.ports, &findings.host_ports)),
         resources: resources(&spec.resources),
         volume_mounts: list(files::mounts(spec)),
         security_context: spec.user.as_deref().map(security_context),

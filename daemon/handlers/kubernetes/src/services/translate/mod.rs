@@ -23,9 +23,10 @@ use k8s_openapi::api::core::v1::{ConfigMap, Service};
 use muster_engine::context::ClusterContext;
 use muster_engine::handler::ServiceOrder;
 
-pub(crate) use files::SecretPlan;
+pub(crate) use files::{SecretPlan, VOLUMES};
 
-use super::host_ports::HostPorts;
+use super::findings::Findings;
+use crate::marks::{self, TEMPLATE};
 
 /// Everything that a service is in a cluster.
 #[derive(Debug)]
@@ -44,6 +45,18 @@ pub(crate) struct Objects {
     pub(crate) outside: Option<Service>,
 }
 
+impl Objects {
+    /// The name of the template of its pods: the same if no copy would be replaced.
+    pub(crate) fn template(&self) -> Option<&String> {
+        let template = match &self.workload {
+            Workload::Deployment(one) => one.spec.as_ref().map(|spec| &spec.template),
+            Workload::DaemonSet(one) => one.spec.as_ref().map(|spec| &spec.template),
+            Workload::Job(one) => one.spec.as_ref().map(|spec| &spec.template),
+        };
+        marks::label(template?.metadata.as_ref()?, TEMPLATE)
+    }
+}
+
 /// What runs a service's copies.
 #[derive(Debug)]
 pub(crate) enum Workload {
@@ -55,13 +68,13 @@ pub(crate) enum Workload {
     Job(Box<Job>),
 }
 
-/// The objects of one order. `host_ports` are the numbers for ports of the host that the order leaves open.
-pub(crate) fn objects(cluster: &ClusterContext, order: &ServiceOrder, host_ports: &HostPorts) -> Objects {
+/// The objects of one order, with what was found out for it.
+pub(crate) fn objects(cluster: &ClusterContext, order: &ServiceOrder, findings: &Findings) -> Objects {
     let files = files::config_map(cluster, order);
     let secrets = files::secrets(cluster, order);
-    let template = pod::template(cluster, order, host_ports);
+    let template = pod::template(cluster, order, findings);
     Objects {
-        workload: workload::workload(cluster, order, template),
+        workload: workload::workload(cluster, order, findings, template),
         files,
         secrets,
         login: login::secret(cluster, order),

@@ -1,5 +1,7 @@
 //! On which nodes a service's copies may run, and how long they stay bound to a node that is silent.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::api::core::v1::{
     Affinity, NodeAffinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PreferredSchedulingTerm,
     Toleration,
@@ -7,15 +9,18 @@ use k8s_openapi::api::core::v1::{
 use muster_protocol::model::service::{Attribute, Constraint, ServiceMode, ServiceSpec};
 
 use crate::marks::MACHINE;
+use crate::services::volumes;
 
 /// The label, and the taint, of a control-plane node.
 pub(crate) const CONTROL_PLANE: &str = "node-role.kubernetes.io/control-plane";
 /// After so many seconds on a node that is silent, a copy is made elsewhere. Kubernetes' own default is 300.
 const SILENT_SECONDS: i64 = 30;
 
-/// What the constraints require. Copies without a constraint on the role prefer workers.
-pub(super) fn affinity(spec: &ServiceSpec) -> Option<Affinity> {
-    let required: Vec<NodeSelectorRequirement> = spec.constraints.iter().map(requirement).collect();
+/// What the constraints require, and the volumes at which the copies are held. Copies without a constraint on the role prefer
+/// workers.
+pub(super) fn affinity(spec: &ServiceSpec, held: &BTreeSet<String>) -> Option<Affinity> {
+    let mut required: Vec<NodeSelectorRequirement> = spec.constraints.iter().map(requirement).collect();
+    required.extend(held.iter().map(|volume| expression(&volumes::label(volume), "Exists", None)));
     let names_role = spec.constraints.iter().any(|constraint| constraint.attribute == Attribute::Role);
     let prefers_workers = match spec.mode {
         ServiceMode::Replicated | ServiceMode::Job => !names_role,

@@ -9,11 +9,11 @@ use muster_protocol::model::service::ServiceMode;
 use super::container::list;
 use super::{container, files, login, placement, seconds};
 use crate::digest::digest;
-use crate::marks::{self, TEMPLATE};
-use crate::services::host_ports::HostPorts;
+use crate::marks::{self, IMAGE, TEMPLATE};
+use crate::services::findings::Findings;
 
 /// The template, labelled with its own name.
-pub(super) fn template(cluster: &ClusterContext, order: &ServiceOrder, host_ports: &HostPorts) -> PodTemplateSpec {
+pub(super) fn template(cluster: &ClusterContext, order: &ServiceOrder, findings: &Findings) -> PodTemplateSpec {
     let spec = &order.spec;
     let restarts = match spec.mode {
         ServiceMode::Replicated | ServiceMode::Global => "Always",
@@ -21,10 +21,10 @@ pub(super) fn template(cluster: &ClusterContext, order: &ServiceOrder, host_port
         ServiceMode::Job => "Never",
     };
     let pod = PodSpec {
-        containers: vec![container::container(spec, host_ports)],
+        containers: vec![container::container(spec, findings)],
         volumes: list(files::volumes(order)),
         image_pull_secrets: login::references(order),
-        affinity: placement::affinity(spec),
+        affinity: placement::affinity(spec, &findings.held),
         tolerations: Some(placement::tolerations(spec.mode)),
         restart_policy: Some(restarts.to_owned()),
         termination_grace_period_seconds: Some(seconds(spec.stop_grace_ms).into()),
@@ -39,5 +39,8 @@ pub(super) fn template(cluster: &ClusterContext, order: &ServiceOrder, host_port
     let text = serde_json::to_vec(&pod).unwrap_or_default();
     let mut labels = marks::of_service(cluster, &spec.name);
     labels.insert(TEMPLATE.to_owned(), digest([text.as_slice()]));
-    PodTemplateSpec { metadata: Some(ObjectMeta { labels: Some(labels), ..Default::default() }), spec: Some(pod) }
+    let is_pinned = pod.containers.iter().any(|container| container.image.as_ref() != Some(&spec.image));
+    let annotations = is_pinned.then(|| [(IMAGE.to_owned(), spec.image.clone())].into());
+    let metadata = ObjectMeta { labels: Some(labels), annotations, ..Default::default() };
+    PodTemplateSpec { metadata: Some(metadata), spec: Some(pod) }
 }

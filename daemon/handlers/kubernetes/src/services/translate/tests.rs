@@ -24,7 +24,7 @@ fn order(spec: ServiceSpec) -> ServiceOrder {
 }
 
 fn translated(spec: ServiceSpec) -> Objects {
-    objects(&cluster(), &order(spec), &HostPorts::default())
+    objects(&cluster(), &order(spec), &Findings::default())
 }
 
 /// The objects as one YAML text, in the order in which they are submitted.
@@ -155,6 +155,26 @@ fn a_job_is_an_indexed_job_of_its_generation() {
     assert_golden("job", ServiceSpec { mode: ServiceMode::Job, replicas: 2, ..plain() });
 }
 
+#[test]
+fn what_was_found_out_is_in_the_pods() {
+    let spec = ServiceSpec { mounts: vec![mount(MountKind::Volume, Some("data"), "/data", false)], ..plain() };
+    let findings = Findings {
+        digest: Some(format!("sha256:{}", "0".repeat(64))),
+        held: ["data".to_owned()].into(),
+        placed: Some(["data".to_owned()].into()),
+        ..Findings::default()
+    };
+    let Workload::Deployment(one) = objects(&cluster(), &order(spec), &findings).workload else { panic!() };
+    assert_eq!(marks::annotation(&one.metadata, "io.muster.placed-volumes").unwrap(), "data");
+    let template = one.spec.unwrap().template;
+    assert_eq!(template.metadata.unwrap().annotations.unwrap()["io.muster.image"], "nginx:1");
+    let pod = serde_json::to_value(template.spec.unwrap()).unwrap();
+    assert_eq!(pod["containers"][0]["image"], format!("nginx:1@sha256:{}", "0".repeat(64)));
+    let required = &pod["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];
+    let expression = &required["nodeSelectorTerms"][0]["matchExpressions"][0];
+    assert_eq!(expression, &serde_json::json!({ "key": "io.muster.volume/data", "operator": "Exists" }));
+}
+
 fn template(spec: ServiceSpec) -> String {
     let metadata = match translated(spec).workload {
         Workload::Deployment(one) => one.spec.unwrap().template.metadata,
@@ -197,7 +217,7 @@ fn what_leaves_the_copies_alone_keeps_their_template() {
         assert_eq!(template(spec), template(plain()));
     }
     let later = ServiceOrder { generation: 8, secrets_version: 5, ..order(plain()) };
-    let Workload::Deployment(later) = objects(&cluster(), &later, &HostPorts::default()).workload else { panic!() };
+    let Workload::Deployment(later) = objects(&cluster(), &later, &Findings::default()).workload else { panic!() };
     let labels = later.spec.unwrap().template.metadata.unwrap().labels.unwrap();
     assert_eq!(labels[TEMPLATE], template(plain()), "a new generation alone changes no copy");
 }
@@ -206,7 +226,7 @@ fn what_leaves_the_copies_alone_keeps_their_template() {
 fn a_new_version_of_the_secrets_and_other_content_of_a_file_replace_the_copies() {
     let secrets = |version| {
         let order = ServiceOrder { secrets_version: version, ..order(full()) };
-        objects(&cluster(), &order, &HostPorts::default()).secrets.unwrap().object.metadata.name.unwrap()
+        objects(&cluster(), &order, &Findings::default()).secrets.unwrap().object.metadata.name.unwrap()
     };
     assert_ne!(secrets(4), secrets(5));
     let file = |content: &str| {
@@ -268,7 +288,7 @@ fn the_login_of_an_image_is_a_secret_of_the_service_that_its_pods_name() {
             user: "ci".to_owned(),
             password: SecretString::new(password),
         };
-        objects(&cluster(), &ServiceOrder { login: Some(login), ..order(plain()) }, &HostPorts::default())
+        objects(&cluster(), &ServiceOrder { login: Some(login), ..order(plain()) }, &Findings::default())
     };
     let first = made("guess me");
     let secret = &first.login.as_ref().unwrap().object;
@@ -285,6 +305,6 @@ fn the_login_of_an_image_is_a_secret_of_the_service_that_its_pods_name() {
     assert_eq!(Some(&named[0].name), secret.metadata.name.as_ref());
     assert_eq!(pod(&made("another")), pod(&first), "another password replaces no copy");
     assert!(!format!("{first:?}").contains("103, 117, 101, 115, 115"), "no debug text has the password's bytes");
-    let without = objects(&cluster(), &order(plain()), &HostPorts::default());
+    let without = objects(&cluster(), &order(plain()), &Findings::default());
     assert!(without.login.is_none() && pod(&without).spec.unwrap().image_pull_secrets.is_none());
 }

@@ -9,14 +9,21 @@ use muster_engine::handler::ServiceOrder;
 use muster_protocol::model::service::ServiceMode;
 
 use super::{Workload, rollout, seconds};
-use crate::marks::{self, SECRETS_VERSION};
+use crate::marks::{self, PLACED_VOLUMES, SECRETS_VERSION, UNANSWERED_IMAGE};
+use crate::services::findings::Findings;
+use crate::services::volumes;
 
 /// How often a copy of a job that failed is started again.
 const JOB_RETRIES: i32 = 3;
 /// How many earlier versions Kubernetes keeps. Going back is Muster's own doing, so one is enough to look at.
 const HISTORY: i32 = 1;
 
-pub(super) fn workload(cluster: &ClusterContext, order: &ServiceOrder, template: PodTemplateSpec) -> Workload {
+pub(super) fn workload(
+    cluster: &ClusterContext,
+    order: &ServiceOrder,
+    findings: &Findings,
+    template: PodTemplateSpec,
+) -> Workload {
     let spec = &order.spec;
     let copies = i32::try_from(spec.replicas).unwrap_or(i32::MAX);
     let selector =
@@ -24,7 +31,7 @@ pub(super) fn workload(cluster: &ClusterContext, order: &ServiceOrder, template:
     let hold = seconds(spec.update.delay_ms);
     match spec.mode {
         ServiceMode::Replicated => Workload::Deployment(Box::new(Deployment {
-            metadata: metadata(cluster, order, spec.name.as_str()),
+            metadata: metadata(cluster, order, findings, spec.name.as_str()),
             spec: Some(DeploymentSpec {
                 replicas: Some(copies),
                 selector,
@@ -39,7 +46,7 @@ pub(super) fn workload(cluster: &ClusterContext, order: &ServiceOrder, template:
             status: None,
         })),
         ServiceMode::Global => Workload::DaemonSet(Box::new(DaemonSet {
-            metadata: metadata(cluster, order, spec.name.as_str()),
+            metadata: metadata(cluster, order, findings, spec.name.as_str()),
             spec: Some(DaemonSetSpec {
                 selector,
                 template,
@@ -50,7 +57,7 @@ pub(super) fn workload(cluster: &ClusterContext, order: &ServiceOrder, template:
             status: None,
         })),
         ServiceMode::Job => Workload::Job(Box::new(Job {
-            metadata: metadata(cluster, order, &job_name(order)),
+            metadata: metadata(cluster, order, findings, &job_name(order)),
             spec: Some(JobSpec {
                 completions: Some(copies),
                 parallelism: Some(copies),
@@ -70,7 +77,7 @@ fn job_name(order: &ServiceOrder) -> String {
 }
 
 /// Beside our marks, the user's labels: as labels where Kubernetes takes their values, else as annotations.
-fn metadata(cluster: &ClusterContext, order: &ServiceOrder, name: &str) -> ObjectMeta {
+fn metadata(cluster: &ClusterContext, order: &ServiceOrder, findings: &Findings, name: &str) -> ObjectMeta {
     let mut metadata = marks::metadata(cluster, order, name);
     let labels = metadata.labels.get_or_insert_default();
     labels.insert(SECRETS_VERSION.to_owned(), order.secrets_version.to_string());
@@ -80,6 +87,12 @@ fn metadata(cluster: &ClusterContext, order: &ServiceOrder, name: &str) -> Objec
         } else {
             metadata.annotations.get_or_insert_default().insert(name.clone(), value.clone());
         }
+    }
+    if let Some(placed) = &findings.placed {
+        metadata.annotations.get_or_insert_default().insert(PLACED_VOLUMES.to_owned(), volumes::note(placed));
+    }
+    if let Some(why) = &findings.unanswered {
+        metadata.annotations.get_or_insert_default().insert(UNANSWERED_IMAGE.to_owned(), why.clone());
     }
     metadata
 }
