@@ -19,6 +19,7 @@ mod failures;
 #[cfg(test)]
 mod fixtures;
 mod handler;
+mod killed;
 mod labels;
 pub mod lifecycle;
 mod logs;

@@ -24,6 +24,7 @@ use tokio::task::JoinSet;
 
 use crate::access::Clients;
 use crate::digest::digest;
+use crate::killed::Killed;
 use crate::marks::{self, NAMESPACE};
 use crate::observe::ClusterObjects;
 
@@ -48,6 +49,7 @@ pub(crate) struct Watches {
     daemon_sets: Store<DaemonSet>,
     jobs: Store<Job>,
     pods: Store<Pod>,
+    killed: Arc<Killed>,
     services: Store<Service>,
     warnings: Store<Warning>,
     etcd: Store<Pod>,
@@ -68,11 +70,27 @@ impl Watches {
         let deployments = spawn.watch(Api::<Deployment>::namespaced(client.clone(), NAMESPACE), ours.clone(), |_| {});
         let daemon_sets = spawn.watch(Api::<DaemonSet>::namespaced(client.clone(), NAMESPACE), ours.clone(), |_| {});
         let jobs = spawn.watch(Api::<Job>::namespaced(client.clone(), NAMESPACE), ours.clone(), |_| {});
-        let pods = spawn.watch(Api::<Pod>::namespaced(client.clone(), NAMESPACE), ours.clone(), |_| {});
+        let killed = Arc::new(Killed::default());
+        let gone = Arc::clone(&killed);
+        let our_pods = Api::<Pod>::namespaced(client.clone(), NAMESPACE);
+        let pods = spawn.watch_until_gone(our_pods, ours.clone(), |_| {}, move |pod| gone.gone(pod));
         let services = spawn.watch(Api::<Service>::namespaced(client.clone(), NAMESPACE), ours, |_| {});
         let warnings = spawn.watch(Api::<Warning>::namespaced(client.clone(), NAMESPACE), warnings_only, |_| {});
         let etcd = spawn.watch(Api::<Pod>::namespaced(client.clone(), "kube-system"), etcd_only, |_| {});
-        Self { clients, progress, nodes, deployments, daemon_sets, jobs, pods, services, warnings, etcd, _tasks: tasks }
+        Self {
+            clients,
+            progress,
+            nodes,
+            deployments,
+            daemon_sets,
+            jobs,
+            pods,
+            killed,
+            services,
+            warnings,
+            etcd,
+            _tasks: tasks,
+        }
     }
 
     /// Whether these are watches of this server, made with these clients.
@@ -122,6 +140,7 @@ impl Watches {
             daemon_sets: self.daemon_sets.state(),
             jobs: self.jobs.state(),
             pods: self.pods.state(),
+            killed: self.killed.shown(),
             services: self.services.state(),
             warnings: self.warnings.state(),
             etcd: self.etcd.state(),
@@ -185,6 +204,21 @@ impl Spawn<'_> {
         K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
         K::DynamicType: Hash + Eq,
     {
+        self.watch_until_gone(api, config, trim, |_| {})
+    }
+
+    /// The same, and `gone` is told the last of each object.
+    fn watch_until_gone<K>(
+        &mut self,
+        api: Api<K>,
+        config: watcher::Config,
+        trim: fn(&mut K),
+        gone: impl Fn(&K) + Send + 'static,
+    ) -> Store<K>
+    where
+        K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+        K::DynamicType: Hash + Eq,
+    {
         let (store, mut writer) = reflector::store();
         let progress = Arc::clone(self.progress);
         let what = format!("{} in {}", K::plural(&()), api.namespace().unwrap_or("the cluster"));
@@ -208,6 +242,9 @@ impl Spawn<'_> {
                         object.meta_mut().managed_fields = None;
                         trim(object);
                     });
+                    if let Event::Delete(object) = &event {
+                        gone(object);
+                    }
                     let is_new = known.is_new(&event);
                     writer.apply_watcher_event(&event);
                     progress.heard(&what, is_new);

@@ -8,6 +8,7 @@ use muster_protocol::model::container::ContainerPhase;
 
 use super::pods::SeenPod;
 use super::reasons;
+use crate::killed::lacked_memory;
 
 /// How many ended containers are shown for each place of a service: enough to see why the last ones ended.
 const ENDED_PER_PLACE: usize = 2;
@@ -30,15 +31,16 @@ pub(super) fn observed(service: &Name, pods: &[SeenPod<'_>]) -> Vec<ObservedCont
     containers
 }
 
-fn container(service: &Name, pod: &SeenPod<'_>) -> ObservedContainer {
+/// One container.
+pub(super) fn container(service: &Name, pod: &SeenPod<'_>) -> ObservedContainer {
     let phase = phase(pod);
     let exit_code = match phase {
         ContainerPhase::Complete | ContainerPhase::Failed => pod.last_end().map(|end| i64::from(end.exit_code)),
-        ContainerPhase::Pending
-        | ContainerPhase::Starting
-        | ContainerPhase::Running
-        | ContainerPhase::Stopped
-        | ContainerPhase::Unknown(_) => None,
+        // Want of memory is not how a copy ends that is told to.
+        ContainerPhase::Stopped => pod.last_end().filter(|end| !lacked_memory(end)).map(|end| i64::from(end.exit_code)),
+        ContainerPhase::Pending | ContainerPhase::Starting | ContainerPhase::Running | ContainerPhase::Unknown(_) => {
+            None
+        }
     };
     ObservedContainer {
         id: pod.uid().to_owned(),
@@ -56,6 +58,10 @@ fn container(service: &Name, pod: &SeenPod<'_>) -> ObservedContainer {
 }
 
 fn phase(pod: &SeenPod<'_>) -> ContainerPhase {
+    // The kubelet calls a pod that was told to end succeeded or failed, by its exit code.
+    if pod.is_being_removed() && pod.state().is_some_and(|state| state.terminated.is_some()) {
+        return ContainerPhase::Stopped;
+    }
     match pod.phase() {
         "Succeeded" => return ContainerPhase::Complete,
         "Failed" => return ContainerPhase::Failed,
@@ -71,11 +77,7 @@ fn phase(pod: &SeenPod<'_>) -> ContainerPhase {
         return if started { ContainerPhase::Running } else { ContainerPhase::Starting };
     }
     if let Some(end) = &state.terminated {
-        return match (pod.is_being_removed(), end.exit_code) {
-            (true, _) => ContainerPhase::Stopped,
-            (false, 0) => ContainerPhase::Complete,
-            (false, _) => ContainerPhase::Failed,
-        };
+        return if end.exit_code == 0 { ContainerPhase::Complete } else { ContainerPhase::Failed };
     }
     match pod.waiting().map(|(word, _)| word) {
         Some("CrashLoopBackOff" | "CreateContainerError" | "CreateContainerConfigError" | "RunContainerError") => {

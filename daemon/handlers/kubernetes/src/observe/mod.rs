@@ -38,6 +38,8 @@ pub(crate) struct ClusterObjects {
     pub(crate) daemon_sets: Vec<Arc<DaemonSet>>,
     pub(crate) jobs: Vec<Arc<Job>>,
     pub(crate) pods: Vec<Arc<Pod>>,
+    /// Those that are gone and had to be killed, as they were last.
+    pub(crate) killed: Vec<Arc<Pod>>,
     pub(crate) services: Vec<Arc<Service>>,
     /// The warnings in our namespace.
     pub(crate) warnings: Vec<Arc<Event>>,
@@ -67,6 +69,8 @@ pub(crate) fn view(cluster: &ClusterContext, members: &[Member], seen: &ClusterO
         let own = pods.get(&name).map(Vec::as_slice).unwrap_or_default();
         let endpoints = endpoints::of(&workload, own, &seen.services, &name, &machines);
         view.containers.extend(containers::observed(&name, own));
+        let killed = seen.killed.iter().filter(|pod| crate::marks::service(&pod.metadata).as_ref() == Some(&name));
+        view.containers.extend(killed.map(|pod| containers::container(&name, &SeenPod::new(pod, &machines))));
         view.services.insert(name, services::observed(&workload, own, endpoints, &warnings, &owners));
     }
     view

@@ -10,6 +10,7 @@ use muster_protocol::Timestamp;
 
 use super::pods::{SeenPod, timestamp};
 use super::services::Workload;
+use crate::killed::lacked_memory;
 use crate::marks::{self, SERVICE};
 use crate::services::volumes;
 
@@ -136,7 +137,7 @@ fn of_pod(pod: &SeenPod<'_>, warnings: &Warnings<'_>, owners: &PortOwners<'_>) -
             _ => {}
         }
     }
-    if let Some(end) = pod.last_end().filter(|end| end.exit_code != 0 || end.reason.as_deref() == Some("OOMKilled")) {
+    if let Some(end) = pod.last_end().filter(|end| end.exit_code != 0 || lacked_memory(end)) {
         // A container that ran into trouble once and is being started again: what a check says now is newer.
         let failing = failing_check(pod, warnings).filter(|_| pod.state().is_some_and(|state| state.running.is_some()));
         let was_killed_by_check = failing.is_some() && was_told_to_end(end);
@@ -217,7 +218,7 @@ fn how_it_ended(pod: &SeenPod<'_>) -> String {
         times => format!(", and was started again {times} times"),
     };
     let Some(end) = pod.last_end() else { return format!("the container does not stay up{again}") };
-    if end.reason.as_deref() == Some("OOMKilled") {
+    if lacked_memory(end) {
         let limit = memory_limit(pod).map_or_else(String::new, |limit| format!(" of {limit}"));
         return format!("the container needed more memory than its limit{limit} and was killed (OOMKilled){again}");
     }

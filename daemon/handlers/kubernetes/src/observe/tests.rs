@@ -152,6 +152,41 @@ fn a_copy_of_an_earlier_spec_is_part_of_the_change_until_it_is_gone() {
     assert!(!web(seen(1, vec![pod("a", "now", ready()), ended])).updating);
 }
 
+/// A pod that was told to end and did not, as the kubelet reports it last.
+fn killed() -> Arc<Pod> {
+    let mut last = container(json!({ "terminated": { "exitCode": 137, "reason": "Error" } }), json!({}), 0);
+    merge(
+        &mut last,
+        json!({ "metadata": { "deletionTimestamp": "2026-11-23T14:01:00Z" }, "status": { "phase": "Failed" } }),
+    );
+    pod("a", "before", last)
+}
+
+#[test]
+fn a_copy_that_had_to_be_killed_is_seen_while_its_pod_is_there_and_when_it_is_gone() {
+    let of = |view: OrchestratorView| {
+        let stopped = view.containers.into_iter().filter(|one| one.phase == ContainerPhase::Stopped);
+        stopped.map(|one| (one.name, one.machine.unwrap().to_string(), one.exit_code)).collect::<Vec<_>>()
+    };
+    let told = vec![("a".to_owned(), "worker-1".to_owned(), Some(137))];
+    assert_eq!(of(looked(seen(1, vec![killed(), pod("b", "now", ready())]))), told);
+    let gone = ClusterObjects { killed: vec![killed()], ..seen(1, vec![pod("b", "now", ready())]) };
+    let view = looked(gone);
+    assert!(!view.services[&name("web")].updating, "nothing is waited for");
+    assert_eq!(of(view), told);
+}
+
+#[test]
+fn a_copy_that_wants_memory_while_it_ends_was_not_killed_for_its_time() {
+    let mut last = container(json!({ "terminated": { "exitCode": 137, "reason": "OOMKilled" } }), json!({}), 0);
+    merge(
+        &mut last,
+        json!({ "metadata": { "deletionTimestamp": "2026-11-23T14:01:00Z" }, "status": { "phase": "Failed" } }),
+    );
+    let seen = only_container(pod("a", "now", last));
+    assert_eq!((seen.phase, seen.exit_code), (ContainerPhase::Stopped, None));
+}
+
 #[test]
 fn a_copy_that_is_being_removed_counts_for_nothing_and_is_waited_for() {
     let mut going = ready();

@@ -65,7 +65,7 @@ const FIELDS: &[FieldSupport] = &[
     field("user", Partial, "numbers only, up to 2147483647; without a group it is root's"),
     field("init", Full, "the pod's own process 1: the pod's processes share one process namespace"),
     field("stopSignal", Refused, "behind a feature gate; the image's own is used"),
-    field("stopGraceMs", Full, "10 s if left out; rounded up to seconds; then the copy is killed"),
+    field("stopGraceMs", Full, "10 s if left out; rounded up to seconds; then the copy is killed, which is an event"),
     field("health: none", Full, "no probe, as if `health` is left out: Kubernetes never runs the image's own check"),
     field(
         "health",
