@@ -44,10 +44,9 @@ fn seen(placed: &str, labels: [Option<&str>; 3], pods: &[(Option<&str>, bool)]) 
     let Workload::Deployment(deployment) = objects(&cluster(), &order, &findings).workload else { panic!() };
     let template = deployment.spec.as_ref().unwrap().template.clone();
     let pod = |(place, (machine, has_run)): (usize, &(Option<&str>, bool))| {
-        let mut pod = Pod::default();
-        pod.metadata = template.metadata.clone().unwrap();
+        let (metadata, spec) = (template.metadata.clone().unwrap(), template.spec.clone());
+        let mut pod = Pod { metadata, spec, ..Pod::default() };
         pod.metadata.name = Some(format!("web-{place}"));
-        pod.spec = template.spec.clone();
         pod.spec.as_mut().unwrap().node_name = machine.map(str::to_owned);
         let state = if *has_run { json!({ "running": {} }) } else { json!({ "waiting": {} }) };
         let status = json!({ "containerStatuses": [{
