@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use muster_protocol::model::access::{AccessFile, AccessKind};
 use muster_protocol::model::service::{LogLine, ServiceSpec};
-use muster_protocol::{Error, Name, ServiceId};
+use muster_protocol::{Error, ErrorCode, Name, ServiceId};
 
 use crate::access::AccessOrder;
 use crate::duplex::{Duplex, ExecOrder, ForwardOrder, unsupported};
@@ -111,6 +111,24 @@ pub struct ServiceOrder {
     /// The digest that this version of the service ran with before. If there is none, a handler that can resolves the image's
     /// tag, and shows the digest with the service.
     pub digest: Option<String>,
+    /// Whether somebody asked to run what the tag means by now: without an answer of its registry nothing is changed.
+    pub refresh: bool,
     /// The login at the image's registry, if there is one. Whoever sends the order puts it in; no state has it.
     pub login: Option<RegistryLogin>,
+}
+
+impl ServiceOrder {
+    /// Whether the tag is to be resolved although the copies that are there could stay.
+    pub fn asks_anew(&self) -> bool {
+        self.refresh && self.digest.is_none()
+    }
+
+    /// How a refresh fails if the registry does not say what the tag means. Nothing is changed then, and whoever asked asks again.
+    pub fn not_refreshed(&self, why: &str) -> Failure {
+        let image = &self.spec.image;
+        let message = format!("what `{image}` means by now is not known, so every copy stays as it is: {why}");
+        Failure::not_applied(ErrorCode::Unreachable, message).permanent().with_field("image").with_remedy(
+            "refresh the service once its registry answers, or name the image by another tag or by its digest",
+        )
+    }
 }

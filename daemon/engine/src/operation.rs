@@ -18,7 +18,10 @@ pub struct OperationRecord {
 impl OperationRecord {
     /// Whether its services return to their last good versions if it fails: it changed some that were there.
     pub(crate) fn returns_on_failure(&self) -> bool {
-        matches!(self.info.kind, OperationKind::ServiceUpdate | OperationKind::ServiceScale)
+        matches!(
+            self.info.kind,
+            OperationKind::ServiceUpdate | OperationKind::ServiceScale | OperationKind::ServiceRefresh
+        )
     }
 
     /// Which version of a service was asked for before, and is again if this is cancelled.

@@ -28,6 +28,8 @@ growing_words! {
         ClusterUpgrade = 8 => "cluster-upgrade",
         /// Give its machines new certificates.
         ClusterRenew = 9 => "cluster-renew",
+        /// Run what a service's tag means by now.
+        ServiceRefresh = 10 => "service-refresh",
     }
 }
 

@@ -22,31 +22,6 @@ const HOSTS: Column = Column::Infrastructure(Infrastructure::Hosts);
 /// All of them.
 pub const GAPS: &[Gap] = &[
     Gap {
-        case: "a tag means the same image for every copy of one submission",
-        on: &[KUBERNETES],
-        reason: "the daemon asks no registry, and Kubernetes' API cannot: each kubelet resolves the tag for itself",
-    },
-    Gap {
-        case: "a refresh follows a tag that was moved, and changes no copy if it was not",
-        on: &[KUBERNETES],
-        reason: "no digest is known there, so a tag that was moved looks like the one before",
-    },
-    Gap {
-        case: "a copy that had to be killed is told as an event",
-        on: &[KUBERNETES],
-        reason: "a pod is gone from the API as soon as it has ended, mostly before its exit code can be read",
-    },
-    Gap {
-        case: "a service goes where its volume is",
-        on: &[KUBERNETES],
-        reason: "a volume lives on one machine, and its service is not pinned to it: say so with a constraint on `host`",
-    },
-    Gap {
-        case: "a service waits for the machine that has its volume and says so",
-        on: &[KUBERNETES],
-        reason: "services are not held where their volumes are; and a cordoned node keeps the copies that it has",
-    },
-    Gap {
         case: "letters of two bytes are whole wherever a line is cut",
         on: &[SWARM],
         reason: "the engine's log driver `json-file` replaces the halves of a letter before anybody can read them",

@@ -20,7 +20,7 @@ use super::daemon::Daemon;
 use super::figure::Figure;
 use super::fleet::spec;
 use super::swarm::{Label, median, succeeded};
-use super::{Options, say};
+use super::{Options, kubeadm, say};
 use crate::kubernetes::{Mirrors, kubectl, kubernetes_parts};
 
 const NAME: &str = "perf";
@@ -56,7 +56,7 @@ pub async fn measure(options: &Options) -> Result<Vec<Figure>> {
     let dir = options.dir.join("kubernetes");
     let daemon = Daemon::start_and_wait(&options.musterd, &dir).await?;
     let client = daemon.client().await?;
-    let _made = Label(format!("{}={}", mark::INSTANCE, client.whoami().await?.instance));
+    let made = Label(format!("{}={}", mark::INSTANCE, client.whoami().await?.instance));
     // Declared behind the label, and so gone before what it made is removed.
     let daemon = daemon;
 
@@ -66,6 +66,7 @@ pub async fn measure(options: &Options) -> Result<Vec<Figure>> {
     let asked = client.cluster_create(cluster_spec(places, newest)?, None).await?;
     succeeded(timeout(LIMIT, client.wait(asked.id)).await.context("the cluster takes too long")??)?;
     let mut figures = vec![Figure::new("three-machine Kubernetes cluster: made", began.elapsed().as_secs_f64(), "s")];
+    let formed = kubeadm::by_muster(&client, &cluster).await?;
 
     let kubeconfig = dir.join("kubeconfig");
     let access = client.cluster_access(&cluster, None, None, None).await?;
@@ -75,8 +76,11 @@ pub async fn measure(options: &Options) -> Result<Vec<Figure>> {
     figures.push(made_ready(&site, &dir).await?);
     figures.extend(failures(&site, places).await?);
     figures.push(memory(&site, &daemon).await?);
-    let asked = site.client.cluster_delete(&site.cluster, None).await?;
-    succeeded(site.client.wait(asked.id).await?)?;
+    // From here on nobody heals the cluster, and what was made goes by its label.
+    daemon.kill().await?;
+    let formed =
+        Figure::new("three-machine Kubernetes cluster: formed on prepared machines, beside kubeadm", formed, "s");
+    figures.push(formed.beside(kubeadm::by_hand(&made.0).await?).ratio_at_most(1.15));
     Ok(figures)
 }
 

@@ -3,7 +3,7 @@
 //! - `figure`: a figure, the table, the file
 //! - `load`: callers in a closed loop, and what they waited
 //! - `daemon`: a private `musterd`, and what `/proc` says of it
-//! - `echo`, `group_commit`: the baselines: the least that a socket and a disk cost
+//! - `echo`, `group_commit`, `kubeadm`: the baselines: the least that a socket and a disk cost, and a cluster by hand
 //! - `socket`, `bridge`, `fleet`, `swarm`, `kubernetes`: the measurements
 //!
 //! Nothing here is a timed test: a host that is busy makes a figure worse, not a build red.
@@ -14,6 +14,7 @@ pub mod echo;
 pub mod figure;
 mod fleet;
 mod group_commit;
+mod kubeadm;
 mod kubernetes;
 mod load;
 mod socket;

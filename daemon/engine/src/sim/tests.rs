@@ -83,7 +83,15 @@ async fn formed(world: &SimWorld, control_planes: u32) -> (Arc<dyn Handler>, Vec
 fn service(image: &str, generation: u64) -> ServiceOrder {
     let text = format!(r#"{{"name": "web", "image": "{image}", "replicas": 4}}"#);
     let spec: ServiceSpec = serde_json::from_str(&text).unwrap();
-    ServiceOrder { id: ServiceId::from_u128(5), generation, spec, secrets_version: 0, digest: None, login: None }
+    ServiceOrder {
+        id: ServiceId::from_u128(5),
+        generation,
+        spec,
+        secrets_version: 0,
+        digest: None,
+        refresh: false,
+        login: None,
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The orders that go with actions, and the machines that they go to.
 
 use muster_protocol::model::host::Role;
+use muster_protocol::model::operation::OperationKind;
 use muster_protocol::{ErrorCode, Name};
 
 use super::ClusterState;
@@ -112,8 +113,14 @@ impl ClusterState {
             spec: service.version.spec.clone(),
             secrets_version: service.version.secrets_version,
             digest: service.version.digest.clone(),
+            refresh: self.is_refreshed(name),
             login: None,
         })
+    }
+
+    fn is_refreshed(&self, service: &Name) -> bool {
+        let mut asked = self.running_operations().map(|operation| &operation.info);
+        asked.any(|info| info.kind == OperationKind::ServiceRefresh && info.services.contains(service))
     }
 
     /// The machine as the handler reaches it, if it is there and prepared.

@@ -247,7 +247,15 @@ impl Scene {
 
 /// The first order for a service.
 fn order(spec: ServiceSpec) -> ServiceOrder {
-    ServiceOrder { id: ServiceId::generate(), generation: 1, spec, secrets_version: 1, digest: None, login: None }
+    ServiceOrder {
+        id: ServiceId::generate(),
+        generation: 1,
+        spec,
+        secrets_version: 1,
+        digest: None,
+        refresh: false,
+        login: None,
+    }
 }
 
 /// Nothing is run on the machines by these tests.

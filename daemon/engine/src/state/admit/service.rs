@@ -118,7 +118,7 @@ impl ClusterState {
         let version = ServiceVersion { digest: None, ..before.clone() };
         self.submit_anew(name, version, asked.at);
         let wait = Duration::from_millis(before.spec.update.deadline_ms);
-        Ok(self.admitted_change(OperationKind::ServiceUpdate, name, before, wait, asked))
+        Ok(self.admitted_change(OperationKind::ServiceRefresh, name, before, wait, asked))
     }
 
     /// Removes a service. One that is being removed is not removed twice.

@@ -38,7 +38,7 @@ pub(crate) async fn deploy(
         Some(objects) => (objects, Plan::default()),
         None => {
             let plan = plan_volumes(cluster, client, order, &found).await?;
-            let findings = find_out(registries, order, host_ports, &plan).await;
+            let findings = find_out(registries, order, host_ports, &plan).await?;
             (translate::objects(cluster, order, &findings), plan)
         }
     };
@@ -56,6 +56,9 @@ fn as_it_runs(
     found: &[FoundWorkload],
     host_ports: &HostPorts,
 ) -> Option<Objects> {
+    if order.asks_anew() {
+        return None;
+    }
     let as_this_one = |present: &FoundWorkload| {
         let digest = order.digest.clone().or_else(|| digest_of(present, order));
         let unanswered = marks::annotation(&present.metadata, UNANSWERED_IMAGE).filter(|_| digest.is_none()).cloned();
@@ -82,7 +85,12 @@ async fn plan_volumes(
 }
 
 /// Asks the image's registry what its tag means, unless this version of the service was submitted before.
-async fn find_out(registries: &dyn Registries, order: &ServiceOrder, host_ports: HostPorts, plan: &Plan) -> Findings {
+async fn find_out(
+    registries: &dyn Registries,
+    order: &ServiceOrder,
+    host_ports: HostPorts,
+    plan: &Plan,
+) -> Result<Findings, Failure> {
     let spec = &order.spec;
     let has_volumes = spec.mounts.iter().any(|mount| mount.kind == MountKind::Volume);
     let mut findings = Findings {
@@ -95,6 +103,7 @@ async fn find_out(registries: &dyn Registries, order: &ServiceOrder, host_ports:
     if findings.digest.is_none() && registry::digest_in(&spec.image).is_none() {
         match registries.digest(&spec.image, order.login.as_ref()).await {
             Ok(digest) => findings.digest = Some(digest),
+            Err(why) if order.refresh => return Err(order.not_refreshed(&why)),
             Err(why) => {
                 let (service, image) = (&spec.name, &spec.image);
                 tracing::info!(%service, image, cause = %why, "an image's tag is submitted as it is: each machine resolves it for itself");
@@ -102,7 +111,7 @@ async fn find_out(registries: &dyn Registries, order: &ServiceOrder, host_ports:
             }
         }
     }
-    findings
+    Ok(findings)
 }
 
 /// The digest that copies run which are there, if it is one of the order's image.

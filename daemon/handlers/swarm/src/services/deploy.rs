@@ -57,7 +57,8 @@ async fn submit(
             ..References::default()
         };
         let spec = translate::service(cluster, order, &references);
-        match existing.as_ref().filter(|service| keeps_copies(service, &spec)) {
+        let kept = existing.as_ref().filter(|service| keeps_copies(service, &spec) && !order.asks_anew());
+        match kept {
             // Copies that stay go on with what they run: a tag is no reason to replace them.
             Some(service) => references.image = known_of(service),
             None if digest.is_some() => {}
@@ -65,6 +66,9 @@ async fn submit(
                 Resolved::Known(resolved, platforms) => {
                     digest = resolved;
                     references.image.platforms = platforms;
+                }
+                Resolved::Refused(why) | Resolved::Unknown(why) if order.asks_anew() => {
+                    return Err(order.not_refreshed(&why));
                 }
                 Resolved::Refused(words) => references.image.refused = Some(words),
                 Resolved::Unknown(why) => references.image.unanswered = Some(why),

@@ -22,7 +22,15 @@ pub fn service(name: &str, command: &str) -> ServiceSpec {
 
 /// The first order for a service.
 pub fn order(spec: ServiceSpec) -> ServiceOrder {
-    ServiceOrder { id: ServiceId::generate(), generation: 1, spec, secrets_version: 1, digest: None, login: None }
+    ServiceOrder {
+        id: ServiceId::generate(),
+        generation: 1,
+        spec,
+        secrets_version: 1,
+        digest: None,
+        refresh: false,
+        login: None,
+    }
 }
 
 /// The secret `password` with this value.

@@ -38,19 +38,31 @@ impl Registries for Saying {
 }
 
 fn order(spec: ServiceSpec) -> ServiceOrder {
-    ServiceOrder { id: ServiceId::from_u128(3), generation: 1, spec, secrets_version: 0, digest: None, login: None }
+    ServiceOrder {
+        id: ServiceId::from_u128(3),
+        generation: 1,
+        spec,
+        secrets_version: 0,
+        digest: None,
+        refresh: false,
+        login: None,
+    }
 }
 
 async fn submitted(registries: &Saying, order: &ServiceOrder, found: &[FoundWorkload]) -> Deployment {
+    answered(registries, order, found).await.unwrap()
+}
+
+async fn answered(registries: &Saying, order: &ServiceOrder, found: &[FoundWorkload]) -> Result<Deployment, Failure> {
     let objects = match as_it_runs(&cluster(), order, found, &HostPorts::default()) {
         Some(objects) => objects,
         None => {
-            let findings = find_out(registries, order, HostPorts::default(), &Plan::default()).await;
+            let findings = find_out(registries, order, HostPorts::default(), &Plan::default()).await?;
             translate::objects(&cluster(), order, &findings)
         }
     };
     let Workload::Deployment(one) = objects.workload else { panic!("{objects:?}") };
-    *one
+    Ok(*one)
 }
 
 fn present(one: Deployment) -> FoundWorkload {
@@ -117,4 +129,28 @@ async fn an_image_that_is_named_by_its_digest_is_no_other_with_the_digest_that_w
     let first = submitted(&registries, &named, &[]).await;
     let again = submitted(&registries, &ServiceOrder { digest: Some(FIRST.to_owned()), ..named }, &[]).await;
     assert_eq!(first.spec, again.spec);
+}
+
+#[tokio::test]
+async fn a_refresh_asks_although_every_copy_could_stay() {
+    let refresh = ServiceOrder { refresh: true, ..order(plain()) };
+    for before in [Ok(FIRST), Err("no route")] {
+        let one = submitted(&Saying::new(before), &order(plain()), &[]).await;
+        let later = Saying::new(Ok(SECOND));
+        let refreshed = submitted(&later, &refresh, &[present(one)]).await;
+        assert_eq!((image(&refreshed), later.asked()), (format!("nginx:1@{SECOND}").as_str(), 1));
+    }
+    let one = submitted(&Saying::new(Ok(FIRST)), &order(plain()), &[]).await;
+    let template = one.spec.clone().unwrap().template;
+    let same = submitted(&Saying::new(Ok(FIRST)), &refresh, &[present(one)]).await;
+    assert_eq!(same.spec.unwrap().template, template, "it means the same, so no copy is replaced");
+}
+
+#[tokio::test]
+async fn a_refresh_without_an_answer_fails_and_changes_nothing() {
+    let one = submitted(&Saying::new(Ok(FIRST)), &order(plain()), &[]).await;
+    let refresh = ServiceOrder { refresh: true, ..order(plain()) };
+    let failed = answered(&Saying::new(Err("no route")), &refresh, &[present(one)]).await.unwrap_err();
+    assert!(failed.message.contains("nginx:1") && failed.message.contains("no route"), "{failed}");
+    assert_eq!(failed.retry, muster_protocol::Retry::Never);
 }

@@ -19,7 +19,15 @@ fn order(value: Option<&str>) -> ServiceOrder {
     let secret = SecretFile::new("password".parse().unwrap(), value.map(SecretBytes::new));
     let file = ConfigFile::new("/etc/web", "colour = blue");
     let spec = ServiceSpec { secrets: vec![secret], files: vec![file], ..plain() };
-    ServiceOrder { id: ServiceId::from_u128(3), generation: 1, spec, secrets_version: 2, digest: None, login: None }
+    ServiceOrder {
+        id: ServiceId::from_u128(3),
+        generation: 1,
+        spec,
+        secrets_version: 2,
+        digest: None,
+        refresh: false,
+        login: None,
+    }
 }
 
 fn marked(name: &str, generation: u64) -> Value {

@@ -20,7 +20,15 @@ use crate::fixtures::{cluster, plain};
 use crate::marks::{self, TEMPLATE};
 
 fn order(spec: ServiceSpec) -> ServiceOrder {
-    ServiceOrder { id: ServiceId::from_u128(3), generation: 7, spec, secrets_version: 4, digest: None, login: None }
+    ServiceOrder {
+        id: ServiceId::from_u128(3),
+        generation: 7,
+        spec,
+        secrets_version: 4,
+        digest: None,
+        refresh: false,
+        login: None,
+    }
 }
 
 fn translated(spec: ServiceSpec) -> Objects {

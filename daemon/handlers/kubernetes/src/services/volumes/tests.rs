@@ -34,6 +34,7 @@ fn seen(placed: &str, labels: [Option<&str>; 3], pods: &[(Option<&str>, bool)]) 
         spec: with_volume(),
         secrets_version: 0,
         digest: None,
+        refresh: false,
         login: None,
     };
     let findings = Findings {

@@ -14,7 +14,15 @@ fn order(value: Option<&str>) -> ServiceOrder {
     let secret = SecretFile::new("password".parse().unwrap(), value.map(SecretBytes::new));
     let file = ConfigFile::new("/etc/web", "colour = blue");
     let spec = ServiceSpec { secrets: vec![secret], files: vec![file], ..plain() };
-    ServiceOrder { id: ServiceId::from_u128(3), generation: 1, spec, secrets_version: 2, digest: None, login: None }
+    ServiceOrder {
+        id: ServiceId::from_u128(3),
+        generation: 1,
+        spec,
+        secrets_version: 2,
+        digest: None,
+        refresh: false,
+        login: None,
+    }
 }
 
 /// What a manager answers whose swarm has the cluster's network, these secrets of the service `web`, and no service.
@@ -96,7 +104,15 @@ fn with_registry(request: &str, service: Option<&Value>) -> (u16, Value) {
 
 fn plain_order(generation: u64, replicas: u32) -> ServiceOrder {
     let spec = ServiceSpec { replicas, ..plain() };
-    ServiceOrder { id: ServiceId::from_u128(3), generation, spec, secrets_version: 0, digest: None, login: None }
+    ServiceOrder {
+        id: ServiceId::from_u128(3),
+        generation,
+        spec,
+        secrets_version: 0,
+        digest: None,
+        refresh: false,
+        login: None,
+    }
 }
 
 /// The service as the swarm has it after this order.
@@ -204,6 +220,32 @@ async fn another_number_of_copies_alone_does_not_ask_again_what_a_tag_means() {
 }
 
 #[tokio::test]
+async fn a_refresh_asks_anew_although_every_copy_could_stay() {
+    let present = submitted(&plain_order(1, 1), None);
+    let (engine, asked) =
+        scripted::engine(move |request: &str, _: &Heard| with_registry(request, Some(&present))).await;
+    deploy(&cluster(), &engine, &ServiceOrder { refresh: true, ..plain_order(2, 1) }).await.unwrap();
+    assert_eq!(image_in(&asked.body("POST /services/s1/update")), format!("nginx:1@{DIGEST}"));
+}
+
+#[tokio::test]
+async fn a_refresh_without_an_answer_of_the_registry_fails_and_changes_nothing() {
+    for (status, said) in [(500, "dial tcp: no such host"), (404, "manifest unknown")] {
+        let present = submitted(&plain_order(1, 1), Some(DIGEST));
+        let answer = move |request: &str, _: &Heard| match request {
+            "GET /distribution/nginx:1/json" => (status, json!({ "message": said })),
+            _ => with_registry(request, Some(&present)),
+        };
+        let (engine, asked) = scripted::engine(answer).await;
+        let refresh = ServiceOrder { refresh: true, ..plain_order(2, 1) };
+        let failed = deploy(&cluster(), &engine, &refresh).await.unwrap_err();
+        assert!(failed.message.contains("nginx:1") && failed.message.contains(said), "{failed}");
+        assert_eq!(failed.retry, Retry::Never);
+        assert!(!asked.has("POST /services/s1/update"));
+    }
+}
+
+#[tokio::test]
 async fn a_service_that_was_forgotten_is_changed_to_the_one_of_its_name_and_generation() {
     let labelled = |id: u128| {
         let mut labels = marks::of(&cluster(), &"service/web".parse().unwrap());
@@ -219,6 +261,7 @@ async fn a_service_that_was_forgotten_is_changed_to_the_one_of_its_name_and_gene
         spec: plain(),
         secrets_version: 0,
         digest: None,
+        refresh: false,
         login: None,
     };
     for (id, is_changed) in [(3, false), (4, true)] {

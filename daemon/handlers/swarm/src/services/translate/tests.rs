@@ -21,6 +21,7 @@ fn translated_with(spec: ServiceSpec, references: &References) -> SwarmService {
         spec,
         secrets_version: 4,
         digest: None,
+        refresh: false,
         login: None,
     };
     service(&cluster(), &order, references)
@@ -309,6 +310,7 @@ fn a_new_generation_alone_leaves_running_copies_alone() {
             spec,
             secrets_version: generation,
             digest: None,
+            refresh: false,
             login: None,
         };
         service(&cluster(), &order, &References::default()).task_template

@@ -10,7 +10,15 @@ fn order(allow_empty_volume: bool) -> ServiceOrder {
     let mount =
         Mount { kind: MountKind::Volume, source: Some("data".into()), target: "/data".into(), read_only: false };
     let spec = ServiceSpec { mounts: vec![mount], allow_empty_volume, ..plain() };
-    ServiceOrder { id: ServiceId::from_u128(3), generation: 1, spec, secrets_version: 0, digest: None, login: None }
+    ServiceOrder {
+        id: ServiceId::from_u128(3),
+        generation: 1,
+        spec,
+        secrets_version: 0,
+        digest: None,
+        refresh: false,
+        login: None,
+    }
 }
 
 /// The service as the swarm has it, held at these volumes.
