@@ -1,9 +1,9 @@
 #!/bin/sh
-# A Kubernetes cluster as one makes it by hand, with kubeadm and kubectl, on machines that are prepared: what Muster's time is
-# held against. They are the machines of a cluster that Muster has made, with its configuration for kubeadm and its balancer, and
-# the daemon is gone. In: $LABEL, what their containers have.
+# A Kubernetes cluster as one makes it by hand, with kubeadm and kubectl, on machines that are prepared: what Muster's time from there
+# on is held against. The machines are those of a cluster of Muster's whose daemon was killed while it prepared them, so they have
+# its configuration for kubeadm and its balancer, and nobody forms the cluster. In: $LABEL, what their containers have.
 #
-# kubeadm_by_hand.sh reset|create
+# kubeadm_by_hand.sh begun|prepared|create
 set -eu
 
 key=io.muster.key
@@ -31,16 +31,26 @@ side_by_side() { # FUNCTION MACHINE…: fails if one fails
     for pid in $pids; do wait "$pid"; done
 }
 
-# The cluster's own authority stays, for the balancer of each machine goes by it.
-reset() {
-    on "$1" "
-        mkdir -p /run/authority
-        for name in ca.crt ca.key; do
-            [ ! -e /etc/kubernetes/pki/\$name ] || cp -p /etc/kubernetes/pki/\$name /run/authority/
-        done
-        kubeadm reset --force --cri-socket unix:///run/containerd/containerd.sock >/dev/null 2>&1
-        rm -rf /var/lib/etcd/member /etc/cni/net.d/10-flannel.conflist /run/flannel $folder/member
-        for link in cni0 flannel.1; do ip link delete \$link 2>/dev/null || true; done
+retried() { # for up to five minutes
+    tries=1500
+    until "$@"; do
+        tries=$((tries - 1))
+        [ $tries -gt 0 ] || { echo "still failing after 5 minutes: $*" >&2; return 1; }
+        sleep 0.2
+    done
+}
+
+# Whether the machine's preparation runs: it does not need its daemon any more.
+has_begun() { on "$1" 'test -e /var/lib/muster/steps/*/prepare-*/output' 2>/dev/null; }
+
+is_prepared() { on "$1" 'test "$(cat /var/lib/muster/steps/*/prepare-*/result)" = 0' 2>/dev/null; }
+
+# The authority of a cluster by hand, for the balancer of each machine goes by it.
+authority() {
+    tar -C "$work" -c ca.crt ca.key | on "$1" "
+        mkdir -p /etc/kubernetes/pki && tar -C /etc/kubernetes/pki --no-same-owner -x
+        cp /etc/kubernetes/pki/ca.crt $folder/ca.crt
+        systemctl restart muster-balancer.service
     "
 }
 
@@ -53,7 +63,6 @@ join() {
 
 create() {
     on control-plane-1 "
-        mkdir -p /etc/kubernetes/pki && cp -p /run/authority/* /etc/kubernetes/pki/
         kubeadm init --config $folder/init.yaml >/dev/null
         kubectl --kubeconfig /etc/kubernetes/admin.conf apply -f $folder/cni.yaml >/dev/null
     "
@@ -82,7 +91,16 @@ END
 }
 
 case ${1-} in
-reset) side_by_side reset $machines ;;
+begun) for each in $machines; do retried has_begun "$each"; done ;;
+prepared)
+    for each in $machines; do retried is_prepared "$each"; done
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"' EXIT
+    openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj /CN=kubernetes -keyout "$work/ca.key" -out "$work/ca.crt" 2>/dev/null
+    for each in $machines; do authority "$each"; done
+    # On workers kubeadm puts it there itself.
+    for each in $workers; do on "$each" 'rm -r /etc/kubernetes/pki'; done
+    ;;
 create) create ;;
-*) echo "usage: LABEL=NAME=VALUE kubeadm_by_hand.sh reset|create" >&2 && exit 2 ;;
+*) echo "usage: LABEL=NAME=VALUE kubeadm_by_hand.sh begun|prepared|create" >&2 && exit 2 ;;
 esac

@@ -27,6 +27,8 @@ const NAME: &str = "perf";
 const IMAGE: &str = "busybox:1.36";
 /// The namespace of our services, in which `kubectl` makes its own beside them.
 const NAMESPACE: &str = "muster";
+/// How often a cluster is made, each way.
+const ROUNDS: usize = 3;
 /// Services that are made ready, each way.
 const DEPLOYMENTS: usize = 7;
 /// Pods that fail.
@@ -56,17 +58,32 @@ pub async fn measure(options: &Options) -> Result<Vec<Figure>> {
     let dir = options.dir.join("kubernetes");
     let daemon = Daemon::start_and_wait(&options.musterd, &dir).await?;
     let client = daemon.client().await?;
-    let made = Label(format!("{}={}", mark::INSTANCE, client.whoami().await?.instance));
+    let _made = Label(format!("{}={}", mark::INSTANCE, client.whoami().await?.instance));
     // Declared behind the label, and so gone before what it made is removed.
     let daemon = daemon;
 
     let (cluster, newest) = (NAME.parse::<Name>()?, places.versions.last().context("there is no version")?);
-    say(&format!("kubernetes: three machines with {newest}"));
-    let began = Instant::now();
-    let asked = client.cluster_create(cluster_spec(places, newest)?, None).await?;
-    succeeded(timeout(LIMIT, client.wait(asked.id)).await.context("the cluster takes too long")??)?;
-    let mut figures = vec![Figure::new("three-machine Kubernetes cluster: made", began.elapsed().as_secs_f64(), "s")];
-    let formed = kubeadm::by_muster(&client, &cluster).await?;
+    let (mut made_in, mut ours, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 1..=ROUNDS {
+        say(&format!("kubernetes: three machines with {newest} by kubeadm, {round} of {ROUNDS}"));
+        let by_hand = format!("kubeadm-{round}");
+        theirs.push(kubeadm::by_hand(options, &by_hand, cluster_spec(places, newest, "kubeadm")?).await?);
+        say(&format!("kubernetes: three machines with {newest} by Muster, {round} of {ROUNDS}"));
+        if round > 1 {
+            let asked = client.cluster_delete(&cluster, None).await?;
+            succeeded(client.wait(asked.id).await?)?;
+        }
+        let began = Instant::now();
+        let asked = client.cluster_create(cluster_spec(places, newest, NAME)?, None).await?;
+        succeeded(timeout(LIMIT, client.wait(asked.id)).await.context("the cluster takes too long")??)?;
+        made_in.push(began.elapsed().as_secs_f64());
+        ours.push(kubeadm::by_muster(&client, &cluster).await?);
+    }
+    let formed = "three-machine Kubernetes cluster: from prepared machines to ready, beside kubeadm";
+    let mut figures = vec![
+        Figure::new("three-machine Kubernetes cluster: made", median(made_in), "s"),
+        Figure::new(formed, median(ours), "s").beside(median(theirs)).ratio_at_most(1.15),
+    ];
 
     let kubeconfig = dir.join("kubeconfig");
     let access = client.cluster_access(&cluster, None, None, None).await?;
@@ -76,15 +93,12 @@ pub async fn measure(options: &Options) -> Result<Vec<Figure>> {
     figures.push(made_ready(&site, &dir).await?);
     figures.extend(failures(&site, places).await?);
     figures.push(memory(&site, &daemon).await?);
-    // From here on nobody heals the cluster, and what was made goes by its label.
-    daemon.kill().await?;
-    let formed =
-        Figure::new("three-machine Kubernetes cluster: formed on prepared machines, beside kubeadm", formed, "s");
-    figures.push(formed.beside(kubeadm::by_hand(&made.0).await?).ratio_at_most(1.15));
+    let asked = site.client.cluster_delete(&site.cluster, None).await?;
+    succeeded(site.client.wait(asked.id).await?)?;
     Ok(figures)
 }
 
-fn cluster_spec(places: &Mirrors, version: &str) -> Result<ClusterSpec> {
+fn cluster_spec(places: &Mirrors, version: &str, name: &str) -> Result<ClusterSpec> {
     let key = std::fs::read_to_string(&places.key).context("cannot read the key of the packages")?;
     let options = [
         ("packageRepository", places.package_repository(version)),
@@ -98,7 +112,7 @@ fn cluster_spec(places: &Mirrors, version: &str) -> Result<ClusterSpec> {
         infrastructure: Infrastructure::Local,
         version: Some(version.to_owned()),
         options: options.map(|(name, value)| (name.to_owned(), value)).into(),
-        ..spec(NAME, 1, 2)?
+        ..spec(name, 1, 2)?
     })
 }
 
