@@ -138,6 +138,8 @@ mod tests {
             let said = read(wrong).unwrap_err();
             assert!(said.contains("base64") && !said.contains("hunter2"), "{wrong}: {said}");
         }
+        assert!(read(r#"{"base64": "hunter2!"}"#).unwrap_err().contains("character 8"));
+        assert!(read(r#"{"base64": "AP8"}"#).unwrap_err().contains("padding with `=`"));
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::de::{Error, MapAccess, Unexpected, Visitor};
+use base64::{DecodeError, Engine as _};
+use serde::de::{Error, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serializer};
 use zeroize::Zeroizing;
@@ -73,9 +73,18 @@ impl<'de> Deserialize<'de> for Encoded {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Zeroizing::new(String::deserialize(deserializer)?);
         let folded: Zeroizing<String> = Zeroizing::new(text.split_ascii_whitespace().collect());
-        // The text may be a secret, so the error does not show any of it.
-        let wrong = |_| D::Error::invalid_value(Unexpected::Other("something else"), &"standard base64 with padding");
-        STANDARD.decode(folded.as_bytes()).map(|bytes| Self(Zeroizing::new(bytes))).map_err(wrong)
+        let bytes = STANDARD.decode(folded.as_bytes()).map_err(|error| D::Error::custom(wrong(&error)))?;
+        Ok(Self(Zeroizing::new(bytes)))
+    }
+}
+
+/// What is wrong with a text that is no base64. It may be a secret, so nothing of it is shown.
+fn wrong(error: &DecodeError) -> String {
+    match error {
+        DecodeError::InvalidByte(at, _) => format!("character {} of `base64` is none of standard base64", at + 1),
+        DecodeError::InvalidLength(_) | DecodeError::InvalidLastSymbol(..) | DecodeError::InvalidPadding => {
+            "the end of `base64` is missing, or its padding with `=`".to_owned()
+        }
     }
 }
 
