@@ -224,7 +224,10 @@ impl Things {
         }
         let bucket = self.bucket(cluster);
         let used = bucket.and_then(|bucket| bucket.tokens.get(&(key.clone(), order.attempt)).copied());
-        if let Some(id) = used.filter(|_| tokens) {
+        // A token is for making a resource, not for bringing it up to date.
+        let is_known = |id: &u64| order.present.as_ref().is_some_and(|known| known.id == resource_id(*id));
+        let is_update = |id: &u64| is_known(id) && bucket.is_some_and(|bucket| bucket.resources.contains_key(id));
+        if let Some(id) = used.filter(|id| tokens && !is_update(id)) {
             let resource = bucket.and_then(|bucket| bucket.resources.get(&id));
             return resource.map(|resource| resource.present(id)).ok_or_else(|| {
                 let message = format!("the token of {key} was used for {}, which is gone", resource_id(id));

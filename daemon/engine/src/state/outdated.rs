@@ -9,7 +9,8 @@ use crate::ledger::{InfraKey, ResourceKey};
 impl ClusterState {
     /// Lets the next plan bring a resource up to date.
     pub(super) fn outdate(&mut self, key: &InfraKey) {
-        let Some(need) = self.need(key) else { return };
+        // A resource that never changes has 0.
+        let Some(need) = self.need(key).filter(|need| need.input != 0) else { return };
         if let Some(entry) = self.ledger.get_mut(&ResourceKey::Infra(key.clone())) {
             // Any digest but that of the need does.
             entry.input = !need.input;
