@@ -128,7 +128,8 @@ impl Ec2Driver {
         let deadline = Instant::now() + limit;
         loop {
             let Some(balancer) = self.balancer(cluster).await? else {
-                return Err(Failure::not_applied(ErrorCode::Provider, "the load balancer is not listed (yet)"));
+                let message = "the load balancer is not listed (yet), or has lost the tags that say whose it is";
+                return Err(Failure::not_applied(ErrorCode::Provider, message));
             };
             match balancer.state {
                 Some(LoadBalancerStateEnum::Provisioning) => {}
@@ -151,12 +152,13 @@ impl Ec2Driver {
     pub(crate) async fn remove_balancer(&self, cluster: &ClusterContext, id: &str) -> Result<(), Failure> {
         let there = self.balancer(cluster).await?;
         self.sure_that_gone(&there.iter().map(|there| there.arn.clone()).collect::<Vec<_>>(), id)?;
-        let Some(Balancer { arn, .. }) = there else { return Ok(()) };
-        let removed = self
-            .change_elb("delete the load balancer", |elb| elb.delete_load_balancer().load_balancer_arn(&arn).send())
-            .await;
-        self.gone_is_well(removed)?;
-        self.await_end_of_interfaces(&arn).await
+        if let Some(Balancer { arn, .. }) = there {
+            let removed = self
+                .change_elb("delete the load balancer", |elb| elb.delete_load_balancer().load_balancer_arn(&arn).send())
+                .await;
+            self.gone_is_well(removed)?;
+        }
+        self.await_end_of_interfaces(id).await
     }
 
     /// A balancer's network interfaces go some time after it, and until then nothing that it stood on can go. They have no
