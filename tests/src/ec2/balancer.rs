@@ -1,6 +1,10 @@
 //! A container for every load balancer of Muster's that moto has: haproxy before the targets that moto says, under the
 //! balancer's own name in the network of the machines. As with AWS, connections come from the balancer's address, and go to
 //! targets whose health check passes.
+//!
+//! What it does not show: an address in each zone and what happens when a zone fails, the minutes that AWS takes, connections to
+//! targets when none is healthy (AWS lets them through, haproxy does not), and what moto only notes: security groups of a
+//! balancer and attributes of a target group.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};

@@ -1,6 +1,7 @@
 //! The network load balancer of a Kubernetes cluster's control planes, from the call that makes it to an account without it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -11,7 +12,9 @@ use muster_protocol::ErrorCode;
 use muster_tests::ec2::account::{balancers, everything, targets_of};
 use muster_tests::ec2::{Fault, Moto, Rule};
 
-use super::support::{BALANCER, Made, World, cluster, kubernetes, make, make_all, needs, order, refused, remove_all};
+use super::support::{
+    BALANCER, Made, World, cluster, kubernetes, make, make_all, needs, order, refused, remove, remove_all,
+};
 
 const WORDS: [&str; 4] =
     ["load-balancer/control-plane", "target-group/control-plane", "listener/control-plane", "endpoint/control-plane"];
@@ -179,6 +182,121 @@ async fn every_change_with(fault: Fault) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_half_made_load_balancer_is_found_and_removed_by_whoever_knows_nothing_of_it() {
+    let name = "a_half_made_load_balancer_is_found_and_removed_by_whoever_knows_nothing_of_it";
+    let Some(world) = World::start(name).await else { return };
+    let before = everything(&world.moto).await.unwrap();
+    // The daemon ends after each of the parts in turn.
+    for (number, last) in (1..).zip(WORDS) {
+        let cluster = kubernetes(number, 1, 0);
+        let mut made = Made::new();
+        {
+            let driver = world.driver();
+            for need in needs(&driver, &cluster) {
+                let present = make(&world, &driver, &cluster, &need.key, &made).await;
+                made.insert(need.key.clone(), present);
+                if need.key == key(last) {
+                    break;
+                }
+            }
+        }
+        assert_eq!(made.keys().filter(|key| WORDS.contains(&key.to_string().as_str())).count(), number as usize);
+        // Another finds by the marks alone what there is to remove.
+        let driver = world.driver();
+        let owned = driver.list_owned(cluster.instance, None).await.unwrap();
+        let found: Made = owned
+            .into_iter()
+            .filter_map(|owned| Some((owned.key.as_ref()?.infra()?.clone(), owned.present.clone())))
+            .collect();
+        assert!(found.contains_key(&key(WORDS[0])), "{found:#?}");
+        remove_all(&driver, &cluster, &found).await;
+        assert_eq!(everything(&world.moto).await.unwrap(), before, "after {last}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_load_balancer_is_gone_when_its_network_interfaces_are_also_for_a_second_try() {
+    let name = "a_load_balancer_is_gone_when_its_network_interfaces_are_also_for_a_second_try";
+    let Some(world) = World::start(name).await else { return };
+    let (driver, cluster) = (world.driver(), kubernetes(1, 1, 0));
+    let made = make_all(&world, &driver, &cluster).await;
+    let balancer = key("load-balancer/control-plane");
+    let arn = made[&balancer].id.as_str();
+    // moto gives a balancer none. AWS names the balancer in the description of each, and takes them away by itself.
+    let description = format!("ELB {}", arn.split_once("loadbalancer/").unwrap().1);
+    let asked = [("Action", "CreateNetworkInterface"), ("SubnetId", &made[&key("subnet/any")].id)];
+    let answer = world.moto.call(&[&asked[..], &[("Description", &description)]].concat()).await.unwrap();
+    let interface = answer.split_once("<networkInterfaceId>").unwrap().1.split_once('<').unwrap().0.to_owned();
+    let waits = async || {
+        let removed = driver.remove(&cluster, &balancer, arn);
+        tokio::time::timeout(Duration::from_millis(500), removed).await.is_err()
+    };
+    assert!(waits().await, "the first try ends before the interface is gone");
+    assert!(balancers(&world.moto).await.unwrap().is_empty());
+    assert!(waits().await, "the second try ends before the interface is gone");
+    world.moto.call(&[("Action", "DeleteNetworkInterface"), ("NetworkInterfaceId", &interface)]).await.unwrap();
+    remove_all(&driver, &cluster, &made).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_control_plane_that_is_made_anew_takes_the_place_of_the_one_before_it() {
+    let name = "a_control_plane_that_is_made_anew_takes_the_place_of_the_one_before_it";
+    let Some(world) = World::start(name).await else { return };
+    let (driver, cluster) = (world.driver(), kubernetes(1, 3, 0));
+    let mut made = make_all(&world, &driver, &cluster).await;
+    let lost = InfraKey::for_machine("control-plane-2".parse().unwrap());
+    let address_before = addresses(&made, &["control-plane-2"]);
+    remove(&driver, &cluster, &lost, &made[&lost].id).await;
+    let mut known = made.clone();
+    known.remove(&lost);
+    let present = make(&world, &driver, &cluster, &lost, &known).await;
+    made.insert(lost, present);
+    let endpoint = key("endpoint/control-plane");
+    let again = make(&world, &driver, &cluster, &endpoint, &made).await;
+    assert_eq!(again, made[&endpoint], "its address stays");
+    let there = targets(&world, &made).await;
+    assert_eq!(there, addresses(&made, &["control-plane-1", "control-plane-2", "control-plane-3"]));
+    assert!(addresses(&made, &["control-plane-2"]) == address_before || there.is_disjoint(&address_before));
+    remove_all(&driver, &cluster, &made).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_limit_of_load_balancers_is_named_before_a_cluster_is_made_and_when_one_meets_it() {
+    let name = "the_limit_of_load_balancers_is_named_before_a_cluster_is_made_and_when_one_meets_it";
+    let Some(world) = World::start(name).await else { return };
+    let (driver, cluster) = (world.driver(), kubernetes(1, 1, 0));
+    // The first is refused at once, as if others had been faster than the preflight.
+    let full = Fault::Refused(400, "TooManyLoadBalancers", "The maximum number of load balancers has been reached.");
+    world.proxy.fault(Rule::once("CreateLoadBalancer", full));
+    let mut made = Made::new();
+    for need in needs(&driver, &cluster) {
+        if need.key == key(WORDS[0]) {
+            break;
+        }
+        let present = make(&world, &driver, &cluster, &need.key, &made).await;
+        made.insert(need.key, present);
+    }
+    let failure = refused(driver.create(&cluster, &order(&cluster, &key(WORDS[0]), &made, 0)).await);
+    assert_eq!((failure.code, failure.provider_code.as_deref()), (ErrorCode::Quota, Some("TooManyLoadBalancers")));
+    assert!(failure.remedy.unwrap().contains("Service Quotas"));
+
+    // With as many as the account may have, the next cluster is refused before anything is made.
+    let subnet = made[&key("subnet/any")].id.as_str();
+    let most = 20;
+    for number in 0..most {
+        let name = format!("of-others-{number}");
+        let balancer = [("Action", "CreateLoadBalancer"), ("Name", name.as_str()), ("Type", "network")];
+        world.moto.call_balancers(&[&balancer[..], &[("Subnets.member.1", subnet)]].concat()).await.unwrap();
+    }
+    let failure = refused(driver.preflight(&cluster.spec, &|| 0).await);
+    assert_eq!(failure.code, ErrorCode::Quota);
+    assert_eq!(failure.message, "the account may have 20 network load balancers, and has them");
+    let findings = world.driver_with(&[BALANCER]).check().await;
+    let finding = findings.iter().find(|finding| finding.subject == "load balancers").unwrap();
+    assert!(!finding.ok && finding.message.contains("may have 20"), "{finding:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_load_balancer_without_our_tags_is_neither_used_nor_removed() {
     let Some(world) = World::start("a_load_balancer_without_our_tags_is_neither_used_nor_removed").await else {
         return;
@@ -245,4 +363,28 @@ async fn a_network_load_balancer_for_a_swarm_is_refused_by_its_field() {
         (ErrorCode::Unsupported, Some("options.controlPlaneEndpoint"))
     );
     assert!(failure.remedy.unwrap().contains("`machines`"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_call_of_a_clusters_life_is_allowed_by_the_policy_of_the_documentation() {
+    let name = "every_call_of_a_clusters_life_is_allowed_by_the_policy_of_the_documentation";
+    let Some(world) = World::start(name).await else { return };
+    let (driver, one, three) = (world.driver(), kubernetes(1, 1, 0), kubernetes(1, 3, 0));
+    driver.preflight(&three.spec, &|| 0).await.unwrap();
+    let made = make_all(&world, &driver, &three).await;
+    let known = made.iter().filter(|(key, _)| !key.to_string().ends_with("-3"));
+    let known: Made = known.map(|(key, there)| (key.clone(), there.clone())).collect();
+    make(&world, &driver, &one, &key("endpoint/control-plane"), &known).await;
+    driver.list_marked().await.unwrap();
+    remove_all(&driver, &three, &made).await;
+
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/infrastructure/ec2.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let policy = page.split_once("```json").unwrap().1.split_once("```").unwrap().0;
+    let is_allowed =
+        |call: &str| ["ec2", "elasticloadbalancing"].iter().any(|api| policy.contains(&format!("\"{api}:{call}\"")));
+    let calls = world.proxy.take_calls();
+    assert!(calls.contains_key("DeregisterTargets") && calls.contains_key("RunInstances"), "{calls:?}");
+    let missing: Vec<&String> = calls.keys().filter(|call| !is_allowed(call)).collect();
+    assert!(missing.is_empty(), "the policy lacks {missing:?}");
 }
