@@ -113,19 +113,27 @@ pub async fn balancers(moto: &Moto) -> Result<Vec<Balancer>> {
     let listed = moto.call_balancers(&[("Action", "DescribeLoadBalancers")]).await?;
     let mut balancers = Vec::new();
     for arn in xml::texts(&listed, "LoadBalancerArn") {
-        let asked = [("Action", "DescribeLoadBalancers"), ("LoadBalancerArns.member.1", arn)];
-        let described = moto.call_balancers(&asked).await?;
-        let dns_name = xml::text(&described, "DNSName").context("a load balancer without a name")?.to_owned();
-        let listeners = moto.call_balancers(&[("Action", "DescribeListeners"), ("LoadBalancerArn", arn)]).await?;
-        let mut targets = BTreeMap::new();
-        // Those of these tests have one listener.
-        if let (Some(port), Some(group)) = (xml::text(&listeners, "Port"), xml::text(&listeners, "TargetGroupArn")) {
-            let there = targets_of(moto, group).await?;
-            targets.insert(port.parse().context("a port is no number")?, there);
+        match balancer(moto, arn).await {
+            // It has gone since it was listed.
+            Err(error) if error.to_string().contains("NotFound") => {}
+            balancer => balancers.push(balancer?),
         }
-        balancers.push(Balancer { arn: arn.to_owned(), dns_name, targets });
     }
     Ok(balancers)
+}
+
+async fn balancer(moto: &Moto, arn: &str) -> Result<Balancer> {
+    let asked = [("Action", "DescribeLoadBalancers"), ("LoadBalancerArns.member.1", arn)];
+    let described = moto.call_balancers(&asked).await?;
+    let dns_name = xml::text(&described, "DNSName").context("a load balancer without a name")?.to_owned();
+    let listeners = moto.call_balancers(&[("Action", "DescribeListeners"), ("LoadBalancerArn", arn)]).await?;
+    let mut targets = BTreeMap::new();
+    // Those of these tests have one listener.
+    if let (Some(port), Some(group)) = (xml::text(&listeners, "Port"), xml::text(&listeners, "TargetGroupArn")) {
+        let there = targets_of(moto, group).await?;
+        targets.insert(port.parse().context("a port is no number")?, there);
+    }
+    Ok(Balancer { arn: arn.to_owned(), dns_name, targets })
 }
 
 /// The addresses that a target group leads to.
