@@ -32,7 +32,7 @@ impl Recipes for Unmanaged {
         self.recipe.clone()
     }
 
-    fn peers(&self, _spec: &ClusterSpec, _role: Role, _peers: &[Peer]) -> String {
+    fn peers(&self, _spec: &ClusterSpec, _role: Role, _peers: &[Peer], _endpoint: Option<&str>) -> String {
         String::new()
     }
 

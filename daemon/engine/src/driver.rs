@@ -21,6 +21,13 @@ pub trait Needs: Send + Sync {
     /// Everything that a cluster needs, each behind what it stands on; machines are among it, by the names of
     /// [`Desired::machines`]. Nothing if the cluster is to be absent.
     fn needs(&self, desired: &Desired) -> Vec<Need>;
+
+    /// The resource by which all control planes are reached at one address, if the infrastructure makes one:
+    /// [`Present::endpoint`] says the address. It stands on the control planes' machines and is brought up to date as they
+    /// come and go. No machine is prepared before it is there.
+    fn endpoint(&self, _desired: &Desired) -> Option<InfraKey> {
+        None
+    }
 }
 
 /// One resource that a cluster needs.

@@ -45,6 +45,24 @@ pub struct Present {
     pub facts: Facts,
 }
 
+/// Among [`Facts::Other`]: where clients reach what the resource stands before, as `host:port`.
+pub const ENDPOINT: &str = "endpoint";
+
+impl Present {
+    /// A resource at which clients reach what it stands before: `address` is `host:port`.
+    pub fn at_endpoint(id: String, address: String) -> Self {
+        Self { id, facts: Facts::Other(BTreeMap::from([(ENDPOINT.to_owned(), address)])) }
+    }
+
+    /// Where clients reach what the resource stands before, as `host:port`.
+    pub fn endpoint(&self) -> Option<&str> {
+        match &self.facts {
+            Facts::Other(facts) => facts.get(ENDPOINT).map(String::as_str),
+            Facts::None | Facts::Machine(_) | Facts::Service { .. } => None,
+        }
+    }
+}
+
 /// What is needed to work with a resource that was seen.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Facts {

@@ -56,6 +56,9 @@ pub struct StepOrder {
     pub run: StepRun,
     /// The cluster's machines that are there, this one among them.
     pub peers: Vec<Peer>,
+    /// Where the infrastructure lets all control planes be reached, as `host:port`; none if it does not, and the machines
+    /// have to find them by themselves.
+    pub endpoint: Option<String>,
     /// The renewal of the cluster's certificates that the machine has then; see [`crate::desired::ClusterRecord::renewal`].
     pub renewal: u64,
 }

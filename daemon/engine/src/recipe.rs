@@ -106,7 +106,8 @@ pub trait Recipes: Send + Sync {
 
     /// A digest of what the configuration of a machine takes from its peers; empty if it takes nothing. A machine whose
     /// peers have changed is prepared again, and none is prepared before the control planes that it names are there.
-    fn peers(&self, spec: &ClusterSpec, role: Role, peers: &[Peer]) -> String;
+    /// `endpoint` (`host:port`) is where the infrastructure lets all control planes be reached, if it does.
+    fn peers(&self, spec: &ClusterSpec, role: Role, peers: &[Peer], endpoint: Option<&str>) -> String;
 
     /// Whether configurations name peers at all.
     fn name_peers(&self) -> bool;

@@ -51,7 +51,7 @@ pub fn cluster(state: &ClusterState, plan: &Plan) -> ClusterInfo {
         generation: state.desired().generation,
         phase_since: state.record.phase_since,
         version: state.observed.orchestrator.version.clone(),
-        endpoints: state.observed.orchestrator.endpoints.clone(),
+        endpoints: endpoints(state),
         steps: steps(state, plan),
         causes: state.causes_with(plan).into_iter().chain(notes).collect(),
         operations: state.operations.keys().copied().collect(),
@@ -59,6 +59,12 @@ pub fn cluster(state: &ClusterState, plan: &Plan) -> ClusterInfo {
         observed_at: state.observed.orchestrator_at.or(state.observed.infrastructure_at),
         recipe_offered: !state.desired().absent && state.is_recipe_offered(),
     }
+}
+
+/// Where the orchestrator answers, and last the one address that the infrastructure gives its control planes.
+fn endpoints(state: &ClusterState) -> Vec<String> {
+    let seen = state.observed.orchestrator.endpoints.iter().map(String::as_str);
+    seen.chain(state.endpoint().address()).map(str::to_owned).collect()
 }
 
 fn leftovers(state: &ClusterState) -> Vec<Leftover> {

@@ -263,7 +263,8 @@ pub struct ClusterInfo {
     pub phase_since: Timestamp,
     /// The orchestrator's version as seen.
     pub version: Option<String>,
-    /// Where its orchestrator answers.
+    /// Where its orchestrator answers; last, as `host:port`, the address that the infrastructure gives all its control planes, if
+    /// it gives one.
     pub endpoints: Vec<String>,
     /// What is still to be done, running or waiting, and on what.
     pub steps: Vec<Step>,

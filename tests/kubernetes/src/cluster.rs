@@ -213,7 +213,7 @@ impl LocalCluster {
         let target = Prepared {
             recipe: self.preparer.offered(&self.cluster.spec),
             role: member.role,
-            peers: self.preparer.peers(&self.cluster.spec, member.role, &peers),
+            peers: self.preparer.peers(&self.cluster.spec, member.role, &peers, None),
         };
         let run = self.runs.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let order = StepOrder {
@@ -222,6 +222,7 @@ impl LocalCluster {
             access: member.access.clone(),
             run: StepRun { step, target, run },
             peers,
+            endpoint: None,
             renewal: 0,
         };
         self.preparer.perform(&self.cluster, &order).await.unwrap();

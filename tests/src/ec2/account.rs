@@ -23,6 +23,10 @@ const KINDS: [(&str, &str); 11] = [
     ("DescribeDhcpOptions", "dhcpOptionsId"),
 ];
 
+/// The same at the API of load balancers. A listener goes with its balancer.
+const BALANCER_KINDS: [(&str, &str); 2] =
+    [("DescribeLoadBalancers", "LoadBalancerArn"), ("DescribeTargetGroups", "TargetGroupArn")];
+
 /// What is at an account, by the call that lists it.
 pub type Everything = BTreeMap<&'static str, BTreeSet<String>>;
 
@@ -34,6 +38,10 @@ pub async fn everything(moto: &Moto) -> Result<Everything> {
     let mut all = Everything::new();
     for (action, element) in KINDS {
         let answer = moto.call(&[("Action", action)]).await?;
+        all.insert(action, xml::texts(&answer, element).map(str::to_owned).collect());
+    }
+    for (action, element) in BALANCER_KINDS {
+        let answer = moto.call_balancers(&[("Action", action)]).await?;
         all.insert(action, xml::texts(&answer, element).map(str::to_owned).collect());
     }
     all.insert("DescribeNetworkAcls", network_acls(moto, &all["DescribeVpcs"]).await?);
@@ -84,6 +92,57 @@ pub async fn instances(moto: &Moto) -> Result<Vec<Instance>> {
         })
     });
     Ok(all.filter(|instance| instance.state != "terminated").collect())
+}
+
+/// A load balancer, with what it leads to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Balancer {
+    /// Its id.
+    pub arn: String,
+    /// The name under which its addresses are found.
+    pub dns_name: String,
+    /// Whom it leads to, by the port at which it listens: addresses.
+    pub targets: BTreeMap<u16, BTreeSet<String>>,
+}
+
+/// The load balancers of an account.
+///
+/// # Errors
+/// If moto refuses.
+pub async fn balancers(moto: &Moto) -> Result<Vec<Balancer>> {
+    let listed = moto.call_balancers(&[("Action", "DescribeLoadBalancers")]).await?;
+    let mut balancers = Vec::new();
+    for arn in xml::texts(&listed, "LoadBalancerArn") {
+        match balancer(moto, arn).await {
+            // It has gone since it was listed.
+            Err(error) if error.to_string().contains("NotFound") => {}
+            balancer => balancers.push(balancer?),
+        }
+    }
+    Ok(balancers)
+}
+
+async fn balancer(moto: &Moto, arn: &str) -> Result<Balancer> {
+    let asked = [("Action", "DescribeLoadBalancers"), ("LoadBalancerArns.member.1", arn)];
+    let described = moto.call_balancers(&asked).await?;
+    let dns_name = xml::text(&described, "DNSName").context("a load balancer without a name")?.to_owned();
+    let listeners = moto.call_balancers(&[("Action", "DescribeListeners"), ("LoadBalancerArn", arn)]).await?;
+    let mut targets = BTreeMap::new();
+    // Those of these tests have one listener.
+    if let (Some(port), Some(group)) = (xml::text(&listeners, "Port"), xml::text(&listeners, "TargetGroupArn")) {
+        let there = targets_of(moto, group).await?;
+        targets.insert(port.parse().context("a port is no number")?, there);
+    }
+    Ok(Balancer { arn: arn.to_owned(), dns_name, targets })
+}
+
+/// The addresses that a target group leads to.
+///
+/// # Errors
+/// If moto refuses.
+pub async fn targets_of(moto: &Moto, group: &str) -> Result<BTreeSet<String>> {
+    let health = moto.call_balancers(&[("Action", "DescribeTargetHealth"), ("TargetGroupArn", group)]).await?;
+    Ok(xml::texts(&health, "Id").map(str::to_owned).collect())
 }
 
 /// Takes tags away from a resource, as somebody who tidies an account may.

@@ -61,12 +61,22 @@ impl Cloud {
         .into()
     }
 
-    /// The containers that stand for instances.
+    /// The containers that stand for instances and load balancers.
     ///
     /// # Errors
     /// If Docker refuses.
     pub async fn containers(&self) -> Result<Vec<String>> {
-        Ok(self.hypervisor.containers().await?.into_values().collect())
+        let (instances, balancers) = (self.hypervisor.containers().await?, self.hypervisor.balancers().await?);
+        Ok(instances.into_values().chain(balancers.into_values()).collect())
+    }
+
+    /// The only load balancer's container.
+    ///
+    /// # Errors
+    /// If Docker refuses, or there is none.
+    pub async fn balancer(&self) -> Result<String> {
+        let found = self.hypervisor.balancers().await?.into_values().next();
+        found.context("there is no load balancer")
     }
 
     /// The container that stands for an instance.

@@ -54,6 +54,19 @@ impl Message {
         refusal
     }
 
+    /// A refusal as the API of load balancers writes it (API reference, "Common errors").
+    pub fn refusal_of_balancers(status: u16, code: &str, message: &str) -> Self {
+        let mut refusal = Self::answer(
+            status,
+            format!(
+                "<ErrorResponse xmlns=\"http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/\"><Error><Type>Sender</Type>\
+                 <Code>{code}</Code><Message>{message}</Message></Error><RequestId>proxy-{code}</RequestId></ErrorResponse>"
+            ),
+        );
+        refusal.headers.push(("x-amzn-RequestId".to_owned(), format!("proxy-{code}")));
+        refusal
+    }
+
     /// The status code of an answer.
     pub fn status(&self) -> Option<u16> {
         self.first.split(' ').nth(1)?.parse().ok()

@@ -1,5 +1,6 @@
 //! Boots a machine container for every instance that moto says is running: with the instance's own address and key, and
-//! its host key on the instance's console. What is stopped or terminated there is stopped or removed here.
+//! its host key on the instance's console. What is stopped or terminated there is stopped or removed here. Load balancers
+//! get containers too: see [`super::balancer`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use base64::Engine as _;
 use tokio::task::JoinHandle;
 
 use super::account::{self, Instance};
+use super::balancer::Balancers;
 use super::moto::Moto;
 use super::proxy::Proxy;
 use super::sshd::console_with;
@@ -36,7 +38,8 @@ impl Hypervisor {
         let name = format!("muster-hypervisor-{}-{}", std::process::id(), moto.address().replace([':', '.'], "-"));
         let vpc_cidr = make_network(&name, 215).await?;
         let stop = Arc::new(AtomicBool::new(false));
-        let worker = Worker { name: name.clone(), moto, proxy };
+        let balancers = Balancers::new(&name, &vpc_cidr);
+        let worker = Worker { name: name.clone(), moto, proxy, balancers };
         let stopped = Arc::clone(&stop);
         let task = tokio::spawn(async move {
             while !stopped.load(Ordering::Relaxed) {
@@ -67,6 +70,14 @@ impl Hypervisor {
     pub async fn containers(&self) -> Result<BTreeMap<String, String>> {
         Ok(list(&self.name).await?.into_iter().map(|(instance, container)| (instance, container.id)).collect())
     }
+
+    /// The containers that stand for load balancers, by these.
+    ///
+    /// # Errors
+    /// If Docker refuses.
+    pub async fn balancers(&self) -> Result<BTreeMap<String, String>> {
+        super::balancer::containers(&self.name).await
+    }
 }
 
 impl Drop for Hypervisor {
@@ -83,6 +94,7 @@ struct Worker {
     name: String,
     moto: Arc<Moto>,
     proxy: Arc<Proxy>,
+    balancers: Balancers,
 }
 
 impl Worker {
@@ -107,7 +119,7 @@ impl Worker {
                 (_, _) => {}
             }
         }
-        Ok(())
+        self.balancers.follow(account::balancers(&self.moto).await?).await
     }
 
     async fn boot(&self, instance: &Instance) -> Result<()> {
@@ -144,9 +156,10 @@ struct Container {
 }
 
 async fn list(name: &str) -> Result<BTreeMap<String, Container>> {
-    let filter = format!("label={LABEL}={name}");
+    let (filter, kind) = (format!("label={LABEL}={name}"), format!("label={LABEL}.instance"));
     let format = format!("{{{{.ID}}}} {{{{.State}}}} {{{{.Label \"{LABEL}.instance\"}}}}");
-    let listed = docker(&["ps", "-a", "--no-trunc", "--filter", &filter, "--format", &format]).await?;
+    let listed =
+        docker(&["ps", "-a", "--no-trunc", "--filter", &filter, "--filter", &kind, "--format", &format]).await?;
     let lines = listed.lines().filter_map(|line| {
         let mut words = line.split(' ');
         let (id, state, instance) = (words.next()?, words.next()?, words.next()?);

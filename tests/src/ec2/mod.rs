@@ -2,6 +2,7 @@
 //! something that only shows host keys at the instances' addresses, or machine containers in their place.
 
 pub mod account;
+mod balancer;
 pub mod cloud;
 pub mod faults;
 pub mod http;

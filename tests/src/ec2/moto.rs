@@ -75,6 +75,14 @@ impl Moto {
         call(&self.address(), parameters).await
     }
 
+    /// The same for the API of load balancers.
+    ///
+    /// # Errors
+    /// If it refuses or does not answer.
+    pub async fn call_balancers(&self, parameters: &[(&str, &str)]) -> Result<String> {
+        call_of(&self.address(), Api::Balancers, parameters).await
+    }
+
     /// Registers an image of this name, and gives its id.
     ///
     /// # Errors
@@ -99,23 +107,58 @@ impl Drop for Moto {
     }
 }
 
-/// One call of the API at this address.
+/// One call of EC2's API at this address.
 ///
 /// # Errors
 /// If it refuses or does not answer.
 pub async fn call(address: &str, parameters: &[(&str, &str)]) -> Result<String> {
+    call_of(address, Api::Ec2, parameters).await
+}
+
+/// An API that moto serves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Api {
+    /// EC2.
+    Ec2,
+    /// Elastic Load Balancing, version 2.
+    Balancers,
+}
+
+impl Api {
+    /// The version that stands in every call.
+    pub(crate) const fn version(self) -> &'static str {
+        match self {
+            Self::Ec2 => "2016-11-15",
+            Self::Balancers => "2015-12-01",
+        }
+    }
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Ec2 => "ec2",
+            Self::Balancers => "elasticloadbalancing",
+        }
+    }
+}
+
+/// One call of this API at this address.
+///
+/// # Errors
+/// If it refuses or does not answer.
+pub async fn call_of(address: &str, api: Api, parameters: &[(&str, &str)]) -> Result<String> {
     let pairs: Vec<String> =
         parameters.iter().map(|(name, value)| format!("{}={}", http::encoded(name), http::encoded(value))).collect();
-    let body = format!("Version=2016-11-15&{}", pairs.join("&"));
-    let request = http::Message::form(address, &authorization(), body);
+    let body = format!("Version={}&{}", api.version(), pairs.join("&"));
+    let request = http::Message::form(address, &authorization(api), body);
     let answer = http::ask(address, &request).await?;
     ensure!(answer.status() == Some(200), "{parameters:?}: {}", answer.text());
     Ok(answer.text())
 }
 
-/// moto believes every signature; only the region in it counts.
-fn authorization() -> String {
-    format!("AWS4-HMAC-SHA256 Credential=tests/20260101/{REGION}/ec2/aws4_request, SignedHeaders=host, Signature=none")
+/// moto believes every signature; only region and API in it count.
+fn authorization(api: Api) -> String {
+    let scope = format!("20260101/{REGION}/{}/aws4_request", api.word());
+    format!("AWS4-HMAC-SHA256 Credential=tests/{scope}, SignedHeaders=host, Signature=none")
 }
 
 async fn free_port() -> Result<u16> {

@@ -1,5 +1,5 @@
-//! Between a driver and moto: counts calls, does what EC2 does and moto does not (tokens, trials, consoles, lag), and
-//! goes wrong where a test says so.
+//! Between a driver and moto: counts calls, does what EC2 does and moto does not (tokens, trials, consoles, lag, names of
+//! load balancers that are taken), and goes wrong where a test says so.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use super::faults::{Fault, Faults, Rule};
 use super::http::{self, Message};
-use super::moto;
+use super::moto::{self, Api};
 use super::tokens::{Token, Tokens};
 use super::xml;
 
@@ -44,6 +44,8 @@ struct ProxyState {
     answers: HashMap<String, (Instant, Message)>,
     consoles: HashMap<String, String>,
     public_keys: HashMap<String, String>,
+    /// By name: the call that made a load balancer, and its answer.
+    balancers: HashMap<String, (String, Message)>,
 }
 
 /// Changes that moto makes although they are only tried.
@@ -126,7 +128,7 @@ async fn serve(mut stream: TcpStream, world: &World) -> Result<()> {
     match &fault {
         Some(Fault::LostRequest) => return Ok(()),
         Some(Fault::Refused(status, code, message)) => {
-            stream.write_all(&Message::refusal(*status, code, message).bytes()).await?;
+            stream.write_all(&refusal(&body, *status, code, message).bytes()).await?;
             return Ok(());
         }
         Some(Fault::LostAnswer | Fault::CutAnswer | Fault::Late(_) | Fault::DoneWithTrouble) | None => {}
@@ -137,7 +139,8 @@ async fn serve(mut stream: TcpStream, world: &World) -> Result<()> {
         Some(Fault::LostAnswer) => {}
         Some(Fault::CutAnswer) => stream.write_all(&bytes[..bytes.len() / 2]).await?,
         Some(Fault::DoneWithTrouble) => {
-            stream.write_all(&Message::refusal(500, "InternalError", "An internal error has occurred").bytes()).await?;
+            let (code, message) = ("InternalError", "An internal error has occurred");
+            stream.write_all(&refusal(&body, 500, code, message).bytes()).await?;
         }
         Some(Fault::Late(time)) => {
             tokio::time::sleep(time).await;
@@ -167,10 +170,13 @@ impl World {
             return Ok(console(instance, self.lock().consoles.get(instance)));
         }
         if let Some((id, code)) = self.not_found_yet(parameters) {
-            return Ok(Message::refusal(400, code, &format!("The ID '{id}' does not exist")));
+            return Ok(refusal(body, 400, code, &format!("The ID '{id}' does not exist")));
         }
         if action.starts_with("Describe") {
             return self.describe(body, request).await;
+        }
+        if action == "CreateLoadBalancer" {
+            return self.create_balancer(value("Name").unwrap_or_default(), body, parameters, request).await;
         }
         let token = value("ClientToken").filter(|_| value("DryRun") != Some("true"));
         let Some(token) = token.filter(|_| action == "RunInstances") else {
@@ -196,6 +202,27 @@ impl World {
                 Ok(answer)
             }
         }
+    }
+
+    /// The same call makes a balancer once, and another one of the same name is refused (API reference, "CreateLoadBalancer").
+    async fn create_balancer(
+        &self,
+        name: &str,
+        body: &str,
+        parameters: &[(String, String)],
+        request: &Message,
+    ) -> Result<Message> {
+        let asked = [("Action", "DescribeLoadBalancers"), ("Names.member.1", name)];
+        if moto::call_of(&self.moto, Api::Balancers, &asked).await.is_err() {
+            let (answer, _) = self.change("CreateLoadBalancer", parameters, request).await?;
+            self.lock().balancers.insert(name.to_owned(), (body.to_owned(), answer.clone()));
+            return Ok(answer);
+        }
+        if let Some((_, answer)) = self.lock().balancers.get(name).filter(|(earlier, _)| earlier == body) {
+            return Ok(answer.clone());
+        }
+        let message = format!("A load balancer with the same name '{name}' exists, but with different settings");
+        Ok(refusal(body, 400, "DuplicateLoadBalancerName", &message))
     }
 
     async fn change(
@@ -268,7 +295,22 @@ impl ProxyState {
     }
 }
 
+/// A refusal as the API writes it that the call is for.
+fn refusal(body: &str, status: u16, code: &str, message: &str) -> Message {
+    if body.contains(&format!("Version={}", Api::Balancers.version())) {
+        return Message::refusal_of_balancers(status, code, message);
+    }
+    Message::refusal(status, code, message)
+}
+
 fn not_found_code(id: &str) -> &'static str {
+    if xml::is_balancers(id) {
+        return match id {
+            _ if id.contains(":targetgroup/") => "TargetGroupNotFound",
+            _ if id.contains(":listener/") => "ListenerNotFound",
+            _ => "LoadBalancerNotFound",
+        };
+    }
     match id.rsplit_once('-').map_or("", |(kind, _)| kind) {
         "i" => "InvalidInstanceID.NotFound",
         "vpc" => "InvalidVpcID.NotFound",

@@ -17,16 +17,21 @@ pub(crate) fn texts<'a>(xml: &'a str, name: &str) -> impl Iterator<Item = &'a st
     })
 }
 
-/// Every id of a resource that stands in elements whose names end with `Id`.
+/// Every id of a resource that stands in elements whose names end with `Id`, and with `Arn` for load balancers.
 pub(crate) fn ids(xml: &str) -> Vec<String> {
     let mut ids = Vec::new();
     for piece in xml.split('<') {
         let Some((name, text)) = piece.split_once('>') else { continue };
-        if name.ends_with("Id") && is_id(text) {
+        if (name.ends_with("Id") && is_id(text)) || (name.ends_with("Arn") && is_balancers(text)) {
             ids.push(text.to_owned());
         }
     }
     ids
+}
+
+/// Whether this is the id of a load balancer or one of its parts.
+pub(crate) fn is_balancers(text: &str) -> bool {
+    text.starts_with("arn:aws:elasticloadbalancing:")
 }
 
 /// Whether this looks like `vpc-0123456789abcdef0`.

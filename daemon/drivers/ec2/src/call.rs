@@ -1,4 +1,4 @@
-//! One call to EC2: its turn in the account's bucket, and for reads a few tries.
+//! One call to EC2 or to its load balancers: its turn in the account's bucket, and for reads a few tries.
 
 use std::error::Error as StdError;
 use std::future::Future;
@@ -6,6 +6,7 @@ use std::future::Future;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::config::http::HttpResponse;
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_elasticloadbalancingv2::Client as ElbClient;
 use muster_engine::failure::Certainty;
 use tokio::time::sleep;
 
@@ -17,8 +18,48 @@ use crate::limiter::Class;
 const READ_TRIES: u32 = 4;
 
 impl Ec2Driver {
-    /// Asks something. A failure that may pass is tried again, with the pause that the account's pace asks for.
+    /// Asks EC2 something.
     pub(crate) async fn read<T, E, F>(&self, what: &str, call: impl Fn(Client) -> F) -> Result<T, CallError>
+    where
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+    {
+        let ec2 = self.clients().await.ec2;
+        self.ask(what, || call(ec2.clone())).await
+    }
+
+    /// Makes, changes or removes something at EC2, once.
+    pub(crate) async fn change<T, E, F>(&self, what: &str, call: impl Fn(Client) -> F) -> Result<T, CallError>
+    where
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+    {
+        let ec2 = self.clients().await.ec2;
+        self.try_once(what, || call(ec2.clone())).await
+    }
+
+    /// Asks something about load balancers.
+    pub(crate) async fn read_elb<T, E, F>(&self, what: &str, call: impl Fn(ElbClient) -> F) -> Result<T, CallError>
+    where
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+    {
+        let elb = self.clients().await.elb;
+        self.ask(what, || call(elb.clone())).await
+    }
+
+    /// Makes, changes or removes something of load balancers, once.
+    pub(crate) async fn change_elb<T, E, F>(&self, what: &str, call: impl Fn(ElbClient) -> F) -> Result<T, CallError>
+    where
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+    {
+        let elb = self.clients().await.elb;
+        self.try_once(what, || call(elb.clone())).await
+    }
+
+    /// A failure that may pass is tried again, with the pause that the account's pace asks for.
+    async fn ask<T, E, F>(&self, what: &str, call: impl Fn() -> F) -> Result<T, CallError>
     where
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
@@ -38,8 +79,7 @@ impl Ec2Driver {
         }
     }
 
-    /// Makes, changes or removes something, once.
-    pub(crate) async fn change<T, E, F>(&self, what: &str, call: impl Fn(Client) -> F) -> Result<T, CallError>
+    async fn try_once<T, E, F>(&self, what: &str, call: impl Fn() -> F) -> Result<T, CallError>
     where
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
@@ -53,13 +93,13 @@ impl Ec2Driver {
         answer
     }
 
-    async fn once<T, E, F>(&self, class: Class, what: &str, call: &impl Fn(Client) -> F) -> Result<T, CallError>
+    async fn once<T, E, F>(&self, class: Class, what: &str, call: &impl Fn() -> F) -> Result<T, CallError>
     where
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
     {
         self.limiter.turn(class).await;
-        match call(self.client().await).await {
+        match call().await {
             Ok(answer) => {
                 self.limiter.went_well(class);
                 Ok(answer)

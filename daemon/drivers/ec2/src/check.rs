@@ -23,7 +23,7 @@ use crate::listing::PAGE;
 use crate::mark::filter;
 use crate::network::sorted;
 use crate::options::invalid;
-use crate::settings::{CANONICAL, Settings};
+use crate::settings::{CANONICAL, ControlPlaneEndpoint, Settings};
 
 impl Ec2Driver {
     /// What `account check` shows.
@@ -47,6 +47,9 @@ impl Ec2Driver {
             if !settings.subnet_ids.is_empty() {
                 let free = self.free_addresses(&settings).await;
                 findings.push(finding("subnets", free.map(|free| format!("{free} free addresses"))));
+            }
+            if settings.endpoint == ControlPlaneEndpoint::NetworkLoadBalancer {
+                findings.push(finding("load balancers", self.room_for_balancer().await));
             }
         }
         findings.push(finding("quota", self.quota().await));
@@ -73,6 +76,9 @@ impl Ec2Driver {
             }
         }
         self.refuse_more_than_the_quota(machines, promised).await?;
+        if settings.has_balancer(spec.orchestrator) {
+            self.room_for_balancer().await?;
+        }
         self.refuse_without_permission(&settings).await
     }
 
@@ -200,7 +206,7 @@ impl Ec2Driver {
 
     /// Tries the changes that a cluster needs, without making them: EC2 says whether it would.
     async fn trials(&self, own_network: bool) -> BTreeMap<&'static str, Result<(), Failure>> {
-        let ec2 = self.client().await;
+        let ec2 = self.clients().await.ec2;
         let mut trials = BTreeMap::new();
         let run = ec2.run_instances().image_id(NOTHING).min_count(1).max_count(1).dry_run(true);
         trials.insert("RunInstances", self.trial("RunInstances", run.send()).await);

@@ -29,7 +29,18 @@ impl CallError {
 
     /// Whether the thing that the call names is not there (or not yet).
     pub(crate) fn is_not_found(&self) -> bool {
-        self.code.ends_with(".NotFound") || self.code.ends_with(".Unknown")
+        // EC2's have a dot, those of load balancers have none.
+        self.code.ends_with("NotFound") || self.code.ends_with(".Unknown")
+    }
+
+    /// Whether the account may not ask this, or the cloud has no such call.
+    pub(crate) fn is_of_a_call_that_is_not_there(&self) -> bool {
+        self.is_denied() || NO_SUCH_CALL.contains(&self.code.as_str())
+    }
+
+    /// Whether the account lacks the permission.
+    pub(crate) fn is_denied(&self) -> bool {
+        DENIED.contains(&self.code.as_str())
     }
 
     /// Whether EC2 asks for patience.
@@ -50,6 +61,9 @@ impl From<CallError> for Failure {
 }
 
 const CAPACITY: [&str; 3] = ["InsufficientInstanceCapacity", "InsufficientHostCapacity", "InsufficientCapacity"];
+
+const DENIED: [&str; 3] = ["UnauthorizedOperation", "AccessDenied", "AccessDeniedException"];
+const NO_SUCH_CALL: [&str; 3] = ["InvalidAction", "UnknownOperationException", "NotImplemented"];
 
 /// What a failed call means. `what` says what it was for: `create the VPC`.
 pub(crate) fn classify<E>(what: &str, error: &SdkError<E, HttpResponse>) -> CallError
@@ -148,7 +162,7 @@ fn refused(what: &str, status: u16, code: &str, said: &str) -> Failure {
         | "PendingVerification"
         | "InvalidAccessKeyId" => not_applied(ErrorCode::Credentials)
             .with_remedy("put the account's credentials right: `muster account update`, then `muster account check`"),
-        "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" => not_applied(ErrorCode::Credentials)
+        _ if DENIED.contains(&code) => not_applied(ErrorCode::Credentials)
             .with_remedy("give the account's user the permissions of docs/infrastructure/ec2.md"),
         _ if CAPACITY.contains(&code) => not_applied(ErrorCode::Quota)
             .with_remedy("Muster tries again by itself; more zones or another `instanceType` help sooner"),
@@ -166,7 +180,11 @@ fn refused(what: &str, status: u16, code: &str, said: &str) -> Failure {
         | "KeyPairLimitExceeded"
         | "RouteLimitExceeded"
         | "TagLimitExceeded"
-        | "NetworkInterfaceLimitExceeded" => not_applied(ErrorCode::Quota)
+        | "NetworkInterfaceLimitExceeded"
+        | "TooManyLoadBalancers"
+        | "TooManyTargetGroups"
+        | "TooManyTargets"
+        | "TooManyListeners" => not_applied(ErrorCode::Quota)
             .with_remedy("raise the quota of the account in AWS Service Quotas, or delete what is not needed"),
         "InsufficientFreeAddressesInSubnet" | "PrivateIpAddressLimitExceeded" => {
             not_applied(ErrorCode::Quota).with_remedy("give the cluster a larger subnet, or more of them")
@@ -177,6 +195,7 @@ fn refused(what: &str, status: u16, code: &str, said: &str) -> Failure {
         | "IncorrectState"
         | "IncorrectInstanceState"
         | "InvalidGroup.InUse"
+        | "ResourceInUse"
         | "Resource.AlreadyAssociated"
         | "ConcurrentModification" => not_applied(ErrorCode::Conflict),
         "IdempotentInstanceTerminated" | "IdempotentParameterMismatch" => not_applied(ErrorCode::Conflict),
@@ -184,7 +203,7 @@ fn refused(what: &str, status: u16, code: &str, said: &str) -> Failure {
             .with_remedy("somebody protects it from termination: switch that off in the EC2 console"),
         "InvalidAMIID.NotFound" => not_applied(ErrorCode::InvalidArgument).permanent(),
         // Just made things are found only after a while, so this may pass.
-        _ if code.ends_with(".NotFound") => not_applied(ErrorCode::Provider),
+        _ if code.ends_with("NotFound") => not_applied(ErrorCode::Provider),
         _ if status >= 500 => {
             Failure::maybe_applied(ErrorCode::Provider, format!("{what}: EC2 has trouble: {}", short(said, code)))
         }
@@ -237,6 +256,9 @@ mod tests {
         assert_eq!(of(400, "DependencyViolation"), (NotApplied, ErrorCode::Conflict, Retry::Later));
         assert_eq!(of(400, "InvalidParameterValue"), (NotApplied, ErrorCode::InvalidArgument, Retry::Never));
         assert_eq!(of(400, "InvalidSubnetID.NotFound"), (NotApplied, ErrorCode::Provider, Retry::Later));
+        assert_eq!(of(400, "ResourceInUse"), (NotApplied, ErrorCode::Conflict, Retry::Later));
+        assert_eq!(of(400, "TargetGroupNotFound"), (NotApplied, ErrorCode::Provider, Retry::Later));
+        assert_eq!(of(403, "AccessDenied"), (NotApplied, ErrorCode::Credentials, Retry::Later));
         assert_eq!(of(400, "SomethingNew"), (NotApplied, ErrorCode::Provider, Retry::Later));
     }
 

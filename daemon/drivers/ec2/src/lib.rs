@@ -4,6 +4,9 @@
 //! owner marks as tags from the call that makes it, and is found, listed and removed by those tags. See `words` for what
 //! a cluster needs and what stands on what, and `docs/infrastructure/ec2.md` for operators.
 
+mod balancer;
+mod balancer_limit;
+mod balancer_marks;
 mod boot;
 mod call;
 mod check;
@@ -14,6 +17,7 @@ mod gateway;
 mod host_key;
 mod image;
 mod key_pair;
+mod known;
 mod limiter;
 mod listing;
 mod machine;
@@ -28,13 +32,13 @@ mod rules;
 mod samples;
 mod security;
 mod settings;
+mod targets;
 mod words;
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{InternetGateway, SecurityGroup};
 use muster_engine::context::ClusterContext;
 use muster_engine::desired::Desired;
@@ -42,6 +46,7 @@ use muster_engine::driver::{Driver, InfraOrder, Marked, Need, Needs, Owned, Prom
 use muster_engine::failure::Failure;
 use muster_engine::ledger::{Facts, InfraKey, Present};
 use muster_engine::observed::ObservedResource;
+use muster_engine::options::KnownOption;
 use muster_protocol::model::account::Finding;
 use muster_protocol::model::cluster::ClusterSpec;
 use muster_protocol::{ClusterId, ErrorCode, InstanceId};
@@ -50,6 +55,7 @@ use tokio::time::Instant;
 
 pub use crate::options::{AssumedRole, Ec2Credentials, Ec2Options, Habits, StaticKeys};
 
+use crate::connect::Clients;
 use crate::image::ChosenImage;
 use crate::limiter::Limiter;
 use crate::network::sorted;
@@ -62,7 +68,7 @@ type ImageWish = (Option<String>, String, String, String);
 /// The driver of one account at EC2.
 pub struct Ec2Driver {
     options: Ec2Options,
-    client: OnceCell<Client>,
+    clients: OnceCell<Clients>,
     limiter: Limiter,
     images: Mutex<HashMap<ImageWish, (ChosenImage, Instant)>>,
     last_listing: Mutex<listing::Kept>,
@@ -78,7 +84,7 @@ impl Ec2Driver {
         let limiter = Limiter::new(options.habits.reads_per_second, options.habits.changes_per_second);
         Self {
             options,
-            client: OnceCell::new(),
+            clients: OnceCell::new(),
             limiter,
             images: Mutex::default(),
             last_listing: Mutex::default(),
@@ -87,8 +93,8 @@ impl Ec2Driver {
         }
     }
 
-    async fn client(&self) -> Client {
-        self.client.get_or_init(|| connect::client(&self.options)).await.clone()
+    async fn clients(&self) -> Clients {
+        self.clients.get_or_init(|| connect::clients(&self.options)).await.clone()
     }
 
     fn settings(&self, spec: &ClusterSpec) -> Result<Settings, Failure> {
@@ -133,12 +139,21 @@ impl Needs for Ec2Driver {
         let settings = Settings::lenient(&self.options.defaults, &desired.spec);
         words::needs(&settings, desired)
     }
+
+    fn endpoint(&self, desired: &Desired) -> Option<InfraKey> {
+        let has_one = !desired.absent && Settings::gives_balancer(&self.options.defaults, &desired.spec);
+        has_one.then(words::endpoint)
+    }
 }
 
 #[async_trait]
 impl Driver for Ec2Driver {
     fn listing_lag(&self) -> Duration {
         self.options.habits.listing_lag
+    }
+
+    fn options(&self) -> &'static [KnownOption] {
+        &known::KNOWN
     }
 
     async fn check(&self) -> Vec<Finding> {
@@ -160,6 +175,10 @@ impl Driver for Ec2Driver {
             Word::Group => self.create_group(cluster, &settings, order).await,
             Word::Rules => self.create_rules(cluster, &settings, order).await,
             Word::KeyPair => self.create_key_pair(cluster).await,
+            Word::TargetGroup => self.create_target_group(cluster, &settings, order).await,
+            Word::Balancer => self.create_balancer(cluster, &settings, order).await,
+            Word::Listener => self.create_listener(cluster, order).await,
+            Word::Endpoint => self.create_endpoint(cluster, order).await,
             Word::Machine => self.create_machine(cluster, &settings, order).await,
         }
     }
@@ -178,6 +197,10 @@ impl Driver for Ec2Driver {
             }
             Word::Group => sorted(self.groups(cluster).await?.iter().filter_map(SecurityGroup::group_id)),
             Word::KeyPair => self.key_pairs(cluster).await?,
+            Word::TargetGroup => self.target_group(cluster).await?.into_iter().collect(),
+            Word::Balancer => self.balancer(cluster).await?.map(|balancer| balancer.arn).into_iter().collect(),
+            Word::Listener => self.listeners(cluster).await?,
+            Word::Endpoint => return self.look_up_endpoint(cluster).await,
         };
         Ok(ids.into_iter().next().map(found))
     }
@@ -200,7 +223,11 @@ impl Driver for Ec2Driver {
             | Word::Route
             | Word::Group
             | Word::Rules
-            | Word::KeyPair => self.look_up(cluster, key).await,
+            | Word::KeyPair
+            | Word::TargetGroup
+            | Word::Balancer
+            | Word::Listener
+            | Word::Endpoint => self.look_up(cluster, key).await,
         }
     }
 
@@ -218,9 +245,12 @@ impl Driver for Ec2Driver {
             Word::Attachment => self.remove_attachment(cluster).await,
             Word::Route => self.remove_route(cluster).await,
             Word::Group => self.remove_group(cluster, id).await,
-            // They go with their group, which goes next.
-            Word::Rules => Ok(()),
+            // They go with their group, which goes next, and registrations with theirs.
+            Word::Rules | Word::Endpoint => Ok(()),
             Word::KeyPair => self.remove_key_pair(cluster, id).await,
+            Word::TargetGroup => self.remove_target_group(cluster, id).await,
+            Word::Balancer => self.remove_balancer(cluster, id).await,
+            Word::Listener => self.remove_listeners(cluster).await,
             Word::Machine => self.remove_machine(cluster, key, id).await,
         }
     }
@@ -246,6 +276,6 @@ impl Driver for Ec2Driver {
     }
 
     async fn list_marked(&self) -> Result<Vec<Marked>, Failure> {
-        self.everything_marked(mark::filters_of_anybody()).await
+        self.everything_marked(None).await
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use aws_sdk_ec2::types::{Filter, ResourceType, Tag, TagSpecification};
+use aws_sdk_elasticloadbalancingv2::types::Tag as ElbTag;
 use muster_engine::context::{ClusterContext, mark};
 use muster_engine::driver::{Marked, Owned};
 use muster_engine::ledger::{InfraKey, ResourceKey};
@@ -41,24 +42,43 @@ pub(crate) fn read_all(id: &str, tags: &[Tag]) -> Option<Marked> {
     })
 }
 
-/// Only what carries the marks of some installation.
-pub(crate) fn filters_of_anybody() -> Vec<Filter> {
-    vec![filter("tag-key", mark::INSTANCE)]
+/// Only what carries the marks of some installation, or of this one and this cluster.
+pub(crate) fn filters_of_owner(owner: Option<(InstanceId, Option<ClusterId>)>) -> Vec<Filter> {
+    match owner {
+        Some((instance, cluster)) => filters(instance, cluster, None),
+        None => vec![filter("tag-key", mark::INSTANCE)],
+    }
 }
 
 /// The tags that a resource gets in the call that makes it.
 pub(crate) fn tags(cluster: &ClusterContext, key: &InfraKey) -> Vec<Tag> {
+    let mut tags = tags_of_owner(cluster, key);
+    tags.extend(spec_mark::write(&cluster.spec).iter().map(|(name, value)| tag(name, value)));
+    tags
+}
+
+/// The tags of a load balancer and its parts. Theirs may have no braces and quotes, so what the cluster was asked to be is
+/// not among them: it is on everything else of the cluster.
+pub(crate) fn elb_tags(cluster: &ClusterContext, key: &InfraKey) -> Vec<ElbTag> {
+    let tags = tags_of_owner(cluster, key).into_iter();
+    tags.map(|tag| ElbTag::builder().set_key(tag.key).set_value(tag.value).build()).collect()
+}
+
+/// The tags of a load balancer or one of its parts, as those of everything else.
+pub(crate) fn of_elb(tags: &[ElbTag]) -> Vec<Tag> {
+    tags.iter().map(|one| tag(one.key().unwrap_or_default(), one.value().unwrap_or_default())).collect()
+}
+
+fn tags_of_owner(cluster: &ClusterContext, key: &InfraKey) -> Vec<Tag> {
     let name = key.name.as_ref().map_or_else(|| key.kind.to_string(), ToString::to_string);
-    let mut tags = vec![
+    vec![
         tag(mark::INSTANCE, cluster.instance),
         tag(mark::CLUSTER, cluster.cluster),
         tag(mark::CLUSTER_NAME, cluster.name()),
         tag(mark::KEY, key),
         tag(ORCHESTRATOR, cluster.spec.orchestrator),
         tag(NAME, format_args!("{}-{name}", cluster.name())),
-    ];
-    tags.extend(spec_mark::write(&cluster.spec).iter().map(|(name, value)| tag(name, value)));
-    tags
+    ]
 }
 
 /// The same for a resource of this type, as creations take them.
@@ -108,27 +128,41 @@ pub(crate) fn name(cluster: &ClusterContext, key: &InfraKey) -> String {
     format!("muster-{}-{}-{which}", cluster.instance.short(), cluster.cluster)
 }
 
+/// What the names of load balancers and target groups begin with.
+pub(crate) const BALANCER_PREFIX: &str = "muster-";
+
+/// The name of a load balancer or target group, which identifies it within the account and the region: at most 32 letters,
+/// digits and hyphens.
+pub(crate) fn balancer_name(cluster: &ClusterContext, key: &InfraKey) -> String {
+    let parts = [cluster.instance.to_string(), cluster.cluster.to_string(), key.to_string()];
+    format!("{BALANCER_PREFIX}{}", hex(&digest_of(&parts).finalize()[..12]))
+}
+
 /// The idempotency token of one try to make a machine in one place: the same for the same try, whoever makes it.
 /// EC2 takes at most 64 ASCII characters.
 pub(crate) fn token(cluster: &ClusterContext, key: &InfraKey, attempt: u32, place: &str) -> String {
-    let mut digest = Sha256::new();
-    for part in [&cluster.instance.to_string(), &cluster.cluster.to_string(), &key.to_string(), place] {
-        digest.update(part.as_bytes());
-        digest.update([0]);
-    }
-    digest.update(attempt.to_be_bytes());
-    let mut token = String::from("muster-");
-    for byte in &digest.finalize()[..24] {
+    let parts = [cluster.instance.to_string(), cluster.cluster.to_string(), key.to_string(), place.to_owned()];
+    let digest = digest_of(&parts).chain_update(attempt.to_be_bytes()).finalize();
+    format!("muster-{}", hex(&digest[..24]))
+}
+
+fn digest_of(parts: &[String]) -> Sha256 {
+    parts.iter().fold(Sha256::new(), |digest, part| digest.chain_update(part.as_bytes()).chain_update([0]))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for byte in bytes {
         // Writing to a string cannot fail.
-        let _ = write!(token, "{byte:02x}");
+        let _ = write!(text, "{byte:02x}");
     }
-    token
+    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples;
+    use crate::{samples, words};
 
     #[test]
     fn a_token_is_the_same_for_the_same_try_and_differs_for_every_other() {
@@ -145,6 +179,29 @@ mod tests {
         ] {
             assert_ne!(first, different);
         }
+    }
+
+    #[test]
+    fn a_load_balancers_name_fits_and_is_the_clusters_own() {
+        let (cluster, other) = (samples::context(1), samples::context(2));
+        let key = words::balancer();
+        let name = balancer_name(&cluster, &key);
+        assert_eq!(name, balancer_name(&cluster, &key));
+        assert!(name.len() <= 32 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'), "{name}");
+        assert_ne!(name, balancer_name(&other, &key));
+        assert_ne!(name, balancer_name(&cluster, &words::target_group()));
+    }
+
+    #[test]
+    fn marks_of_a_load_balancer_read_back_and_have_no_letter_that_is_refused() {
+        let (cluster, key) = (samples::context(1), words::balancer());
+        let tags = elb_tags(&cluster, &key);
+        let is_allowed = |c: char| c.is_alphanumeric() || " _.:/=+-@".contains(c);
+        assert!(
+            tags.iter().flat_map(|tag| [tag.key(), tag.value()]).flatten().all(|text| text.chars().all(is_allowed))
+        );
+        let read_back = read(&of_elb(&tags)).unwrap();
+        assert_eq!(read_back, Mark { instance: cluster.instance, cluster: cluster.cluster, key: Some(key) });
     }
 
     #[test]

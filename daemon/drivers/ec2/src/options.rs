@@ -57,7 +57,7 @@ pub struct AssumedRole {
 pub struct Habits {
     /// How long what was made may be missing from listings.
     pub listing_lag: Duration,
-    /// How long a new machine may take until its SSH server answers.
+    /// How long a new machine may take until its SSH server answers, and a new load balancer until it is set up.
     pub boot_limit: Duration,
     /// How long a terminated machine may take until it is gone.
     pub termination_limit: Duration,

@@ -10,7 +10,7 @@ use muster_engine::failure::Failure;
 use muster_protocol::{ClusterId, InstanceId};
 
 use crate::Ec2Driver;
-use crate::mark::{self, filters};
+use crate::mark;
 
 impl Ec2Driver {
     /// What carries the marks of this installation, of one cluster or of all.
@@ -19,18 +19,30 @@ impl Ec2Driver {
         instance: InstanceId,
         cluster: Option<ClusterId>,
     ) -> Result<Vec<Owned>, Failure> {
-        let marked = self.everything_marked(filters(instance, cluster, None)).await?;
+        let marked = self.everything_marked(Some((instance, cluster))).await?;
         Ok(marked.into_iter().map(|marked| marked.owned).collect())
     }
 
-    /// What these filters let through.
-    pub(crate) async fn everything_marked(&self, filters: Vec<Filter>) -> Result<Vec<Marked>, Failure> {
+    /// What carries the marks of this owner, or of anybody.
+    pub(crate) async fn everything_marked(
+        &self,
+        owner: Option<(InstanceId, Option<ClusterId>)>,
+    ) -> Result<Vec<Marked>, Failure> {
+        let filters = mark::filters_of_owner(owner);
         let mut marked: Vec<(bool, Marked)> = Vec::new();
         for machine in self.machines(filters.clone()).await? {
             if machine.stage.power().is_some() {
                 marked.push((true, machine.marked));
             }
         }
+        let is_owners = |marked: &Marked| {
+            owner.is_none_or(|(instance, cluster)| {
+                marked.instance == instance && cluster.is_none_or(|cluster| marked.owned.cluster == cluster)
+            })
+        };
+        // Those of load balancers cannot be filtered.
+        let balancers = self.marked_balancers().await?.into_iter().filter(is_owners);
+        marked.extend(balancers.map(|part| (false, part)));
         marked.extend(self.marked_parts(&filters).await?.into_iter().map(|part| (false, part)));
         marked.extend(self.marked_network(&filters).await?.into_iter().map(|part| (false, part)));
         Ok(once_each(marked))

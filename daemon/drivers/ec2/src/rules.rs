@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use aws_sdk_ec2::types::{IpPermission, IpRange, UserIdGroupPair};
 use muster_protocol::model::cluster::Orchestrator;
-use sha2::{Digest, Sha256};
 
 use crate::cidr::Cidr;
 use crate::ports::{self, PortRange};
@@ -61,18 +60,6 @@ pub(crate) fn wanted(settings: &Settings, orchestrator: Orchestrator) -> BTreeSe
 /// What a group lets in.
 pub(crate) fn present(group: &str, permissions: &[IpPermission]) -> BTreeSet<Rule> {
     permissions.iter().flat_map(|permission| read(group, permission)).collect()
-}
-
-/// A digest of rules: it changes when they do, and is the same in every release.
-pub(crate) fn digest(rules: &BTreeSet<Rule>) -> u64 {
-    let mut digest = Sha256::new();
-    for rule in rules {
-        digest.update(text(rule).as_bytes());
-        digest.update([0]);
-    }
-    let bytes = digest.finalize();
-    // Never 0, which stands for "never changes".
-    bytes.iter().take(8).fold(0u64, |number, byte| (number << 8) | u64::from(*byte)).max(1)
 }
 
 /// As EC2 takes it. What is foreign has no form of ours.

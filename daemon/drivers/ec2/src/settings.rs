@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::str::FromStr;
 
 use muster_engine::desired::pool_and_number;
 use muster_engine::failure::Failure;
-use muster_protocol::Name;
-use muster_protocol::model::cluster::{ClusterSpec, MachineShape, Pool};
+use muster_protocol::model::cluster::{ClusterSpec, MachineShape, Orchestrator, Pool};
+use muster_protocol::{ErrorCode, Name};
 
 use crate::cidr::Cidr;
+use crate::known::{self, CONTROL_PLANE_ENDPOINT};
 use crate::options::invalid;
 use crate::ports::PortRange;
 
@@ -53,6 +55,29 @@ pub(crate) struct Settings {
     pub(crate) service_ports: Vec<PortRange>,
     /// Whether machines are bought on the spot market.
     pub(crate) spot: Spot,
+    /// How the control planes of a Kubernetes cluster are reached by its machines.
+    pub(crate) endpoint: ControlPlaneEndpoint,
+}
+
+/// How the control planes of a Kubernetes cluster are reached by its machines.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ControlPlaneEndpoint {
+    /// Each machine has a balancer of its own.
+    Machines,
+    /// By an internal network load balancer.
+    NetworkLoadBalancer,
+}
+
+impl FromStr for ControlPlaneEndpoint {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "machines" => Ok(Self::Machines),
+            "network-load-balancer" => Ok(Self::NetworkLoadBalancer),
+            _ => Err(()),
+        }
+    }
 }
 
 /// Whether machines are bought on the spot market.
@@ -72,53 +97,20 @@ const DEBIAN: &str = "136693071363";
 pub(crate) const CANONICAL: &str = "099720109477";
 const DEBIAN_IMAGES: &str = "debian-12-{arch}-*";
 
-/// Every option, with what it is: the order of the documentation.
-pub(crate) const NAMES: [&str; 19] = [
-    "vpcId",
-    "subnetIds",
-    "vpcCidr",
-    "zones",
-    "instanceType",
-    "imageId",
-    "imageOwner",
-    "imageName",
-    "sshUser",
-    "sshPort",
-    "rootVolumeGib",
-    "rootVolumeType",
-    "rootVolumeEncrypted",
-    "publicAddress",
-    "connect",
-    "allowedCidrs",
-    "serviceCidrs",
-    "servicePorts",
-    "spot",
-];
-
-/// Those that pools may say for their machines.
-const OF_MACHINES: [&str; 8] = [
-    "instanceType",
-    "imageId",
-    "imageOwner",
-    "imageName",
-    "rootVolumeGib",
-    "rootVolumeType",
-    "rootVolumeEncrypted",
-    "spot",
-];
-
 impl Settings {
     /// Reads what a cluster asks for; the first thing that is wrong is refused by its name.
     pub(crate) fn of(defaults: &BTreeMap<String, String>, spec: &ClusterSpec) -> Result<Self, Failure> {
         let settings = Self::read(&Given { defaults, own: &spec.options }, &spec.machine)?;
         settings.refuse_contradictions(&spec.machine)?;
+        settings.refuse_wrong_orchestrator(spec)?;
         for pool in &spec.pools {
-            if let Some(wrong) = pool.options.keys().find(|name| !OF_MACHINES.contains(&name.as_str())) {
-                return Err(invalid(format!(
-                    "the option `{wrong}` cannot differ by pool, as it does in `{}`",
-                    pool.name
-                ))
-                .with_remedy(format!("options of a pool: {}", OF_MACHINES.join(", "))));
+            let mut options = pool.options.keys().filter_map(|name| known::option(name));
+            if let Some(wrong) = options.find(|option| !option.per_pool) {
+                let message =
+                    format!("the option `{}` cannot differ by pool, as it does in `{}`", wrong.name, pool.name);
+                return Err(invalid(message)
+                    .with_field(format!("pools.{}.options.{}", pool.name, wrong.name))
+                    .with_remedy(format!("options of a pool: {}", known::names(true))));
             }
             Self::read(&Given { defaults, own: &in_place(spec, pool) }, &pool.shape)?
                 .refuse_contradictions(&pool.shape)?;
@@ -162,9 +154,10 @@ impl Settings {
     }
 
     fn read(given: &Given<'_>, shape: &MachineShape) -> Result<Self, Failure> {
-        if let Some(unknown) = given.names().find(|name| !NAMES.contains(name)) {
+        // What a cluster says beside the known ones is its orchestrator's.
+        if let Some(unknown) = given.defaults.keys().find(|name| known::option(name).is_none()) {
             return Err(invalid(format!("the infrastructure `ec2` has no option `{unknown}`"))
-                .with_remedy(format!("options: {}", NAMES.join(", "))));
+                .with_remedy(format!("options: {}", known::names(false))));
         }
         let image_owner = given.text("imageOwner").unwrap_or(DEBIAN).to_owned();
         let usual_user = if image_owner == CANONICAL { "ubuntu" } else { "admin" };
@@ -189,7 +182,37 @@ impl Settings {
             service_cidrs: given.parsed_list("serviceCidrs")?,
             service_ports: given.parsed_list("servicePorts")?,
             spot: given.spot()?,
+            endpoint: given.parsed(CONTROL_PLANE_ENDPOINT)?.unwrap_or(ControlPlaneEndpoint::Machines),
         })
+    }
+
+    /// Whether the control planes of such a cluster get a network load balancer.
+    pub(crate) fn has_balancer(&self, orchestrator: Orchestrator) -> bool {
+        orchestrator == Orchestrator::Kubernetes && self.endpoint == ControlPlaneEndpoint::NetworkLoadBalancer
+    }
+
+    /// The same without reading anything else: the planner asks for every machine.
+    pub(crate) fn gives_balancer(defaults: &BTreeMap<String, String>, spec: &ClusterSpec) -> bool {
+        let wish = Given { defaults, own: &spec.options }.parsed(CONTROL_PLANE_ENDPOINT);
+        spec.orchestrator == Orchestrator::Kubernetes
+            && matches!(wish, Ok(Some(ControlPlaneEndpoint::NetworkLoadBalancer)))
+    }
+
+    /// A default of an account is for those of its clusters that know what to do with it; what a cluster asks for itself it
+    /// gets or is refused.
+    fn refuse_wrong_orchestrator(&self, spec: &ClusterSpec) -> Result<(), Failure> {
+        if spec.orchestrator == Orchestrator::Kubernetes
+            || self.endpoint == ControlPlaneEndpoint::Machines
+            || !spec.options.contains_key(CONTROL_PLANE_ENDPOINT)
+        {
+            return Ok(());
+        }
+        let message =
+            format!("a network load balancer is for Kubernetes; {} finds its managers itself", spec.orchestrator);
+        Err(Failure::not_applied(ErrorCode::Unsupported, message)
+            .permanent()
+            .with_field(format!("options.{CONTROL_PLANE_ENDPOINT}"))
+            .with_remedy(format!("leave `{CONTROL_PLANE_ENDPOINT}` out, or set it to `machines`")))
     }
 
     fn refuse_contradictions(&self, shape: &MachineShape) -> Result<(), Failure> {
@@ -246,10 +269,6 @@ struct Given<'a> {
 }
 
 impl<'a> Given<'a> {
-    fn names(&self) -> impl Iterator<Item = &'a str> {
-        self.defaults.keys().chain(self.own.keys()).map(String::as_str)
-    }
-
     fn text(&self, name: &str) -> Option<&'a str> {
         self.own.get(name).or_else(|| self.defaults.get(name)).map(|text| text.trim()).filter(|text| !text.is_empty())
     }
@@ -326,12 +345,43 @@ mod tests {
     fn what_is_wrong_is_refused_by_its_name() {
         assert!(refusal(&[("instancetype", "x")]).contains("`instancetype`"));
         assert!(refusal(&[("spot", "maybe")]).contains("`spot`"));
+        assert!(refusal(&[("controlPlaneEndpoint", "haproxy")]).contains("`controlPlaneEndpoint`"));
         assert!(refusal(&[("rootVolumeGib", "many")]).contains("`rootVolumeGib`"));
         assert!(refusal(&[("vpcCidr", "10.0.0.0/8")]).contains("`vpcCidr`"));
         assert!(refusal(&[("vpcId", "vpc-1")]).contains("`subnetIds`"));
         assert!(refusal(&[("publicAddress", "false"), ("connect", "public")]).contains("`connect`"));
         assert!(refusal(&[("allowedCidrs", "")]).contains("`allowedCidrs`"));
         assert!(refusal(&[("servicePorts", "80")]).contains("`serviceCidrs`"));
+    }
+
+    #[test]
+    fn a_network_load_balancer_is_for_kubernetes_and_a_default_for_it_concerns_nobody_else() {
+        let wish = [("controlPlaneEndpoint", "network-load-balancer")];
+        let mut swarm = samples::spec();
+        let settings = Settings::of(&samples::account(&wish), &swarm).unwrap();
+        assert!(!settings.has_balancer(swarm.orchestrator));
+        assert!(settings.has_balancer(Orchestrator::Kubernetes));
+        swarm.options.insert("controlPlaneEndpoint".to_owned(), "network-load-balancer".to_owned());
+        let refused = Settings::of(&samples::account(&[]), &swarm).unwrap_err();
+        assert_eq!(
+            (refused.code, refused.field.as_deref()),
+            (ErrorCode::Unsupported, Some("options.controlPlaneEndpoint"))
+        );
+        swarm.options.insert("controlPlaneEndpoint".to_owned(), "machines".to_owned());
+        assert!(Settings::of(&samples::account(&wish), &swarm).is_ok());
+        let asked = ClusterSpec { orchestrator: Orchestrator::Kubernetes, ..swarm };
+        assert!(!Settings::of(&samples::account(&wish), &asked).unwrap().has_balancer(asked.orchestrator));
+        assert!(!Settings::gives_balancer(&samples::account(&wish), &asked));
+        let silent = ClusterSpec { options: BTreeMap::new(), ..asked };
+        assert!(Settings::gives_balancer(&samples::account(&wish), &silent));
+    }
+
+    #[test]
+    fn an_option_of_the_orchestrators_is_none_of_ours() {
+        let mut spec = samples::spec();
+        spec.options.insert("podSubnet".to_owned(), "10.244.0.0/16".to_owned());
+        assert!(Settings::of(&samples::account(&[]), &spec).is_ok());
+        assert!(refusal(&[("podSubnet", "10.244.0.0/16")]).contains("`podSubnet`"), "an account has only ours");
     }
 
     #[test]

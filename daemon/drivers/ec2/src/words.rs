@@ -8,12 +8,24 @@
 //! ```
 //!
 //! With a VPC that is there already, the first and third lines have nothing of ours. Each word is one outside call.
+//!
+//! A network load balancer for the control planes, where one is asked for, is beside that; nothing of it is below a machine:
+//!
+//! ```text
+//!  subnet/<zone>, security-group/nodes ─ load-balancer/control-plane ┐
+//!  vpc ───────────────────────────────── target-group/control-plane ─┴ listener/control-plane ┐
+//!                                                              machine/control-plane-<number> ┴ endpoint/control-plane
+//! ```
+//!
+//! The endpoint is what the target group leads to: it is brought up to date as control planes come and go.
 
 use muster_engine::desired::Desired;
 use muster_engine::driver::Need;
 use muster_engine::failure::Failure;
 use muster_engine::ledger::{InfraKey, InfraKind};
+use muster_protocol::model::host::Role;
 use muster_protocol::{ErrorCode, Name};
+use sha2::{Digest, Sha256};
 
 use crate::rules;
 use crate::settings::Settings;
@@ -26,6 +38,10 @@ const ROUTE: InfraKind = InfraKind::new("default-route");
 const GROUP: InfraKind = InfraKind::new("security-group");
 const RULES: InfraKind = InfraKind::new("security-rules");
 const KEY_PAIR: InfraKind = InfraKind::new("key-pair");
+const TARGET_GROUP: InfraKind = InfraKind::new("target-group");
+const BALANCER: InfraKind = InfraKind::new("load-balancer");
+const LISTENER: InfraKind = InfraKind::new("listener");
+const ENDPOINT: InfraKind = InfraKind::new("endpoint");
 
 /// What a key stands for here.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,11 +54,15 @@ pub(crate) enum Word {
     Group,
     Rules,
     KeyPair,
+    TargetGroup,
+    Balancer,
+    Listener,
+    Endpoint,
     Machine,
 }
 
 impl Word {
-    const ALL: [(InfraKind, Self); 9] = [
+    const ALL: [(InfraKind, Self); 13] = [
         (VPC, Self::Vpc),
         (SUBNET, Self::Subnet),
         (GATEWAY, Self::Gateway),
@@ -51,6 +71,10 @@ impl Word {
         (GROUP, Self::Group),
         (RULES, Self::Rules),
         (KEY_PAIR, Self::KeyPair),
+        (TARGET_GROUP, Self::TargetGroup),
+        (BALANCER, Self::Balancer),
+        (LISTENER, Self::Listener),
+        (ENDPOINT, Self::Endpoint),
         (InfraKind::MACHINE, Self::Machine),
     ];
 
@@ -62,6 +86,8 @@ impl Word {
         })
     }
 }
+
+const CONTROL_PLANE: &str = "control-plane";
 
 /// The subnet of a cluster that names no zones: in any zone that has its machines' type.
 pub(crate) const ANY_ZONE: &str = "any";
@@ -94,9 +120,25 @@ pub(crate) fn key_pair() -> InfraKey {
     InfraKey::named(KEY_PAIR, fixed("main"))
 }
 
-#[expect(clippy::expect_used, reason = "the words of this file are lower-case letters")]
+pub(crate) fn target_group() -> InfraKey {
+    InfraKey::named(TARGET_GROUP, fixed(CONTROL_PLANE))
+}
+
+pub(crate) fn balancer() -> InfraKey {
+    InfraKey::named(BALANCER, fixed(CONTROL_PLANE))
+}
+
+pub(crate) fn listener() -> InfraKey {
+    InfraKey::named(LISTENER, fixed(CONTROL_PLANE))
+}
+
+pub(crate) fn endpoint() -> InfraKey {
+    InfraKey::named(ENDPOINT, fixed(CONTROL_PLANE))
+}
+
+#[expect(clippy::expect_used, reason = "the words of this file are lower-case letters and hyphens between them")]
 fn fixed(word: &str) -> Name {
-    word.parse().expect("lower-case letters are a name")
+    word.parse().expect("lower-case letters with a hyphen between them are a name")
 }
 
 /// The subnets of a VPC of the cluster's own.
@@ -131,13 +173,41 @@ pub(crate) fn needs(settings: &Settings, desired: &Desired) -> Vec<Need> {
         }
     }
     needs.push(need(key_pair(), Vec::new(), 0));
-    needs.push(need(group(), on_vpc, 0));
-    let digest = rules::digest(&rules::wanted(settings, desired.spec.orchestrator));
+    needs.push(need(group(), on_vpc.clone(), 0));
+    let digest = digest(rules::wanted(settings, desired.spec.orchestrator).iter().map(rules::text));
     needs.push(need(rules(), vec![group()], digest));
     // A machine learns the group's id from its rules' entry, which stands on the group.
     below_machines.push(group());
     needs.extend(desired.machines().map(|(name, _)| need(InfraKey::for_machine(name), below_machines.clone(), 0)));
+    if settings.has_balancer(desired.spec.orchestrator) {
+        needs.extend(needs_of_balancer(settings, desired, on_vpc));
+    }
     needs
+}
+
+fn needs_of_balancer(settings: &Settings, desired: &Desired, on_vpc: Vec<InfraKey>) -> [Need; 4] {
+    let below = subnets(settings).into_iter().chain([group()]).collect();
+    let control_planes = desired.machines().filter(|(_, role)| *role == Role::ControlPlane);
+    let machines: Vec<InfraKey> = control_planes.map(|(name, _)| InfraKey::for_machine(name)).collect();
+    let members = digest(machines.iter().map(ToString::to_string));
+    [
+        need(balancer(), below, 0),
+        need(target_group(), on_vpc, 0),
+        need(listener(), vec![balancer(), target_group()], 0),
+        need(endpoint(), [listener()].into_iter().chain(machines).collect(), members),
+    ]
+}
+
+/// A digest of texts: it changes when they do, and is the same in every release.
+pub(crate) fn digest(texts: impl Iterator<Item = String>) -> u64 {
+    let mut digest = Sha256::new();
+    for text in texts {
+        digest.update(text.as_bytes());
+        digest.update([0]);
+    }
+    let bytes = digest.finalize();
+    // Never 0, which stands for "never changes".
+    bytes.iter().take(8).fold(0u64, |number, byte| (number << 8) | u64::from(*byte)).max(1)
 }
 
 fn need(key: InfraKey, after: Vec<InfraKey>, input: u64) -> Need {
@@ -147,6 +217,8 @@ fn need(key: InfraKey, after: Vec<InfraKey>, input: u64) -> Need {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+
+    use muster_protocol::model::cluster::Orchestrator;
 
     use super::*;
     use crate::samples;
@@ -188,6 +260,32 @@ mod tests {
         let words = words(&[("zones", "eu-central-1a, eu-central-1b"), ("publicAddress", "false")]);
         assert_eq!(words[..3], ["vpc", "subnet/eu-central-1a", "subnet/eu-central-1b"]);
         assert!(!words.iter().any(|word| word.contains("gateway") || word.contains("route")));
+    }
+
+    #[test]
+    fn a_network_load_balancer_stands_below_no_machine_and_its_endpoint_on_the_control_planes() {
+        let settings = samples::settings(&[("controlPlaneEndpoint", "network-load-balancer")]);
+        let mut desired = samples::desired();
+        let keys = |desired: &Desired| -> Vec<String> {
+            needs(&settings, desired).iter().map(|need| need.key.to_string()).collect()
+        };
+        let of_swarm = keys(&desired);
+        desired.spec.orchestrator = Orchestrator::Kubernetes;
+        desired.spec.control_planes = 3;
+        let four =
+            ["load-balancer", "target-group", "listener", "endpoint"].map(|word| format!("{word}/control-plane"));
+        let of_kubernetes = keys(&desired);
+        assert_eq!(of_kubernetes[of_kubernetes.len() - 4..], four);
+        assert!(of_swarm.iter().all(|key| !four.contains(key)), "{of_swarm:?}");
+
+        let needs = needs(&settings, &desired);
+        let need = |key: &InfraKey| needs.iter().find(|need| need.key == *key).unwrap();
+        let after: Vec<String> = need(&endpoint()).after.iter().map(ToString::to_string).collect();
+        assert_eq!(after[0], "listener/control-plane");
+        assert_eq!(after[1..], [1, 2, 3].map(|number| format!("machine/control-plane-{number}")));
+        for machine in needs.iter().filter(|need| need.key.machine().is_some()) {
+            assert!(machine.after.iter().all(|below| !four.contains(&below.to_string())), "{machine:?}");
+        }
     }
 
     #[test]

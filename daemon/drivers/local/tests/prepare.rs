@@ -33,6 +33,7 @@ async fn prepare(lab: &Lab, machine: &str, access: &MachineAccess, run: u32) -> 
         access: access.clone(),
         run: StepRun { step: MachineStep::Prepare, target, run },
         peers: Vec::new(),
+        endpoint: None,
         renewal: 0,
     };
     let began = Instant::now();

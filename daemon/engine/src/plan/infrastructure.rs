@@ -8,6 +8,7 @@ use crate::driver::Need;
 use crate::ledger::{InfraKey, ResourceKey, ResourceState};
 use crate::observed::Power;
 use crate::recipe::MachineStep;
+use crate::state::KnownEndpoint;
 
 impl Planner<'_> {
     pub(super) fn bring_infrastructure(&mut self) {
@@ -54,7 +55,8 @@ impl Planner<'_> {
         });
         if !is_prepared {
             after.extend(self.until_peers_are_there());
-            self.step(Action::Step(machine.clone(), MachineStep::Prepare), &after);
+            let obstacle = self.lack_of_endpoint();
+            self.step_if(Action::Step(machine.clone(), MachineStep::Prepare), &after, obstacle);
         }
     }
 
@@ -65,6 +67,12 @@ impl Planner<'_> {
         }
         let control_planes = self.control_plane_machines().map(InfraKey::for_machine).collect::<Vec<_>>();
         self.until_made(&control_planes)
+    }
+
+    /// A machine's configuration names the address of the control planes, where the infrastructure gives them one.
+    fn lack_of_endpoint(&self) -> Option<Gate> {
+        let is_missing = self.state.endpoint() == KnownEndpoint::Missing;
+        is_missing.then(|| Gate::Waiting(Some("the control planes have no address yet".to_owned())))
     }
 
     /// Whether it was seen to be stopped since it was last made or started.

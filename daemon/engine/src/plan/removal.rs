@@ -90,8 +90,18 @@ impl Planner<'_> {
         let left = self.remove(&ResourceKey::Node(machine.clone()), after, obstacle);
         // A cluster that was formed on it, and whose node nobody has seen yet, would go with it: the others join first.
         let before = if left.is_none() && self.is_formed_on(machine) { after } else { left.as_slice() };
-        let removed = self.remove(&ResourceKey::for_machine(machine.clone()), before, None);
+        let before = [before, &self.until_taken_off_endpoint()].concat();
+        let removed = self.remove(&ResourceKey::for_machine(machine.clone()), &before, None);
         left.into_iter().chain(removed).collect()
+    }
+
+    /// The address of the control planes leads to none that is going. An update that itself has to wait for others is not
+    /// waited for: they may need the room that the machine takes.
+    fn until_taken_off_endpoint(&self) -> Vec<Action> {
+        let Some(endpoint) = self.state.blueprint.needs.endpoint(self.state.desired()) else { return Vec::new() };
+        let updated = Action::Create(ResourceKey::Infra(endpoint));
+        let can_be_done = self.steps.iter().any(|step| step.action == updated && step.after.is_empty());
+        if can_be_done { vec![updated] } else { Vec::new() }
     }
 
     /// Whether the orchestrator's cluster was or may have been formed on this machine.

@@ -4,7 +4,7 @@
 //! even when that is gone. Another token makes another machine, even where one of the same key is: whoever asks
 //! for that without need has made a duplicate.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -43,11 +43,16 @@ pub const NETWORK: InfraKind = InfraKind::new("network");
 const SUBNET: InfraKind = InfraKind::new("subnet");
 const SECURITY_GROUP: InfraKind = InfraKind::new("security-group");
 const KEY_PAIR: InfraKind = InfraKind::new("key-pair");
-const LOAD_BALANCER: InfraKind = InfraKind::new("load-balancer");
+/// What all control planes are reached by in a world that is a cloud.
+pub(super) const LOAD_BALANCER: InfraKind = InfraKind::new("load-balancer");
 
 impl Needs for SimDriver {
     fn needs(&self, desired: &Desired) -> Vec<Need> {
         if self.world.options().is_cloud { cloud_needs(desired) } else { network_and_machines(NETWORK, desired) }
+    }
+
+    fn endpoint(&self, desired: &Desired) -> Option<InfraKey> {
+        (self.world.options().is_cloud && !desired.absent).then(|| InfraKey::only(LOAD_BALANCER))
     }
 }
 
@@ -74,7 +79,9 @@ fn cloud_needs(desired: &Desired) -> Vec<Need> {
             behind.push(machine);
         }
     }
-    needs.push(Need::new(InfraKey::only(LOAD_BALANCER), behind));
+    // It leads to the control planes that it was told of, so it is brought up to date when they change.
+    let input = behind.len() as u64;
+    needs.push(Need { key: InfraKey::only(LOAD_BALANCER), after: behind, input });
     needs
 }
 
@@ -217,7 +224,10 @@ impl Things {
         }
         let bucket = self.bucket(cluster);
         let used = bucket.and_then(|bucket| bucket.tokens.get(&(key.clone(), order.attempt)).copied());
-        if let Some(id) = used.filter(|_| tokens) {
+        // A token is for making a resource, not for bringing it up to date.
+        let is_known = |id: &u64| order.present.as_ref().is_some_and(|known| known.id == resource_id(*id));
+        let is_update = |id: &u64| is_known(id) && bucket.is_some_and(|bucket| bucket.resources.contains_key(id));
+        if let Some(id) = used.filter(|id| tokens && !is_update(id)) {
             let resource = bucket.and_then(|bucket| bucket.resources.get(&id));
             return resource.map(|resource| resource.present(id)).ok_or_else(|| {
                 let message = format!("the token of {key} was used for {}, which is gone", resource_id(id));
@@ -227,6 +237,8 @@ impl Things {
         let ours = |resource: &Resource| resource.marks == Some(marks);
         let mut resources = bucket.into_iter().flat_map(|bucket| &bucket.resources);
         let mut carriers = Vec::new();
+        let mut targets = BTreeSet::new();
+        let is_balancer = order.key.kind == LOAD_BALANCER;
         for (needed, present) in &order.known {
             let there = bucket.and_then(|bucket| bucket.resources.get(&number_of(&present.id)?));
             if there.is_none_or(|resource| !ours(resource) || resource.name != needed.clone().into()) {
@@ -234,11 +246,16 @@ impl Things {
                 return Err(Failure::not_applied(ErrorCode::Provider, message).with_provider_code("NotFound"));
             }
             carriers.extend(number_of(&present.id).filter(|_| carries(&needed.kind, &order.key)));
+            targets.extend(number_of(&present.id).filter(|_| is_balancer && needed.machine().is_some()));
         }
         if let Some((id, there)) = resources.find(|(_, other)| ours(other) && other.name == *key) {
-            let there = there.present(*id);
-            if order.present.as_ref().is_some_and(|present| present.id == there.id) {
-                return Ok(there);
+            let (id, there) = (*id, there.clone());
+            let present = there.present(id);
+            if order.present.as_ref().is_some_and(|known| known.id == present.id) {
+                if there.targets != targets {
+                    self.apply(Change::Resource { cluster, id, now: Some(Resource { targets, ..there }) });
+                }
+                return Ok(present);
             }
             self.note(Violation::Duplicate(format!("{key} of cluster {cluster} was made a second time")));
         }
@@ -256,6 +273,7 @@ impl Things {
             spec: spec_mark::write(spec).into_iter().collect(),
             steps: BTreeMap::new(),
             stands_on: carriers,
+            targets,
             visible_from: Instant::now(),
         };
         let present = resource.present(id);

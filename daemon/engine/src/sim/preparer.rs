@@ -37,9 +37,12 @@ impl Recipes for SimPreparer {
         Recipe { version: spec.version.clone(), revision: "sim-1".to_owned() }
     }
 
-    fn peers(&self, _spec: &ClusterSpec, _role: Role, peers: &[Peer]) -> String {
+    fn peers(&self, _spec: &ClusterSpec, _role: Role, peers: &[Peer], endpoint: Option<&str>) -> String {
         if !self.name_peers() {
             return String::new();
+        }
+        if let Some(endpoint) = endpoint {
+            return endpoint.to_owned();
         }
         let control_planes = peers.iter().filter(|peer| peer.role == Role::ControlPlane);
         control_planes.map(|peer| peer.private_address.as_str()).collect::<Vec<_>>().join(",")

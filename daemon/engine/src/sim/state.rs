@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::audit::Violation;
+use super::driver::LOAD_BALANCER;
 use super::tasks::Task;
 use crate::ledger::{Duty, Facts, MachineAccess, Present, ResourceKey};
 use crate::recipe::{MachineStep, Prepared};
@@ -56,6 +57,9 @@ pub(super) struct Resource {
     pub(super) spec: BTreeMap<String, String>,
     /// What it stands on.
     pub(super) stands_on: Vec<u64>,
+    /// The machines that it leads to, if it is a load balancer.
+    #[serde(default)]
+    pub(super) targets: BTreeSet<u64>,
     /// The steps that were begun on it, by their numbers, if it is a machine. They go on whatever becomes of who began them.
     pub(super) steps: BTreeMap<u32, BegunStep>,
     /// From when on it is listed.
@@ -244,6 +248,11 @@ impl Resource {
 
     /// What an answer says of it.
     pub(super) fn present(&self, id: u64) -> Present {
+        let balances = self.name.infra().is_some_and(|key| key.kind == LOAD_BALANCER);
+        if balances {
+            let address = format!("{}:6443", resource_id(id));
+            return Present::at_endpoint(resource_id(id), address);
+        }
         let facts = if self.is_machine() { Facts::Machine(access(id)) } else { Facts::None };
         Present { id: resource_id(id), facts }
     }

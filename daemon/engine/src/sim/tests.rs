@@ -59,7 +59,15 @@ async fn member(world: &SimWorld, key: InfraKey) -> Member {
     let recipe = world.preparer().offered(&context.spec);
     let target = Prepared { recipe, role, peers: String::new() };
     let run = StepRun { step: MachineStep::Prepare, target, run: 1 };
-    let step = StepOrder { machine: name.clone(), role, access: access.clone(), run, peers: Vec::new(), renewal: 0 };
+    let step = StepOrder {
+        machine: name.clone(),
+        role,
+        access: access.clone(),
+        run,
+        peers: Vec::new(),
+        endpoint: None,
+        renewal: 0,
+    };
     world.preparer().perform(&context, &step).await.unwrap();
     Member { machine: name, role, access, node_id: None }
 }

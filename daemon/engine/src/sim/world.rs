@@ -1,7 +1,7 @@
 //! The one world that all twins of a daemon share. It outlives the daemon: in memory for as long as a test
 //! holds it, and on disk if it was opened there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -213,11 +213,20 @@ impl SimWorld {
             faltered: false,
             spec,
             stands_on,
+            targets: BTreeSet::new(),
             steps,
             visible_from,
         };
         things.apply(Change::Resource { cluster: beside, id, now: Some(resource) });
         resource_id(id)
+    }
+
+    /// The machines that the cluster's load balancer leads to, by their keys; none for one that is gone.
+    pub fn balanced(&self, cluster: ClusterId) -> Vec<Option<ResourceKey>> {
+        let things = self.things();
+        let Some(bucket) = things.bucket(cluster) else { return Vec::new() };
+        let targets = bucket.resources.values().flat_map(|resource| &resource.targets);
+        targets.map(|id| bucket.resources.get(id).map(|machine| machine.name.clone())).collect()
     }
 
     /// Lets a network or machine vanish, as if by somebody else's hand or a fire. Whether it was there.

@@ -52,14 +52,19 @@ impl ClusterState {
     fn finish_change(&mut self, key: &ResourceKey, action: &Action, outcome: Outcome, overtaken: bool, now: Timestamp) {
         let salt = self.salt(key);
         let Some(entry) = self.ledger.get_mut(key) else { return };
+        let mut is_outdated = false;
+        let mut is_another = false;
         match outcome {
-            Outcome::Present(present) => set_present(entry, present, now),
+            Outcome::Present(present) => is_another = set_present(entry, present, now),
             Outcome::Failed(failure) => {
                 // It may have happened until now, and listings lag from then on.
                 entry.since = now;
                 if failure.certainty == Certainty::NotApplied {
                     entry.state = match std::mem::replace(&mut entry.state, ResourceState::Wanted) {
-                        ResourceState::Unknown(Some(before)) => ResourceState::Present(before),
+                        ResourceState::Unknown(Some(before)) => {
+                            is_outdated = true;
+                            ResourceState::Present(before)
+                        }
                         ResourceState::Unknown(None) | ResourceState::Wanted => ResourceState::Wanted,
                         state @ (ResourceState::Present(_) | ResourceState::Removing(_)) => state,
                     };
@@ -71,6 +76,13 @@ impl ClusterState {
                 }
             }
             Outcome::Absent | Outcome::Done | Outcome::Swept(_) => {}
+        }
+        // What was to be brought up to date was not.
+        if is_outdated && let Some(key) = key.infra() {
+            self.outdate(key);
+        }
+        if is_another && let Some(machine) = key.machine() {
+            self.outdate_dependents(machine);
         }
     }
 
@@ -105,8 +117,16 @@ impl ClusterState {
             Outcome::Present(present) if entry.state == ResourceState::Unknown(Some(present.clone())) => {
                 entry.state = ResourceState::Present(present);
                 entry.since = now;
+                if let Some(key) = key.infra().filter(|key| key.machine().is_none()) {
+                    self.outdate(key);
+                }
             }
-            Outcome::Present(present) => set_present(entry, present, now),
+            Outcome::Present(present) => {
+                let is_another = set_present(entry, present, now);
+                if is_another && let Some(machine) = key.machine() {
+                    self.outdate_dependents(machine);
+                }
+            }
             Outcome::Absent if began < entry.since.max(awake_since) + lag => {
                 // It may be there and not be listed yet.
                 entry.next_try = Some(entry.since.max(awake_since) + lag);
@@ -168,7 +188,9 @@ impl ClusterState {
                 }
             }
             // A machine that was started.
-            Outcome::Present(present) => set_present(entry, present, now),
+            Outcome::Present(present) => {
+                set_present(entry, present, now);
+            }
             Outcome::Failed(failure) => {
                 // What may still go on keeps its number and is found by it.
                 if failure.certainty == Certainty::NotApplied && step != MachineStep::Start {
@@ -251,7 +273,8 @@ impl ClusterState {
     }
 }
 
-fn set_present(entry: &mut LedgerEntry, present: Present, now: Timestamp) {
+/// Notes what is there, and says whether it is another than the one before.
+fn set_present(entry: &mut LedgerEntry, present: Present, now: Timestamp) -> bool {
     // A machine that was found again is the same one as before only if its id is.
     let same = match &entry.state {
         ResourceState::Present(before) | ResourceState::Unknown(Some(before)) => before.id == present.id,
@@ -265,4 +288,5 @@ fn set_present(entry: &mut LedgerEntry, present: Present, now: Timestamp) {
     entry.state = ResourceState::Present(present);
     entry.since = now;
     retry::clear_failure(entry);
+    !same
 }

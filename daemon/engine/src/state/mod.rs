@@ -14,12 +14,15 @@ mod kept;
 mod observe;
 mod operations;
 mod order;
+mod outdated;
 mod recipe;
 mod recovered;
 mod retry;
 mod service;
 mod tidy;
 mod unready;
+
+pub(crate) use recipe::KnownEndpoint;
 
 use std::collections::BTreeMap;
 

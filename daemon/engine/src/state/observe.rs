@@ -157,6 +157,7 @@ impl ClusterState {
                 access.private_address.clone_from(&addresses.private_address);
                 *prepared = None;
             }
+            self.outdate_dependents(machine);
             let message = format!("machine {machine} has another address: {}", addresses.address);
             self.announce(now, EventKind::Host, message, None);
         }

@@ -5,6 +5,7 @@ use muster_protocol::model::operation::OperationKind;
 use muster_protocol::{ErrorCode, Name};
 
 use super::ClusterState;
+use super::recipe::KnownEndpoint;
 use crate::action::Action;
 use crate::driver::{InfraOrder, MachineOrder};
 use crate::failure::Failure;
@@ -47,7 +48,13 @@ impl ClusterState {
                     let id = known_id(&Infra(key.clone()))?;
                     Order::Driver(DriverOrder::Start(key, id))
                 }
-                Performer::Preparer => Order::Preparer(self.step_order(name).ok_or_else(lacking)?),
+                Performer::Preparer => {
+                    if step.reaches_target() && self.endpoint() == KnownEndpoint::Missing {
+                        let message = "the address of the control planes is not known any more";
+                        return Err(Failure::not_applied(ErrorCode::Unreachable, message));
+                    }
+                    Order::Preparer(self.step_order(name).ok_or_else(lacking)?)
+                }
                 Performer::Handler => Order::Handler(HandlerOrder::Step(self.members(), member(name)?, *step)),
             },
             Action::Sweep => Order::Driver(DriverOrder::ListOwned),
@@ -101,7 +108,9 @@ impl ClusterState {
         let entry = self.machine(machine)?;
         let run = entry.step.clone()?;
         let (role, access) = (run.target.role, entry.access()?.clone());
-        Some(StepOrder { machine: machine.clone(), role, access, run, peers: self.peers(), renewal: entry.renewed })
+        let endpoint = self.endpoint().address().map(str::to_owned);
+        let (machine, peers, renewal) = (machine.clone(), self.peers(), entry.renewed);
+        Some(StepOrder { machine, role, access, run, peers, endpoint, renewal })
     }
 
     /// Without the values of its secrets and the login at its registry.

@@ -8,6 +8,27 @@ use crate::driver::Need;
 use crate::ledger::{InfraKey, ResourceKey, ResourceState};
 use crate::recipe::{MachineStep, Peer, Prepared};
 
+/// The one address of a cluster's control planes, if its infrastructure gives them one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum KnownEndpoint<'a> {
+    /// It gives none: each machine finds the control planes itself.
+    None,
+    /// It will give one.
+    Missing,
+    /// They are reached at this `host:port`.
+    At(&'a str),
+}
+
+impl<'a> KnownEndpoint<'a> {
+    /// The address, if there is one.
+    pub(crate) const fn address(self) -> Option<&'a str> {
+        match self {
+            Self::At(address) => Some(address),
+            Self::None | Self::Missing => None,
+        }
+    }
+}
+
 impl ClusterState {
     /// Whether a newer release of Muster has another recipe than the one that was asked for.
     pub fn is_recipe_offered(&self) -> bool {
@@ -42,7 +63,22 @@ impl ClusterState {
         let mut control_planes = self.desired().machines().filter(|(_, role)| *role == Role::ControlPlane);
         let all_there =
             control_planes.all(|(name, _)| self.machine(&name).is_some_and(|entry| entry.present().is_some()));
-        all_there.then(|| recipes.peers(&self.desired().spec, role, &self.peers()))
+        let endpoint = self.endpoint();
+        if !all_there || endpoint == KnownEndpoint::Missing {
+            return None;
+        }
+        Some(recipes.peers(&self.desired().spec, role, &self.peers(), endpoint.address()))
+    }
+
+    /// Where the infrastructure lets all control planes be reached.
+    pub(crate) fn endpoint(&self) -> KnownEndpoint<'_> {
+        let Some(key) = self.blueprint.needs.endpoint(self.desired()) else { return KnownEndpoint::None };
+        let known = match self.ledger.get(&ResourceKey::Infra(key)).map(|entry| &entry.state) {
+            // One that is being brought up to date keeps its address.
+            Some(ResourceState::Present(known) | ResourceState::Unknown(Some(known))) => known.endpoint(),
+            Some(ResourceState::Unknown(None) | ResourceState::Wanted | ResourceState::Removing(_)) | None => None,
+        };
+        known.map_or(KnownEndpoint::Missing, KnownEndpoint::At)
     }
 
     /// The machines that are there and wanted, as others may name them.

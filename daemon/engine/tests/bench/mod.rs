@@ -339,7 +339,7 @@ impl Recipes for OtherRecipes {
         Recipe { version: spec.version.clone(), revision: self.0.clone() }
     }
 
-    fn peers(&self, _spec: &ClusterSpec, _role: Role, _peers: &[Peer]) -> String {
+    fn peers(&self, _spec: &ClusterSpec, _role: Role, _peers: &[Peer], _endpoint: Option<&str>) -> String {
         String::new()
     }
 

@@ -46,7 +46,11 @@ has() {
     dpkg-query -W -f '${db:Status-Abbrev} ${Version}\n' "$1" 2>/dev/null | grep -q "^.i  *$2"
 }
 wanted=
-for package in iptables socat conntrack ethtool ebtables haproxy ca-certificates; do
+balancer=haproxy
+# The infrastructure has a balancer for the control planes.
+[ -e "$folder/muster-balancer.wanted" ] || balancer=
+# shellcheck disable=SC2086 # none or one word
+for package in iptables socat conntrack ethtool ebtables $balancer ca-certificates; do
     has "$package" . || wanted="$wanted $package"
 done
 # Docker's own repository calls it containerd.io.

@@ -21,7 +21,7 @@ for unit in muster-balancer muster-name-relay; do
         if [ "$unit" = muster-balancer ]; then cp "$folder/balancer.cfg" "$made/balancer.cfg"; fi
     fi
 done
-if ! cmp -s "$folder/balancer.cfg" "$made/balancer.cfg"; then
+if [ -e "$folder/muster-balancer.wanted" ] && ! cmp -s "$folder/balancer.cfg" "$made/balancer.cfg"; then
     systemctl reload muster-balancer.service
     cp "$folder/balancer.cfg" "$made/balancer.cfg"
     echo "the balancer knows the new control planes"

@@ -33,6 +33,9 @@ pub(super) struct ConfiguredMachine<'a> {
     pub role: Role,
     /// Where the other machines reach it.
     pub address: &'a str,
+    /// Where the infrastructure lets all control planes be reached, as `host:port`; without one, each machine has a
+    /// balancer of its own.
+    pub endpoint: Option<&'a str>,
     pub facts: &'a Facts,
     pub options: &'a KubernetesOptions,
 }
@@ -50,16 +53,14 @@ impl ConfiguredMachine<'_> {
             cluster_name: self.cluster.name().to_string(),
             kubernetes_version: format!("v{}", self.options.version),
             image_repository: self.options.image_repository.clone(),
-            // Every machine has a balancer of its own there.
-            control_plane_endpoint: format!("127.0.0.1:{BALANCER_PORT}"),
+            control_plane_endpoint: endpoint(self.endpoint),
             encryption_algorithm: "ECDSA-P256",
             networking: Networking {
                 pod_subnet: self.options.pod_subnet.to_string(),
                 service_subnet: self.options.service_subnet.to_string(),
                 dns_domain: "cluster.local",
             },
-            // The same on all control planes; each adds its own address.
-            api_server: ApiServer { cert_sans: vec![SERVER_NAME.to_owned(), "127.0.0.1".to_owned()] },
+            api_server: ApiServer { cert_sans: self.server_names() },
         };
         let kubelet = KubeletConfiguration {
             resolv_conf: format!("{FOLDER}/resolv.conf"),
@@ -110,6 +111,12 @@ impl ConfiguredMachine<'_> {
         }
     }
 
+    /// The names in the certificates of API servers. They are the same on all control planes; each adds its own address.
+    fn server_names(&self) -> Vec<String> {
+        let of_endpoint = self.endpoint.map(|address| address.rsplit_once(':').map_or(address, |(host, _)| host));
+        [SERVER_NAME, "127.0.0.1"].into_iter().chain(of_endpoint).map(str::to_owned).collect()
+    }
+
     fn api_endpoint(&self) -> ApiEndpoint {
         ApiEndpoint { advertise_address: self.address.to_owned(), bind_port: API_PORT }
     }
@@ -140,6 +147,11 @@ impl ConfiguredMachine<'_> {
             taints: (self.role == Role::ControlPlane && self.cluster.spec.count(Role::Worker) == 0).then(Vec::new),
         }
     }
+}
+
+/// Where a machine reaches whichever control plane serves.
+pub(super) fn endpoint(given: Option<&str>) -> String {
+    given.map_or_else(|| format!("127.0.0.1:{BALANCER_PORT}"), str::to_owned)
 }
 
 fn patches() -> Patches {

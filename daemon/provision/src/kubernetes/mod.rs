@@ -1,5 +1,6 @@
 //! Prepares machines for Kubernetes: containerd, kubeadm, kubelet and kubectl of one version, a balancer that knows the
-//! control planes, and kubeadm's configuration for this very machine. Forming and joining are the handler's.
+//! control planes where the infrastructure has none, and kubeadm's configuration for this very machine. Forming and joining
+//! are the handler's.
 
 mod config;
 mod facts;
@@ -46,7 +47,7 @@ use crate::recipe::{digest, in_parts};
 pub const FOLDER: &str = "/etc/muster/kubernetes";
 /// Where an API server listens.
 pub const API_PORT: u16 = 6443;
-/// Where each machine reaches whichever control plane serves, on its loopback address.
+/// Where each machine reaches whichever control plane serves, on its loopback address, if it has a balancer of its own.
 pub const BALANCER_PORT: u16 = 6444;
 /// The name that every API server's certificate has, whatever its address.
 pub const SERVER_NAME: &str = "muster-control-plane";
@@ -128,6 +129,7 @@ impl KubernetesPreparer {
             name: &order.machine,
             role: order.role,
             address,
+            endpoint: order.endpoint.as_deref(),
             facts: &facts,
             options: &options,
         };
@@ -194,9 +196,13 @@ impl Recipes for KubernetesPreparer {
         Recipe { version: Some(options.version.to_string()), revision: format!("kubernetes-{}", digest(parts)) }
     }
 
-    /// The balancer's control planes, on every machine. A new worker is nobody's concern but its own.
-    fn peers(&self, _spec: &ClusterSpec, _role: Role, peers: &[Peer]) -> String {
-        digest([files::balancer(peers).as_str()])
+    /// The balancer's control planes, on every machine; a new worker is nobody's concern but its own. With a balancer of the
+    /// infrastructure, a machine names nothing but that.
+    fn peers(&self, _spec: &ClusterSpec, _role: Role, peers: &[Peer], endpoint: Option<&str>) -> String {
+        match endpoint {
+            Some(endpoint) => digest([endpoint]),
+            None => digest([files::balancer(peers).as_str()]),
+        }
     }
 
     fn name_peers(&self) -> bool {
@@ -298,13 +304,16 @@ fn machine_files(
     let patch = serde_json::to_string_pretty(&machine.kubelet_patch()).map_err(json)?;
     let mut files = vec![
         file("ca.crt", authority.to_owned()),
-        file("balancer.cfg", files::balancer(peers)),
-        file("muster-balancer.wanted", files::BALANCER_UNIT.to_owned()),
+        file("endpoint", config::endpoint(machine.endpoint)),
         file("containerd.toml", files::containerd(facts)),
         file("resolv.conf", files::resolv_conf(&servers, machine.address)),
         file("patches/kubeletconfiguration0+merge.json", patch),
         file("join.yaml", kubeadm::file(&machine.join()).map_err(json)?),
     ];
+    if machine.endpoint.is_none() {
+        files.push(file("balancer.cfg", files::balancer(peers)));
+        files.push(file("muster-balancer.wanted", files::BALANCER_UNIT.to_owned()));
+    }
     if let Some(unit) = files::name_relay(&servers, machine.address) {
         files.push(file("muster-name-relay.wanted", unit));
     }

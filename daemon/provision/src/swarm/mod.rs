@@ -175,7 +175,7 @@ impl Recipes for SwarmPreparer {
     }
 
     /// Manager or worker makes no difference to the machine: it is the handler that makes it one.
-    fn peers(&self, _spec: &ClusterSpec, _role: Role, _peers: &[Peer]) -> String {
+    fn peers(&self, _spec: &ClusterSpec, _role: Role, _peers: &[Peer], _endpoint: Option<&str>) -> String {
         String::new()
     }
 

@@ -131,6 +131,18 @@ fn habits() -> Habits {
     }
 }
 
+/// What a cluster says that wants a network load balancer.
+pub const BALANCER: (&str, &str) = ("controlPlaneEndpoint", "network-load-balancer");
+
+/// A Kubernetes of so many control planes behind a network load balancer, and so many workers.
+pub fn kubernetes(number: u128, control_planes: u32, workers: u32) -> ClusterContext {
+    let mut context = cluster(number, workers);
+    context.spec.orchestrator = Orchestrator::Kubernetes;
+    context.spec.control_planes = control_planes;
+    context.spec.options = [(BALANCER.0.to_owned(), BALANCER.1.to_owned())].into();
+    context
+}
+
 /// A cluster of one control plane and so many workers.
 pub fn cluster(number: u128, workers: u32) -> ClusterContext {
     let spec = ClusterSpec::new("demo".parse().unwrap(), Orchestrator::Swarm, Infrastructure::Ec2);

@@ -1,5 +1,6 @@
 //! The whole way on EC2, by the command line: moto is the API, and a machine container stands for each instance.
 
+mod kubernetes;
 mod site;
 
 use std::collections::BTreeSet;

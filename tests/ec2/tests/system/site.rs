@@ -11,6 +11,7 @@ use muster_tests::demo_cluster::DemoCluster;
 use muster_tests::ec2::cloud::Cloud;
 use muster_tests::ec2::moto;
 use muster_tests::images;
+use muster_tests::kubernetes::{Mirrors, kubernetes_parts};
 use muster_tests::registry::{Registry, cached_storage};
 use muster_tests::skip::{self, docker_is_wanted};
 use tokio::sync::Semaphore;
@@ -24,38 +25,59 @@ pub struct Site {
     pub daemon: Daemon,
     pub cloud: Cloud,
     pub demo: DemoCluster,
-    _registry: Registry,
 }
 
 /// Tells a story on a new cloud, if tests with Docker are wanted and moto is there.
 pub async fn with_cloud(test: &str, story: impl AsyncFnOnce(&mut Site) -> Result<()>) -> Result<()> {
-    if !docker_is_wanted(test) {
-        return Ok(());
-    }
-    if moto::program().is_none() {
-        skip::note(test, "moto; run: cargo xtask setup");
+    if !is_wanted(test) {
         return Ok(());
     }
     let _place = PLACES.acquire().await.context("no more places")?;
-    let mut site = Site::start().await?;
+    let registry = Registry::start(&cached_storage()?).await?;
+    images::ensure(&registry, &["busybox:1.36"]).await?;
+    let port = registry.port();
+    let configuration = format!(
+        "[preparation]\nregistry_mirrors = [\"http://{{gateway}}:{port}\"]\ninsecure_registries = \
+         [\"{{gateway}}:{port}\"]\n"
+    );
+    told(&configuration, story).await
+}
+
+/// The same where machines find Kubernetes, and `busybox:1.36` at the registry that is said.
+pub async fn with_kubernetes(test: &str, story: impl AsyncFnOnce(&mut Site, &Mirrors) -> Result<()>) -> Result<()> {
+    if !is_wanted(test) {
+        return Ok(());
+    }
+    let _place = PLACES.acquire().await.context("no more places")?;
+    let parts = kubernetes_parts(&["busybox:1.36"]).await?;
+    let configuration = parts.places.configuration()?;
+    told(&configuration, async |site: &mut Site| story(site, &parts.places).await).await
+}
+
+fn is_wanted(test: &str) -> bool {
+    if !docker_is_wanted(test) {
+        return false;
+    }
+    if moto::program().is_none() {
+        skip::note(test, "moto; run: cargo xtask setup");
+        return false;
+    }
+    true
+}
+
+async fn told(configuration: &str, story: impl AsyncFnOnce(&mut Site) -> Result<()>) -> Result<()> {
+    let mut site = Site::start(configuration).await?;
     let ended = story(&mut site).await;
     site.daemon.show_log_of_failure(&ended);
     ended
 }
 
 impl Site {
-    async fn start() -> Result<Self> {
+    async fn start(configuration: &str) -> Result<Self> {
         let cloud = Cloud::start().await?;
-        let registry = Registry::start(&cached_storage()?).await?;
-        images::ensure(&registry, &["busybox:1.36"]).await?;
-        let port = registry.port();
-        let configuration = format!(
-            "[limits]\nlook_when_idle_ms = 1000\n[preparation]\nregistry_mirrors = [\"http://{{gateway}}:{port}\"]\n\
-             insecure_registries = [\"{{gateway}}:{port}\"]\n"
-        );
-        let daemon = Daemon::start(&configuration).await?;
+        let daemon = Daemon::start(&format!("[limits]\nlook_when_idle_ms = 1000\n{configuration}")).await?;
         let demo = DemoCluster::new(daemon.cli().clone(), LIMIT);
-        let site = Self { daemon, cloud, demo, _registry: registry };
+        let site = Self { daemon, cloud, demo };
         site.add_account().await?;
         Ok(site)
     }

@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::shell;
 
 /// The release that the tests were written against.
-const RELEASE: &str = "moto[ec2,server]==5.2.5";
+const RELEASE: &str = "moto[ec2,elbv2,server]==5.2.5";
 
 /// Installs it into a Python environment of its own, if it is not there.
 pub fn install(cache: &Path) -> Result<()> {

@@ -12,8 +12,9 @@ use zeroize::Zeroizing;
 
 /// How long a token lives that nobody takes back.
 pub(super) const MINUTES: &str = "15";
-/// Where every machine reaches whichever control plane serves.
-const ENDPOINT: &str = "https://127.0.0.1:6444";
+/// The address at which the machine reaches whichever control plane serves is put in on the machine, where its preparation has
+/// left that address.
+const ENDPOINT: &str = "https://@ENDPOINT@";
 /// Where `kubeadm join` looks for it.
 const JOIN_KUBECONFIG: &str = "/run/muster/kubernetes-join.conf";
 /// The material's entries, and kubeadm's names for them.
