@@ -29,7 +29,7 @@ fn key(word: &str) -> InfraKey {
 fn addresses(made: &Made, machines: &[&str]) -> BTreeSet<String> {
     let access = |machine: &&str| match &made[&InfraKey::for_machine(machine.parse().unwrap())].facts {
         Facts::Machine(access) => access.private_address.clone(),
-        other => panic!("{machine}: {other:?}"),
+        other @ (Facts::None | Facts::Service { .. } | Facts::Other(_)) => panic!("{machine}: {other:?}"),
     };
     machines.iter().map(access).collect()
 }
