@@ -1,6 +1,6 @@
 //! Boots a machine container for every instance that moto says is running: with the instance's own address and key, and
 //! its host key on the instance's console. What is stopped or terminated there is stopped or removed here. Load balancers
-//! get containers too: see [`super::balancer`].
+//! get containers too: see `balancer.rs` beside this file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
