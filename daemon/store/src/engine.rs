@@ -13,11 +13,9 @@ use rustix::{
 };
 
 use crate::{
-    Table,
     blobs::Blobs,
     directory::{Layout, retry_while_locked, sync_dir},
-    envelope,
-    root::{ROOT_KEY, Root, RootError, newer_table},
+    root::{ROOT_KEY, Root, RootError},
 };
 
 /// sled's threads may hold its file lock for a moment after the last handle was dropped.
@@ -163,49 +161,6 @@ impl Engine {
     pub fn root(&self) -> Result<Option<Root>, EngineError> {
         let found = guarded(|| Ok(self.db.get(ROOT_KEY)?))?;
         Ok(found.map(|value| Root::decode(&value)).transpose()?)
-    }
-
-    /// Reads every record, checks it, shows it to `visitor`, and checks their sum against the root record. `None`: there
-    /// is no root record and no other record, so nothing was ever committed.
-    pub fn verify(&self, mut visitor: impl FnMut(sled::IVec, sled::IVec)) -> Result<Option<Root>, EngineError> {
-        guarded(|| {
-            let mut found = Root::new([0; 16]);
-            let mut root = None;
-            let mut newest = 0;
-            for entry in self.db.iter() {
-                let (key, value) = entry?;
-                if key.as_ref() == ROOT_KEY {
-                    root = Some(Root::decode(&value)?);
-                    continue;
-                }
-                let known = key.first().and_then(|tag| Table::from_tag(*tag));
-                let Some(table) = known else {
-                    // Only an intact record tells of a newer release; anything else is damage.
-                    let newer = envelope::decode(&key, &value).ok().and_then(|_| newer_table(&key));
-                    let outside = || EngineError::Failed("a record lies outside every table".into());
-                    return Err(newer.map_or_else(outside, EngineError::from));
-                };
-                let envelope = envelope::decode(&key, &value)
-                    .map_err(|error| EngineError::Failed(format!("a record of {table:?}: {error}")))?;
-                found.add(&key, envelope.generation, envelope.crc);
-                newest = newest.max(envelope.generation);
-                visitor(key, value);
-            }
-            let Some(root) = root else {
-                return match found.count {
-                    0 => Ok(None),
-                    count => Err(EngineError::Failed(format!("{count} records, but the root record is missing"))),
-                };
-            };
-            if root.count != found.count {
-                let (expected, found) = (root.count, found.count);
-                return Err(EngineError::Failed(format!("{found} records instead of {expected}")));
-            }
-            if root.digest != found.digest || newest > root.generation {
-                return Err(EngineError::Failed("the records are not those that were committed".into()));
-            }
-            Ok(Some(root))
-        })
     }
 }
 

@@ -9,6 +9,7 @@ use std::{
     fs,
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use aws_lc_rs::digest::{Context, SHA256, digest};
@@ -19,6 +20,7 @@ use crate::{
     directory::{create_private_dir, replace_file_with, sync_dir},
     engine::{Engine, guarded},
     envelope,
+    found::Records,
     root::{ROOT_KEY, Root, RootError, newer_table},
     writer::Message,
 };
@@ -43,17 +45,13 @@ pub struct ExportSummary {
 /// All records at one generation. Cheap: sled's values are reference-counted.
 pub(crate) struct Snapshot {
     pub root: Root,
-    pub records: Vec<(sled::IVec, sled::IVec)>,
+    pub records: Records,
 }
 
 impl Snapshot {
     /// Reads all records. While the store is open, called by the writer between two groups.
     pub fn take(engine: &Engine, root: Root) -> Result<Snapshot, ReadError> {
-        let records = guarded(|| {
-            let all = engine.db().iter().filter(|entry| !matches!(entry, Ok((key, _)) if key.as_ref() == ROOT_KEY));
-            Ok(all.collect::<Result<Vec<_>, _>>()?)
-        })?;
-        Ok(Snapshot { root, records })
+        Ok(Snapshot { root, records: all_records(engine)? })
     }
 
     /// Writes the content of an export, record by record: a store may be large.
@@ -62,7 +60,7 @@ impl Snapshot {
         out.write_all(&MAGIC)?;
         out.write_all(&(root.len() as u32).to_be_bytes())?;
         out.write_all(root)?;
-        for (key, value) in &self.records {
+        for (key, value) in self.records.iter() {
             out.write_all(&(key.len() as u32).to_be_bytes())?;
             out.write_all(&(value.len() as u32).to_be_bytes())?;
             out.write_all(key)?;
@@ -72,6 +70,15 @@ impl Snapshot {
         out.write_all(hash.finish().as_ref())?;
         out.flush()
     }
+}
+
+/// Every record but the root's, in the order of their keys.
+pub(crate) fn all_records(engine: &Engine) -> Result<Records, ReadError> {
+    let records = guarded(|| {
+        let all = engine.db().iter().filter(|entry| !matches!(entry, Ok((key, _)) if key.as_ref() == ROOT_KEY));
+        Ok(all.collect::<Result<Vec<_>, _>>()?)
+    })?;
+    Ok(Arc::new(records))
 }
 
 /// Hashes what is written.
@@ -152,7 +159,7 @@ pub fn verify_export(path: &Path) -> Result<ExportSummary, ExportError> {
 pub(crate) fn load(path: &Path) -> Result<Snapshot, ExportError> {
     let mut records = Vec::new();
     let (root, _) = read(path, |key, value| records.push((key.into(), value.into())))?;
-    Ok(Snapshot { root, records })
+    Ok(Snapshot { root, records: Arc::new(records) })
 }
 
 /// Checks an export while each of its records is shown to `visitor`. Its root and its size in bytes.

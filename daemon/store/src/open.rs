@@ -9,6 +9,7 @@ use crate::{
     directory::{DirLock, Layout, create_private_dir},
     engine::Engine,
     export::{self, Snapshot},
+    found::Records,
     group::Committer,
     renewal::Renewal,
     repair::{Recovered, protect_snapshot, recover},
@@ -139,7 +140,7 @@ fn create(layout: &Layout, options: &OpenOptions) -> Result<FoundDatabase, OpenE
     let root = Root::new(store_id);
     Witness::create(&layout.witness(), &Testimony::of(&root, false))
         .map_err(|source| OpenError::Io { path: layout.witness(), source })?;
-    let engine = build(layout, options, Snapshot { root, records: Vec::new() }, None)?;
+    let engine = build(layout, options, Snapshot { root, records: Records::default() }, None)?;
     let repairs = Vec::new();
     Ok(FoundDatabase { engine, root, unrenewed: None, witnessed: None, created: true, repairs, kept: None })
 }

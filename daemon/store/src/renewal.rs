@@ -28,6 +28,7 @@ impl Renewal {
     /// Builds the database and puts it in the place of the one in `shared`. Blocking.
     pub fn run(self, shared: &OpenDatabase) -> Result<(), EngineError> {
         let Renewal { layout, cache_bytes, snapshot, hook } = self;
+        shared.forget_found();
         let step = |step| hook.as_ref().map_or(Ok(()), |hook| hook(step));
         step(CommitStep::Rebuild)?;
         let built = Built::from(snapshot, &layout, cache_bytes)?;

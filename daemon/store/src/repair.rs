@@ -15,6 +15,7 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use crate::{
@@ -24,6 +25,7 @@ use crate::{
     export::Snapshot,
     restore::from_newest_export,
     root::Root,
+    verify::Checked,
     witness::Testimony,
 };
 
@@ -104,10 +106,8 @@ fn attempt(
     testimony: Option<&Testimony>,
 ) -> Result<(Engine, Snapshot), EngineError> {
     let engine = Engine::open(layout, options.cache_bytes, Purpose::Checks)?;
-    let mut records = Vec::new();
-    let found = engine.verify(|key, value| records.push((key, value)));
-    match found.and_then(|root| accept(root, testimony)) {
-        Ok(root) => Ok((engine, Snapshot { root, records })),
+    match engine.verify(Checked::Kept).and_then(|found| accept(found, testimony)) {
+        Ok(snapshot) => Ok((engine, snapshot)),
         Err(error) => {
             discard(engine);
             Err(error)
@@ -115,12 +115,15 @@ fn attempt(
     }
 }
 
-fn accept(root: Option<Root>, testimony: Option<&Testimony>) -> Result<Root, EngineError> {
-    let root = root.ok_or_else(|| EngineError::Failed("the database is empty".into()))?;
+fn accept(
+    found: Option<(Root, Vec<(sled::IVec, sled::IVec)>)>,
+    testimony: Option<&Testimony>,
+) -> Result<Snapshot, EngineError> {
+    let (root, records) = found.ok_or_else(|| EngineError::Failed("the database is empty".into()))?;
     if let Some(testimony) = testimony {
         testimony.judge(&root).map_err(EngineError::Failed)?;
     }
-    Ok(root)
+    Ok(Snapshot { root, records: Arc::new(records) })
 }
 
 fn lost_group(root: &Root, testimony: Option<&Testimony>) -> Option<Repair> {

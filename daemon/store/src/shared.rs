@@ -1,7 +1,7 @@
 //! The open database, shared by reads and the writer.
 
 use std::{
-    sync::{PoisonError, RwLock, mpsc},
+    sync::{Mutex, PoisonError, RwLock, mpsc},
     thread,
     time::Duration,
 };
@@ -10,6 +10,7 @@ use crate::{
     NotApplied,
     directory::DirLock,
     engine::{Engine, EngineError, discard},
+    found::Records,
 };
 
 /// How long sled may take to let go of its files.
@@ -18,6 +19,8 @@ const CLOSING: Duration = Duration::from_secs(5);
 /// The database, or why it is not there. Reads and groups share it; closing waits for them.
 pub(crate) struct OpenDatabase {
     open: RwLock<Result<Open, NotApplied>>,
+    /// All records, as the open has found them; until the first commit, which changes them.
+    found: Mutex<Option<Records>>,
 }
 
 /// Fields drop in order: the directory is held until the database is gone.
@@ -27,8 +30,18 @@ struct Open {
 }
 
 impl OpenDatabase {
-    pub fn new(engine: Engine, lock: DirLock) -> Self {
-        OpenDatabase { open: RwLock::new(Ok(Open { engine, lock })) }
+    pub fn new(engine: Engine, lock: DirLock, found: Option<Records>) -> Self {
+        OpenDatabase { open: RwLock::new(Ok(Open { engine, lock })), found: Mutex::new(found) }
+    }
+
+    /// All records, while none was committed since they were found.
+    pub fn found(&self) -> Option<Records> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Commits begin: what was found is not what there is any more.
+    pub fn forget_found(&self) {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     /// Runs `work` on the open database. Blocking.

@@ -59,7 +59,8 @@ impl Store {
 
         let unusable = |source| OpenError::Io { path: layout.dir.clone(), source };
         let room = DiskRoom::new(&layout, headroom_bytes).map_err(unusable)?;
-        let shared = Arc::new(OpenDatabase::new(engine, lock));
+        let found = renewal.as_ref().map(|renewal| renewal.snapshot.records.clone());
+        let shared = Arc::new(OpenDatabase::new(engine, lock, found));
         let (queue, receiver) = mpsc::channel(QUEUE);
         let (events_seen, last_event) = watch::channel(committer.root.next_event - 1);
         let writer = Writer { shared: shared.clone(), queue: receiver, committer, room, last_event: events_seen };

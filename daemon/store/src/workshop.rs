@@ -9,6 +9,7 @@ use crate::{
     engine::{Engine, EngineError, Purpose},
     export::Snapshot,
     root::{ROOT_KEY, Root},
+    verify::Checked,
 };
 
 /// Records in one sled batch while building; nothing is visible before the exchange.
@@ -103,9 +104,9 @@ impl Built {
     /// Reads back from the files, not from the memory of the engine that wrote them.
     fn check(&self) -> Result<(), EngineError> {
         let engine = Engine::open(&self.workshop(), self.cache_bytes, Purpose::Checks)?;
-        let found = engine.verify(|_, _| ());
+        let found = engine.verify(Checked::Dropped);
         engine.close()?;
-        if found? == Some(self.root) { Ok(()) } else { Err(differs()) }
+        if found?.map(|(root, _)| root) == Some(self.root) { Ok(()) } else { Err(differs()) }
     }
 }
 
@@ -115,13 +116,15 @@ fn differs() -> EngineError {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[test]
     fn a_write_that_fails_within_sled_is_an_error_and_does_not_hang() {
         let dir = tempfile::tempdir().unwrap();
         let records = (0..60_u8).map(|n| (sled::IVec::from(&[2, n]), sled::IVec::from(vec![n; 60_000])));
-        let snapshot = Snapshot { root: Root::new([0; 16]), records: records.collect() };
+        let snapshot = Snapshot { root: Root::new([0; 16]), records: Arc::new(records.collect()) };
         let layout = Layout { dir: dir.path().to_owned() };
         let built = Built { layout, cache_bytes: 1 << 20, root: snapshot.root };
         create_private_dir(&built.workshop().dir).unwrap();

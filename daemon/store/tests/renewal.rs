@@ -56,6 +56,26 @@ async fn assert_whole(dir: &Path, expected: &[Note], what: &str) {
 }
 
 #[tokio::test]
+async fn what_an_open_has_found_is_all_records_and_after_a_commit_those_that_there_are_then() {
+    let dir = common::tempdir();
+    let (store, _) = open(dir.path()).await;
+    let notes: Vec<Note> = (0..500).map(Note::numbered).collect();
+    put(&store, &notes).await;
+    store.close().await;
+
+    let (store, _) = open(dir.path()).await;
+    let found = store.found().await.unwrap();
+    assert_eq!(found.scan::<Note>(b"").unwrap(), notes);
+    assert_eq!(found.scan::<Note>(b"note-0001").unwrap(), notes[10..20]);
+    assert_eq!(found.scan::<Note>(b"note-1").unwrap(), []);
+    let added = Note::new("note-9", "late");
+    put(&store, &[added.clone()]).await;
+    assert_eq!(found.scan::<Note>(b"note-9").unwrap(), [], "it is as of its moment");
+    assert_eq!(store.found().await.unwrap().scan::<Note>(b"note-9").unwrap(), [added]);
+    store.close().await;
+}
+
+#[tokio::test]
 async fn reads_are_answered_and_commits_wait_while_the_database_is_built_anew() {
     for step in [CommitStep::Rebuild, CommitStep::Exchange] {
         let original = Original::new().await;
