@@ -8,6 +8,13 @@ use std::sync::Arc;
 #[derive(Clone, Debug, Default)]
 pub struct Shared<T>(Arc<T>);
 
+impl<T> Shared<T> {
+    /// Whether nothing has changed either of them since one was copied from the other. Costs nothing, whatever they hold.
+    pub fn is_untouched(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
 impl<T> Deref for Shared<T> {
     type Target = T;
 
@@ -30,7 +37,7 @@ impl<T> From<T> for Shared<T> {
 
 impl<T: PartialEq> PartialEq for Shared<T> {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || *self.0 == *other.0
+        self.is_untouched(other) || *self.0 == *other.0
     }
 }
 
@@ -47,5 +54,7 @@ mod tests {
         second.push(2);
         assert_eq!((&*first, &*second), (&vec![1], &vec![1, 2]));
         assert_ne!(first, second);
+        assert!(!first.is_untouched(&second));
+        assert!(first.is_untouched(&first.clone()));
     }
 }

@@ -5,6 +5,7 @@
 //! for that without need has made a duplicate.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -108,7 +109,7 @@ impl Driver for SimDriver {
     async fn look_up(&self, cluster: &ClusterContext, key: &InfraKey) -> Result<Option<Present>, Failure> {
         let marks = marks(cluster);
         let effect = |things: &mut Things| {
-            let found = things.listed(marks).into_iter().find(|(_, resource)| resource.name == key.clone().into());
+            let found = things.listed(marks).find(|(_, resource)| resource.name.infra() == Some(key));
             Ok(found.map(|(id, resource)| resource.present(id)))
         };
         self.world.call(CallKind::LookUp, marks.cluster, Some(&key.clone().into()), effect).await
@@ -129,8 +130,7 @@ impl Driver for SimDriver {
     async fn observe(&self, cluster: &ClusterContext) -> Result<Vec<ObservedResource>, Failure> {
         let marks = marks(cluster);
         let effect = |things: &mut Things| {
-            let listed = things.listed(marks).into_iter();
-            Ok(listed.filter_map(|(id, resource)| observed(id, &resource)).collect())
+            Ok(things.listed(marks).filter_map(|(id, resource)| observed(id, resource)).collect())
         };
         self.world.call(CallKind::ObserveMachines, marks.cluster, None, effect).await
     }
@@ -177,20 +177,20 @@ fn marked(id: u64, resource: &Resource) -> Option<Marked> {
 
 impl Things {
     /// What the infrastructure lists under these marks, by now.
-    fn listed(&self, marks: Marks) -> Vec<(u64, Resource)> {
+    fn listed(&self, marks: Marks) -> impl Iterator<Item = (u64, &Resource)> {
         let now = Instant::now();
         let all = self.bucket(marks.cluster).into_iter().flat_map(|bucket| &bucket.resources);
-        let listed = all.filter(|(_, resource)| resource.marks == Some(marks) && resource.visible_from <= now);
-        listed.map(|(id, resource)| (*id, resource.clone())).collect()
+        let listed = all.filter(move |(_, resource)| resource.marks == Some(marks) && resource.visible_from <= now);
+        listed.map(|(id, resource)| (*id, resource))
     }
 
     fn owned(&self, marks: Marks) -> Vec<Owned> {
-        let listed = self.listed(marks).into_iter();
+        let listed = self.listed(marks);
         listed
             .map(|(id, resource)| Owned {
                 cluster: marks.cluster,
                 present: resource.present(id),
-                key: Some(resource.name),
+                key: Some(resource.name.clone()),
             })
             .collect()
     }
@@ -253,7 +253,7 @@ impl Things {
             attempt: order.attempt,
             running: true,
             faltered: false,
-            spec: spec_mark::write(spec).into_iter().collect(),
+            spec: Arc::new(spec_mark::write(spec).into_iter().collect()),
             steps: BTreeMap::new(),
             stands_on: carriers,
             visible_from: Instant::now(),

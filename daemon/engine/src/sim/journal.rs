@@ -3,9 +3,41 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::state::{Change, SimState};
+
+/// A journal that nobody else can open, not read yet.
+pub(super) struct Locked {
+    path: PathBuf,
+    lock: File,
+}
+
+impl Locked {
+    /// Locks the journal in this file.
+    pub(super) fn new(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.to_owned(), lock: lock(&path.with_extension("lock"))? })
+    }
+
+    /// The file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads the journal, writes it anew without what is gone since, and opens it for more.
+    pub(super) fn open(&self) -> io::Result<(Journal, SimState)> {
+        let state = read(&self.path)?;
+        let fresh = self.path.with_extension("new");
+        let mut writer = BufWriter::new(File::create(&fresh)?);
+        for change in state.as_changes() {
+            writer.write_all(&line(&change)?)?;
+        }
+        writer.flush()?;
+        std::fs::rename(&fresh, &self.path)?;
+        let file = OpenOptions::new().append(true).open(&self.path)?;
+        Ok((Journal { file, _lock: self.lock.try_clone()? }, state))
+    }
+}
 
 /// An open journal.
 pub(super) struct Journal {
@@ -15,21 +47,6 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Reads the journal, writes it anew without what is gone since, and opens it for more.
-    pub(super) fn open(path: &Path) -> io::Result<(Self, SimState)> {
-        let lock = lock(&path.with_extension("lock"))?;
-        let state = read(path)?;
-        let fresh = path.with_extension("new");
-        let mut writer = BufWriter::new(File::create(&fresh)?);
-        for change in state.as_changes() {
-            writer.write_all(&line(&change)?)?;
-        }
-        writer.flush()?;
-        std::fs::rename(&fresh, path)?;
-        let file = OpenOptions::new().append(true).open(path)?;
-        Ok((Self { file, _lock: lock }, state))
-    }
-
     /// Adds a change, in one write: a killed process leaves the whole line or none of it.
     pub(super) fn append(&mut self, change: &Change) -> io::Result<()> {
         self.file.write_all(&line(change)?)
@@ -81,10 +98,12 @@ mod tests {
     fn a_world_that_is_in_use_is_not_opened_a_second_time() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sim.world");
-        let first = Journal::open(&path).unwrap();
-        let refused = Journal::open(&path).err().unwrap();
-        assert_eq!(refused.kind(), io::ErrorKind::ResourceBusy);
+        let first = Locked::new(&path).unwrap();
+        let (read, _) = first.open().unwrap();
         drop(first);
-        assert!(Journal::open(&path).is_ok());
+        let refused = Locked::new(&path).err().unwrap();
+        assert_eq!(refused.kind(), io::ErrorKind::ResourceBusy, "who has read it holds it");
+        drop(read);
+        assert!(Locked::new(&path).is_ok());
     }
 }

@@ -126,7 +126,7 @@ impl Things {
         }
         let ends_at = now + length;
         let step = BegunStep { step: order.run.step, target: order.run.target.clone(), ends_at };
-        resource.steps.insert(order.run.run, step);
+        resource.steps.insert(order.run.run, Box::new(step));
         self.apply(Change::Resource { cluster, id, now: Some(resource) });
         Ok(ends_at)
     }

@@ -1,6 +1,7 @@
 //! What there is in the world, as plain data. [`Change`] is the only way to change it, so that the journal misses nothing.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use muster_protocol::model::host::Role;
 use muster_protocol::model::service::{Constraint, Port, ServiceMode};
@@ -51,13 +52,13 @@ pub(super) struct Resource {
     /// Whether its container engine has stopped by itself, if it is a machine.
     #[serde(default)]
     pub(super) faltered: bool,
-    /// What its marks say of the cluster's spec.
-    #[serde(default)]
-    pub(super) spec: BTreeMap<String, String>,
+    /// What its marks say of the cluster's spec. Nearly always the same for all resources of a cluster, which then share it.
+    #[serde(default, with = "shared_spec")]
+    pub(super) spec: Arc<BTreeMap<String, String>>,
     /// What it stands on.
     pub(super) stands_on: Vec<u64>,
     /// The steps that were begun on it, by their numbers, if it is a machine. They go on whatever becomes of who began them.
-    pub(super) steps: BTreeMap<u32, BegunStep>,
+    pub(super) steps: BTreeMap<u32, Box<BegunStep>>,
     /// From when on it is listed.
     #[serde(skip, default = "Instant::now")]
     pub(super) visible_from: Instant,
@@ -146,7 +147,11 @@ impl SimState {
                 self.next_id = self.next_id.max(id + 1);
                 let bucket = self.clusters.entry(cluster).or_default();
                 match now {
-                    Some(resource) => {
+                    Some(mut resource) => {
+                        let alike = bucket.resources.values().find(|other| other.spec == resource.spec);
+                        if let Some(other) = alike {
+                            resource.spec = other.spec.clone();
+                        }
                         bucket.tokens.insert((resource.name.clone(), resource.attempt), id);
                         bucket.resources.insert(id, resource);
                     }
@@ -237,8 +242,9 @@ impl Resource {
     /// The orchestrator's version that it was prepared with last, if the recipe named one.
     pub(super) fn version(&self) -> Option<String> {
         let now = Instant::now();
-        let brings_one =
-            |step: &&BegunStep| matches!(step.step, MachineStep::Prepare | MachineStep::Upgrade) && step.ends_at <= now;
+        let brings_one = |step: &&Box<BegunStep>| {
+            matches!(step.step, MachineStep::Prepare | MachineStep::Upgrade) && step.ends_at <= now
+        };
         self.steps.values().rfind(brings_one)?.target.recipe.version.clone()
     }
 
@@ -246,6 +252,25 @@ impl Resource {
     pub(super) fn present(&self, id: u64) -> Present {
         let facts = if self.is_machine() { Facts::Machine(access(id)) } else { Facts::None };
         Present { id: resource_id(id), facts }
+    }
+}
+
+/// A spec lies on disk as if nobody shared it.
+mod shared_spec {
+    use super::{Arc, BTreeMap};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        spec: &Arc<BTreeMap<String, String>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        (**spec).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Arc<BTreeMap<String, String>>, D::Error> {
+        BTreeMap::deserialize(deserializer).map(Arc::new)
     }
 }
 

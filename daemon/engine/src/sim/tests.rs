@@ -309,9 +309,33 @@ async fn a_world_on_disk_is_found_again_without_a_goodbye() {
     // Twice: what was compacted at the first opening is read at the second.
     for _ in 0..2 {
         let world = SimWorld::open(&path, SimOptions::default()).unwrap();
+        world.opened().await.unwrap();
         assert_eq!(world.resources(INSTANCE, context().cluster), before);
         let again = world.handler(context()).observe(&members).await.unwrap();
         assert_eq!(again.nodes, view.nodes);
         assert_eq!(again.services.keys().collect::<Vec<_>>(), view.services.keys().collect::<Vec<_>>());
     }
+}
+
+#[tokio::test]
+async fn who_calls_a_world_that_is_read_by_another_waits_and_of_one_that_cannot_be_read_everybody_hears_why() {
+    let directory = tempfile::tempdir().unwrap();
+    let world = SimWorld::open(&directory.path().join("new.jsonl"), SimOptions::default()).unwrap();
+    let (driver, context) = (world.driver(), context());
+    let network = order(network(), 0);
+    let (made, owned, opened) =
+        tokio::join!(driver.create(&context, &network), driver.list_owned(INSTANCE, None), world.opened());
+    assert_eq!(owned.unwrap()[0].present, made.unwrap());
+    assert_eq!(opened, Ok(()));
+
+    let path = directory.path().join("damaged.jsonl");
+    std::fs::write(&path, "no world\n").unwrap();
+    let world = SimWorld::open(&path, SimOptions::default()).unwrap();
+    let driver = world.driver();
+    let (one, other) = tokio::join!(driver.observe(&context), driver.observe(&context));
+    for failure in [one.unwrap_err(), other.unwrap_err()] {
+        assert!(failure.message.contains("damaged.jsonl; move it away"), "{}", failure.message);
+        assert_eq!(failure.certainty, Certainty::NotApplied);
+    }
+    assert!(world.opened().await.is_err());
 }

@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use muster_protocol::model::host::Role;
 use muster_protocol::{ClusterId, ErrorCode, InstanceId, Name};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::audit::Audit;
 use super::driver::SimDriver;
 use super::faults::{Call, CallKind, Decide, Fault, Hook, Moment};
 use super::handler::SimHandler;
-use super::journal::Journal;
+use super::journal::Locked;
 use super::preparer::SimPreparer;
 use super::state::{Change, Marks, Resource, SimState, number_of, resource_id};
 use super::things::Things;
@@ -74,8 +75,21 @@ pub struct SimWorld {
 struct SharedWorld {
     options: SimOptions,
     blueprint: OnceLock<Blueprint>,
-    things: Mutex<Things>,
+    /// Until the world is read, if it is kept on disk.
+    journal: Mutex<Option<Locked>>,
+    /// Set when the world was read.
+    things: OnceLock<Mutex<Things>>,
+    opening: watch::Sender<Opening>,
     control: Mutex<Control>,
+}
+
+/// How far the reading of a world is.
+#[derive(Clone, Debug)]
+enum Opening {
+    UnderWay,
+    Done,
+    /// It cannot be read, for this cause.
+    Failed(String),
 }
 
 /// What tests have set up.
@@ -90,19 +104,66 @@ struct Control {
 impl SimWorld {
     /// A new, empty world in memory.
     pub fn new(options: SimOptions) -> Self {
-        Self::with(options, SimState::default(), None)
+        let world = Self::unread(options);
+        world.begin(Things::new(SimState::default(), None));
+        world
     }
 
-    /// The world that is kept in this file; a new one if there is no such file.
+    /// The world that is kept in this file; a new one if there is no such file. It is read when it is first needed: only that
+    /// the file is in use is an error at once.
     pub fn open(path: &Path, options: SimOptions) -> io::Result<Self> {
-        let (journal, state) = Journal::open(path)?;
-        Ok(Self::with(options, state, Some(journal)))
+        let world = Self::unread(options);
+        *world.unread_journal() = Some(Locked::new(path)?);
+        Ok(world)
     }
 
-    fn with(options: SimOptions, state: SimState, journal: Option<Journal>) -> Self {
-        let things = Mutex::new(Things::new(state, journal));
-        Self {
-            shared: Arc::new(SharedWorld { options, blueprint: OnceLock::new(), things, control: Mutex::default() }),
+    fn unread(options: SimOptions) -> Self {
+        let (opening, _) = watch::channel(Opening::UnderWay);
+        let (blueprint, journal, things, control) = <_>::default();
+        Self { shared: Arc::new(SharedWorld { options, blueprint, journal, things, opening, control }) }
+    }
+
+    /// Reads the world. Blocking.
+    fn read(&self, journal: &Locked) {
+        match journal.open() {
+            Ok((journal, state)) => self.begin(Things::new(state, Some(journal))),
+            Err(error) => {
+                let cause = format!("cannot read {}; move it away: {error}", journal.path().display());
+                self.shared.opening.send_replace(Opening::Failed(cause));
+            }
+        }
+    }
+
+    fn unread_journal(&self) -> MutexGuard<'_, Option<Locked>> {
+        self.shared.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin(&self, things: Things) {
+        // Called once, by whoever has read the world.
+        let _ = self.shared.things.set(Mutex::new(things));
+        self.shared.opening.send_replace(Opening::Done);
+    }
+
+    /// Done when the world was read; the cause if it cannot be.
+    pub async fn opened(&self) -> Result<(), String> {
+        if self.shared.things.get().is_some() {
+            return Ok(());
+        }
+        if let Some(journal) = self.unread_journal().take() {
+            let (world, reader) = (self.clone(), self.clone());
+            // A task of its own: whoever began it may go away, and others wait for it.
+            tokio::spawn(async move {
+                if tokio::task::spawn_blocking(move || reader.read(&journal)).await.is_err() {
+                    let cause = "the reading of the simulated world broke off by a mistake in Muster".to_owned();
+                    world.shared.opening.send_replace(Opening::Failed(cause));
+                }
+            });
+        }
+        let mut opening = self.shared.opening.subscribe();
+        let ended = opening.wait_for(|opening| !matches!(opening, Opening::UnderWay)).await;
+        match ended.as_deref() {
+            Ok(Opening::Failed(cause)) => Err(cause.clone()),
+            Ok(Opening::Done | Opening::UnderWay) | Err(_) => Ok(()),
         }
     }
 
@@ -204,7 +265,7 @@ impl SimWorld {
         let visible_from = Instant::now();
         // No token of ours was used for it.
         let attempt = u32::MAX;
-        let (steps, stands_on, spec) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
+        let (steps, stands_on, spec) = (BTreeMap::new(), Vec::new(), Arc::default());
         let resource = Resource {
             name: looks_like,
             marks,
@@ -284,6 +345,7 @@ impl SimWorld {
         key: Option<&ResourceKey>,
         effect: impl FnOnce(&mut Things) -> Result<T, Failure> + Send,
     ) -> Result<T, Failure> {
+        self.opened().await.map_err(|cause| Failure::not_applied(ErrorCode::Internal, cause))?;
         let (call, fault, hook) = self.note(kind, cluster, key);
         if let Some(hook) = &hook {
             hook.at(Moment::Before, &call).await;
@@ -355,9 +417,10 @@ impl SimWorld {
         }
     }
 
+    // Calls wait for [`SimWorld::opened`] first. Tests do too if their world lies on disk: others would block here.
     // A panic while a lock is held is a broken test or twin; the data is whole, each change being one step.
     pub(super) fn things(&self) -> MutexGuard<'_, Things> {
-        self.shared.things.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.things.wait().lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn control(&self) -> MutexGuard<'_, Control> {

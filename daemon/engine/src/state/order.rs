@@ -134,7 +134,8 @@ impl ClusterState {
         Some(Member { machine: machine.clone(), role, access, node_id })
     }
 
-    /// Every machine that is there and prepared; control planes that have joined come first, for they can be asked.
+    /// Every machine that is there and prepared; control planes that have joined come first, for they can be asked. They are
+    /// made of the head and the ledger alone.
     pub fn members(&self) -> Vec<Member> {
         let machines = self.ledger.keys().filter_map(ResourceKey::machine);
         let mut members: Vec<Member> = machines.filter_map(|name| self.member(name)).collect();
