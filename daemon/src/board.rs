@@ -1,7 +1,7 @@
 //! The board: what readers see. Supervisors pin up immutable snapshots; the gateway reads them and never waits for a busy actor.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, RwLock};
 
 use muster_engine::plan::Plan;
 use muster_engine::state::ClusterState;
@@ -25,6 +25,49 @@ pub struct Pinned {
     pub trouble: Option<Cause>,
 }
 
+/// A cluster as it is on disk, and why the daemon cannot take care of it, if that is so.
+pub struct OnDisk {
+    /// Its state.
+    pub state: Arc<ClusterState>,
+    /// The trouble.
+    pub trouble: Option<Cause>,
+}
+
+/// Decodes a cluster from what is on disk.
+pub type Decode = Box<dyn FnOnce() -> OnDisk + Send>;
+
+/// What hangs there of one cluster.
+#[derive(Clone)]
+struct Entry {
+    content: Content,
+    supervisor: Option<ActorRef<SupervisorMessage>>,
+    trouble: Option<Cause>,
+}
+
+#[derive(Clone)]
+enum Content {
+    /// As it is on disk, decoded when somebody first looks at it.
+    Stored(Arc<LazyLock<OnDisk, Decode>>),
+    /// As its supervisor knows it.
+    Known(Arc<ClusterState>, Option<Arc<Plan>>),
+}
+
+impl Entry {
+    /// Takes time, if nobody has looked at the cluster yet: not to be called with a lock held.
+    fn pinned(self) -> Pinned {
+        let Self { content, supervisor, trouble } = self;
+        match content {
+            Content::Known(state, plan) => Pinned { state, plan, supervisor, trouble },
+            Content::Stored(stored) => {
+                let OnDisk { state, trouble: found } = LazyLock::force(&stored);
+                // Of a cluster that is in trouble nothing is done.
+                let plan = found.as_ref().map(|_| Arc::default());
+                Pinned { state: state.clone(), plan, supervisor, trouble: trouble.or_else(|| found.clone()) }
+            }
+        }
+    }
+}
+
 /// All snapshots. Locks are held for moments only, and never across an await.
 #[derive(Default)]
 pub struct Board {
@@ -35,7 +78,7 @@ pub struct Board {
 
 #[derive(Default)]
 struct Clusters {
-    by_id: BTreeMap<ClusterId, Pinned>,
+    by_id: BTreeMap<ClusterId, Entry>,
     /// The cluster of each name. A released one keeps its name while anything of it may be left: it must be reached.
     by_name: BTreeMap<Name, ClusterId>,
     /// Names of clusters that are just being written.
@@ -70,29 +113,38 @@ impl Board {
         for operation in state.operations.values() {
             self.publish_operation(&operation.info);
         }
-        let mut clusters = self.write_clusters();
         let (id, name) = (state.id(), state.desired().spec.name.clone());
+        self.hang_up(id, name, Content::Known(state, plan));
+    }
+
+    /// Pins up a cluster that is on disk and that nobody has looked at yet.
+    pub fn publish_stored(&self, id: ClusterId, name: Name, decode: Decode) {
+        self.hang_up(id, name, Content::Stored(Arc::new(LazyLock::new(decode))));
+    }
+
+    fn hang_up(&self, id: ClusterId, name: Name, content: Content) {
+        let mut clusters = self.write_clusters();
         clusters.by_name.entry(name).or_insert(id);
         let before = clusters.by_id.remove(&id);
-        let (supervisor, trouble) = before.map_or((None, None), |pinned| (pinned.supervisor, pinned.trouble));
-        clusters.by_id.insert(id, Pinned { state, plan, supervisor, trouble });
+        let (supervisor, trouble) = before.map_or((None, None), |entry| (entry.supervisor, entry.trouble));
+        clusters.by_id.insert(id, Entry { content, supervisor, trouble });
     }
 
     /// Says who supervises a cluster now.
     pub fn set_supervisor(&self, cluster: ClusterId, supervisor: Option<ActorRef<SupervisorMessage>>) {
-        if let Some(pinned) = self.write_clusters().by_id.get_mut(&cluster) {
-            pinned.supervisor = supervisor;
+        if let Some(entry) = self.write_clusters().by_id.get_mut(&cluster) {
+            entry.supervisor = supervisor;
         }
     }
 
     /// Says why the daemon cannot take care of a cluster as it should, or that it can.
     pub fn set_trouble(&self, cluster: ClusterId, trouble: Option<Cause>) {
         let mut clusters = self.write_clusters();
-        let Some(pinned) = clusters.by_id.get_mut(&cluster) else { return };
+        let Some(entry) = clusters.by_id.get_mut(&cluster) else { return };
         // What is tried again and fails for the same reason has its trouble since the first time.
         let text = |trouble: &Option<Cause>| trouble.as_ref().map(|cause| cause.message.clone());
-        if text(&pinned.trouble) != text(&trouble) {
-            pinned.trouble = trouble;
+        if text(&entry.trouble) != text(&trouble) {
+            entry.trouble = trouble;
         }
     }
 
@@ -105,14 +157,14 @@ impl Board {
 
     /// The cluster of this name.
     pub fn cluster(&self, name: &Name) -> Result<Pinned, Error> {
-        let clusters = self.read_clusters();
-        let found = clusters.by_name.get(name).and_then(|id| clusters.by_id.get(id));
-        found.cloned().ok_or_else(|| Error::not_found("cluster", name))
+        let entry = self.read_clusters().entry_named(name);
+        entry.map(Entry::pinned).ok_or_else(|| Error::not_found("cluster", name))
     }
 
     /// The cluster of this id.
     pub fn cluster_by_id(&self, id: ClusterId) -> Option<Pinned> {
-        self.read_clusters().by_id.get(&id).cloned()
+        let entry = self.read_clusters().by_id.get(&id).cloned();
+        entry.map(Entry::pinned)
     }
 
     /// Clusters behind this name and id whose names are wanted, in the order of names; at most `limit`.
@@ -122,16 +174,19 @@ impl Board {
         limit: usize,
         is_wanted: impl Fn(&Name) -> bool,
     ) -> Vec<Pinned> {
-        let clusters = self.read_clusters();
-        let wanted = clusters.by_name.iter().filter(|(name, _)| is_wanted(name));
-        let found = wanted.filter_map(|(_, id)| clusters.by_id.get(id));
-        let behind = |pinned: &&Pinned| after.is_none_or(|(name, id)| order(pinned) > (name, *id));
-        found.filter(behind).take(limit).cloned().collect()
+        let entries: Vec<Entry> = {
+            let clusters = self.read_clusters();
+            let is_behind = |name: &Name, id: &ClusterId| after.is_none_or(|(last, of)| (name, id) > (last, of));
+            let wanted = clusters.by_name.iter().filter(|(name, id)| is_wanted(name) && is_behind(name, id));
+            wanted.filter_map(|(_, id)| clusters.by_id.get(id)).take(limit).cloned().collect()
+        };
+        entries.into_iter().map(Entry::pinned).collect()
     }
 
     /// All clusters, in the order of their ids.
     pub fn all(&self) -> Vec<Pinned> {
-        self.read_clusters().by_id.values().cloned().collect()
+        let entries: Vec<Entry> = self.read_clusters().by_id.values().cloned().collect();
+        entries.into_iter().map(Entry::pinned).collect()
     }
 
     /// Pins up an operation, and tells those who watch it.
@@ -213,8 +268,10 @@ impl Board {
     }
 }
 
-fn order(pinned: &Pinned) -> (&Name, ClusterId) {
-    (&pinned.state.desired().spec.name, pinned.state.id())
+impl Clusters {
+    fn entry_named(&self, name: &Name) -> Option<Entry> {
+        self.by_name.get(name).and_then(|id| self.by_id.get(id)).cloned()
+    }
 }
 
 #[cfg(test)]

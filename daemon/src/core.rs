@@ -1,19 +1,23 @@
 //! The core: everything of the daemon but its edges (socket, signals, collector). Tests start it without them.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use metrics_exporter_prometheus::PrometheusHandle;
+use muster_engine::blueprint::Blueprint;
+use muster_engine::desired::ClusterRecord;
+use muster_engine::operation::OperationRecord;
 use muster_engine::state::{ClusterState, Deadlines};
-use muster_protocol::{ClusterId, InstanceId};
+use muster_protocol::{ClusterId, Error, InstanceId, OperationId};
 use muster_provision::logins::Logins;
-use muster_store::{Batch, BatchError, CommitError, ReadError, Sealer, Store};
+use muster_store::{Batch, BatchError, CommitError, Found, ReadError, Sealer, Store};
 use ractor::{Actor, ActorRef, SpawnErr};
 use tokio::sync::RwLock;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
-use crate::board::Board;
+use crate::board::{Board, OnDisk};
 use crate::clock::Clock;
 use crate::cluster::workshop::{Pace, SharedParts};
 use crate::fleet::{Fleet, FleetMessage};
@@ -24,12 +28,13 @@ use crate::gateway::policy::Policy;
 use crate::gateway::roles::Roles;
 use crate::gateway::token::book::TokenBook;
 use crate::journal::Journal;
-use crate::journal::load::load_all;
+use crate::journal::load::{Heads, load_heads, load_rest};
 use crate::journal::records::StoredInstance;
 use crate::journal::vault::Vault;
 use crate::kinds::Kinds;
 use crate::permits::Permits;
-use crate::provisioner::Provisioner;
+use crate::provisioner::{Provisioner, trouble_of, unread};
+use crate::unmanaged;
 
 /// What a core is made of.
 pub struct CoreParts {
@@ -69,10 +74,8 @@ pub struct Core {
     pub app: Arc<App>,
     /// Supervises the clusters.
     pub fleet: ActorRef<FleetMessage>,
-    /// Clusters as they were on disk, not supervised yet; see [`Core::resume`].
-    waiting: Vec<Arc<ClusterState>>,
-    /// Clusters that cannot be taken care of; the fleet tries again.
-    unmanaged: Vec<ClusterId>,
+    /// Clusters that are not supervised yet; see [`Core::resume`].
+    waiting: Vec<ClusterId>,
 }
 
 /// Why a core does not start.
@@ -107,7 +110,7 @@ impl Core {
         };
         let provisioner = Provisioner::new(shared, instance, parts.deadlines, parts.kinds, parts.store.clone());
         let provisioner = Arc::new(provisioner);
-        let (waiting, unmanaged) = pin_up(&provisioner, &parts.store).await?;
+        let waiting = pin_up(&provisioner, &parts.store).await?;
         let (fleet, _) = Actor::spawn(None, Fleet, provisioner.clone()).await?;
         let recent_keys = idempotency::recent_keys(&parts.store, provisioner.shared.clock.now()).await?;
         let tokens = TokenBook::load(&parts.store).await?;
@@ -130,18 +133,13 @@ impl Core {
             state_dir: parts.state_dir,
             stopping: CancellationToken::new(),
         };
-        Ok(Self { app: Arc::new(app), fleet, waiting, unmanaged })
+        Ok(Self { app: Arc::new(app), fleet, waiting })
     }
 
     /// Has every cluster supervised again that was on disk.
     pub fn resume(&mut self) {
-        for state in self.waiting.drain(..) {
-            // A fleet that is gone already means that the daemon stops.
-            let _ = self.fleet.cast(FleetMessage::Start(state));
-        }
-        for cluster in self.unmanaged.drain(..) {
-            let _ = self.fleet.cast(FleetMessage::Restart(cluster));
-        }
+        // A fleet that is gone already means that the daemon stops.
+        let _ = self.fleet.cast(FleetMessage::Resume(std::mem::take(&mut self.waiting)));
     }
 }
 
@@ -157,27 +155,51 @@ async fn instance(store: &Store, journal: &dyn Journal) -> Result<InstanceId, St
     Ok(stored.id)
 }
 
-type PinnedUp = (Vec<Arc<ClusterState>>, Vec<ClusterId>);
-
-async fn pin_up(provisioner: &Provisioner, store: &Store) -> Result<PinnedUp, StartError> {
-    let stored = load_all(store).await?;
-    let board = &provisioner.shared.board;
-    for operation in &stored.operations {
-        board.publish_operation(&operation.info);
+/// Pins up every cluster, of which only the head is decoded now. Which they are.
+async fn pin_up(provisioner: &Provisioner, store: &Store) -> Result<Vec<ClusterId>, StartError> {
+    let found = store.found().await?;
+    let Heads { clusters, operations, mut running } = load_heads(&found)?;
+    let shared = &provisioner.shared;
+    for operation in &operations {
+        shared.board.publish_operation(operation);
     }
-    let (mut states, mut unmanaged) = (Vec::new(), Vec::new());
-    for parts in stored.clusters {
-        let (state, trouble) = provisioner.assemble(parts).await;
-        let (id, state) = (state.id(), Arc::new(state));
-        if trouble.is_some() {
+    let mut waiting = Vec::new();
+    for record in clusters {
+        let (id, name) = (record.id, record.desired.spec.name.clone());
+        let operations = running.remove(&id).unwrap_or_default();
+        let (blueprint, deadlines, trouble) = match provisioner.known_of(&record).await {
+            Ok((blueprint, deadlines)) => (blueprint, deadlines, None),
             // It can be seen, it keeps its name and its account, and it is taken up when what is missing is there again.
-            board.publish(state, Some(Arc::default()));
-            provisioner.note_trouble(id, trouble);
-            unmanaged.push(id);
-        } else {
-            board.publish(state.clone(), None);
-            states.push(state);
+            Err(error) => {
+                let trouble = trouble_of(id, error, &shared.clock);
+                (unmanaged::blueprint(record.recipe.clone()), provisioner.deadlines, Some(trouble))
+            }
+        };
+        let (found, clock) = (found.clone(), shared.clock.clone());
+        let decode = move || {
+            let (state, undecoded) = on_disk(&found, record, operations, blueprint, deadlines);
+            let undecoded = undecoded.map(|error| trouble_of(id, error, &clock));
+            OnDisk { state: Arc::new(state), trouble: undecoded.or(trouble) }
+        };
+        shared.board.publish_stored(id, name, Box::new(decode));
+        waiting.push(id);
+    }
+    Ok(waiting)
+}
+
+/// A cluster as it is on disk. Of one that cannot be decoded the head is shown, and why.
+fn on_disk(
+    found: &Found,
+    record: ClusterRecord,
+    operations: BTreeMap<OperationId, OperationRecord>,
+    blueprint: Blueprint,
+    deadlines: Deadlines,
+) -> (ClusterState, Option<Error>) {
+    match load_rest(found, record.clone(), operations) {
+        Ok(parts) => (parts.state(blueprint, deadlines), None),
+        Err(error) => {
+            let blueprint = unmanaged::blueprint(record.recipe.clone());
+            (ClusterState::loaded(record, blueprint, deadlines), Some(unread(&error)))
         }
     }
-    Ok((states, unmanaged))
 }

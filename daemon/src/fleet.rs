@@ -1,6 +1,6 @@
 //! The fleet: one supervisor per cluster, started again with growing delays when it fails.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +22,15 @@ use crate::vital::pong;
 pub enum FleetMessage {
     /// Supervise this cluster: it is on disk.
     Start(Arc<ClusterState>),
+    /// Supervise these clusters: they are pinned up as they are on disk. Some at a time, so that whatever else the fleet is
+    /// told need not wait for thousands.
+    Resume(Vec<ClusterId>),
+    /// Supervise the next of those.
+    ResumeMore,
+    /// There is nothing to supervise them with, and there will not be.
+    CannotResume(Error),
+    /// Supervise this one of those before the others: somebody waits for it.
+    ResumeFirst(ClusterId),
     /// Supervise it again, from what is on disk.
     Restart(ClusterId),
     /// This is on disk of clusters that were to be read again.
@@ -44,6 +53,8 @@ pub struct FleetState {
     /// Failures in a row.
     failures: HashMap<ClusterId, u32>,
     reloads: Reloads,
+    /// Clusters that are to be supervised again after a start.
+    unresumed: BTreeSet<ClusterId>,
     is_draining: bool,
 }
 
@@ -53,6 +64,8 @@ struct Supervised {
     since: Instant,
 }
 
+/// Supervisors that start in one go after a start of the daemon.
+const RESUMED_AT_ONCE: usize = 16;
 /// The delay before the first restart; it doubles with each failure in a row.
 const FIRST_DELAY: Duration = Duration::from_millis(100);
 const LONGEST_DELAY: Duration = Duration::from_secs(30);
@@ -69,8 +82,14 @@ impl Actor for Fleet {
         _myself: ActorRef<Self::Msg>,
         provisioner: Self::Arguments,
     ) -> Result<Self::State, ActorProcessingErr> {
-        let (supervised, failures) = (HashMap::new(), HashMap::new());
-        Ok(FleetState { provisioner, supervised, failures, reloads: Reloads::default(), is_draining: false })
+        Ok(FleetState {
+            provisioner,
+            supervised: HashMap::new(),
+            failures: HashMap::new(),
+            reloads: Reloads::default(),
+            unresumed: BTreeSet::new(),
+            is_draining: false,
+        })
     }
 
     async fn handle(
@@ -81,12 +100,40 @@ impl Actor for Fleet {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             FleetMessage::Start(cluster) => state.start(&myself, cluster).await,
+            FleetMessage::Resume(clusters) => {
+                state.unresumed.extend(clusters);
+                let (provisioner, fleet) = (state.provisioner.clone(), myself.clone());
+                tokio::spawn(async move {
+                    let message = match provisioner.opened().await {
+                        Ok(()) => FleetMessage::ResumeMore,
+                        Err(error) => FleetMessage::CannotResume(error),
+                    };
+                    let _ = fleet.cast(message);
+                });
+            }
+            FleetMessage::CannotResume(error) => return Err(error.message.into()),
+            FleetMessage::ResumeMore => {
+                for _ in 0..RESUMED_AT_ONCE {
+                    let Some(cluster) = state.unresumed.pop_first() else { break };
+                    state.resume(&myself, cluster).await;
+                }
+                if !state.unresumed.is_empty() {
+                    myself.cast(FleetMessage::ResumeMore)?;
+                }
+            }
+            FleetMessage::ResumeFirst(cluster) => {
+                if state.unresumed.remove(&cluster) {
+                    state.resume(&myself, cluster).await;
+                }
+            }
             FleetMessage::Restart(cluster) => state.restart(&myself, cluster),
             FleetMessage::Loaded(clusters) => state.start_again(&myself, clusters).await,
             FleetMessage::Renew(cluster) => {
                 let supervised = state.supervised.values().find(|supervised| supervised.cluster == cluster);
                 match supervised {
                     Some(Supervised { supervisor, .. }) => supervisor.stop(Some(RENEWED.to_owned())),
+                    // What is pinned up of it was made with the earlier tools.
+                    None if state.unresumed.remove(&cluster) => state.restart(&myself, cluster),
                     // One that waits for its restart finds the new tools by itself.
                     None => state.reloads.want_anew(cluster),
                 }
@@ -94,6 +141,7 @@ impl Actor for Fleet {
             FleetMessage::Ping(reply) => pong(reply),
             FleetMessage::Drain(reply) => {
                 state.is_draining = true;
+                state.unresumed.clear();
                 let limit = state.provisioner.shared.pace.drain;
                 let supervisors: Vec<_> =
                     state.supervised.values().map(|supervised| supervised.supervisor.clone()).collect();
@@ -146,13 +194,25 @@ impl Actor for Fleet {
 }
 
 impl FleetState {
+    /// Supervises a cluster as it is pinned up. One that is in trouble is read again, for that may pass.
+    async fn resume(&mut self, myself: &ActorRef<FleetMessage>, cluster: ClusterId) {
+        let board = &self.provisioner.shared.board;
+        let Some(pinned) = board.cluster_by_id(cluster) else { return };
+        if pinned.trouble.is_some() {
+            // Noted, so that it is in this trouble since now as long as it stays the same.
+            board.set_trouble(cluster, pinned.trouble);
+            return self.restart(myself, cluster);
+        }
+        self.start(myself, pinned.state).await;
+    }
+
     async fn start(&mut self, myself: &ActorRef<FleetMessage>, state: Arc<ClusterState>) {
         let cluster = state.id();
         let (workshop, trouble) = match self.provisioner.workshop(&state.record).await {
             Ok(equipped) => equipped,
             Err(error) => return self.restart_later(myself, cluster, error),
         };
-        match Actor::spawn_linked(None, Supervisor, (workshop, state), myself.get_cell()).await {
+        match Actor::spawn_linked(None, Supervisor, (Arc::new(workshop), state), myself.get_cell()).await {
             Ok((supervisor, _)) => {
                 self.provisioner.shared.board.set_supervisor(cluster, Some(supervisor.clone()));
                 self.provisioner.note_trouble(cluster, trouble);

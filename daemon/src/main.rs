@@ -219,7 +219,7 @@ fn world(config: &Config, places: &Places) -> anyhow::Result<SimWorld> {
         Err(error) if error.kind() == std::io::ErrorKind::ResourceBusy => {
             anyhow::bail!("the state directory {} is in use by another musterd", state_dir.display())
         }
-        opened => opened.with_context(|| format!("cannot read {}; move it away", file.display())),
+        opened => opened.with_context(|| format!("cannot open {}", file.display())),
     }
 }
 

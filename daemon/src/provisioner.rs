@@ -13,10 +13,11 @@ use muster_engine::state::{ClusterState, Deadlines, NewKeys};
 use muster_engine::{options, words};
 use muster_protocol::model::account::Finding;
 use muster_protocol::model::cluster::{ClusterSpec, Infrastructure};
-use muster_protocol::{ClusterId, Error, ErrorCode, InstanceId, Name, Retry};
+use muster_protocol::{Cause, ClusterId, Error, ErrorCode, InstanceId, Name, Retry};
 use muster_store::Store;
 use tracing::error;
 
+use crate::clock::Clock;
 use crate::cluster::account::AccountGate;
 use crate::cluster::workshop::{SharedParts, Workshop};
 use crate::journal::load::{self, StoredParts};
@@ -43,7 +44,7 @@ pub enum Loaded {
 /// Checks accounts and resources, and equips clusters.
 pub struct Provisioner {
     /// What all clusters share.
-    pub shared: SharedParts,
+    pub shared: Arc<SharedParts>,
     /// This installation.
     pub instance: InstanceId,
     /// Limits in time.
@@ -62,7 +63,12 @@ impl Provisioner {
         kinds: Arc<dyn Kinds>,
         store: Store,
     ) -> Self {
-        Self { shared, instance, deadlines, kinds, store, gates: Mutex::default() }
+        Self { shared: Arc::new(shared), instance, deadlines, kinds, store, gates: Mutex::default() }
+    }
+
+    /// Done when clusters can be taken care of; see [`Kinds::opened`].
+    pub async fn opened(&self) -> Result<(), Error> {
+        self.kinds.opened().await
     }
 
     /// The driver of an infrastructure, with the account of this name or its defaults.
@@ -209,20 +215,17 @@ impl Provisioner {
     /// The state that stored parts make. If the cluster's account or kind is missing, that is said too: the cluster can only
     /// be looked at, and stays on disk untouched.
     pub async fn assemble(&self, parts: StoredParts) -> (ClusterState, Option<Error>) {
-        let known = self.known_of(&parts.record).await;
-        let (blueprint, deadlines, trouble) = match known {
-            Ok((blueprint, deadlines)) => (blueprint, deadlines, None),
-            Err(error) => (unmanaged::blueprint(parts.record.recipe.clone()), self.deadlines, Some(error)),
-        };
-        let mut state = ClusterState::loaded(parts.record, blueprint, deadlines);
-        state.ledger = parts.ledger.into();
-        state.services = parts.services.into();
-        state.kept = parts.kept.into();
-        state.operations = parts.operations;
-        (state, trouble)
+        match self.known_of(&parts.record).await {
+            Ok((blueprint, deadlines)) => (parts.state(blueprint, deadlines), None),
+            Err(error) => {
+                let blueprint = unmanaged::blueprint(parts.record.recipe.clone());
+                (parts.state(blueprint, self.deadlines), Some(error))
+            }
+        }
     }
 
-    async fn known_of(&self, record: &ClusterRecord) -> Result<(Blueprint, Deadlines), Error> {
+    /// What the kinds of a cluster say about it, and its limits in time.
+    pub async fn known_of(&self, record: &ClusterRecord) -> Result<(Blueprint, Deadlines), Error> {
         let spec = &record.desired.spec;
         let driver = self.driver(spec.infrastructure, spec.account.as_ref()).await?;
         let deadlines = self.deadlines_with(driver.as_ref());
@@ -231,11 +234,7 @@ impl Provisioner {
 
     /// Says for all to see why the daemon cannot take care of a cluster as it should, or that it can.
     pub fn note_trouble(&self, cluster: ClusterId, trouble: Option<Error>) {
-        let trouble = trouble.map(|Error { code, message, remedy, retry, details: _ }| {
-            error!(%cluster, cause = %message, "a cluster cannot be taken care of");
-            let failure = Failure { remedy, retry, ..Failure::not_applied(code, message) };
-            failure.into_cause("supervise".to_owned(), self.shared.clock.now())
-        });
+        let trouble = trouble.map(|error| trouble_of(cluster, error, &self.shared.clock));
         self.shared.board.set_trouble(cluster, trouble);
     }
 
@@ -267,7 +266,16 @@ impl Provisioner {
     }
 }
 
-fn unread(error: &(dyn std::error::Error + 'static)) -> Error {
+/// Why the daemon cannot take care of a cluster as it should.
+pub fn trouble_of(cluster: ClusterId, error: Error, clock: &Clock) -> Cause {
+    let Error { code, message, remedy, retry, details: _ } = error;
+    error!(%cluster, cause = %message, "a cluster cannot be taken care of");
+    let failure = Failure { remedy, retry, ..Failure::not_applied(code, message) };
+    failure.into_cause("supervise".to_owned(), clock.now())
+}
+
+/// What is stored of a cluster could not be read.
+pub fn unread(error: &(dyn std::error::Error + 'static)) -> Error {
     Error::new(ErrorCode::Store, words::chain(error))
         .with_remedy("see `muster doctor` and the daemon's log; check that the disk is healthy, or restore a backup")
         .retry_later()

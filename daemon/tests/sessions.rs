@@ -125,6 +125,7 @@ struct KeeperKinds {
     begun: mpsc::UnboundedSender<(Arc<dyn SessionHost>, Given)>,
 }
 
+#[async_trait]
 impl Kinds for KeeperKinds {
     fn driver(&self, _: Infrastructure, _: Option<&Account>) -> Result<Arc<dyn Driver>, Error> {
         Ok(self.world.driver())

@@ -2,14 +2,15 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use futures::FutureExt;
 use muster_engine::action::{Action, Outcome};
 use muster_engine::failure::Failure;
 use muster_protocol::ErrorCode;
 use ractor::ActorRef;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
 
 use super::message::SupervisorMessage;
 
@@ -61,11 +62,10 @@ impl Calls {
     }
 }
 
-/// Makes a look in a task of its own, so that a panic in it is an answer and not a silence.
-pub async fn guarded<T: Send + 'static>(
-    look: impl Future<Output = Result<T, Failure>> + Send + 'static,
-) -> Result<T, Failure> {
-    let looked = AbortOnDropHandle::new(tokio::spawn(look)).await;
+/// Makes a look so that a panic in it is an answer and not a silence.
+pub async fn guarded<T>(look: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    // Nothing of the look is used after a panic.
+    let looked = AssertUnwindSafe(look).catch_unwind().await;
     let mistake = || Failure::not_applied(ErrorCode::Internal, "the look broke off by a mistake in Muster");
     looked.unwrap_or_else(|_| Err(mistake()))
 }

@@ -48,13 +48,17 @@ impl SupervisorState {
             return Ok(());
         }
         let ended = next.note_written();
+        let has_same_members =
+            next.record.is_untouched(&self.current.record) && next.ledger.is_untouched(&self.current.ledger);
         self.current = Arc::new(next);
-        self.members.send_if_modified(|members| {
-            let now = self.current.members();
-            let is_new = *members != now;
-            *members = now;
-            is_new
-        });
+        if !has_same_members {
+            self.members.send_if_modified(|members| {
+                let now = self.current.members();
+                let is_new = *members != now;
+                *members = now;
+                is_new
+            });
+        }
         self.plan = Arc::new(plan);
         // First what is so, then who waits for it: whoever hears of an end and looks sees its effect.
         let board = &self.workshop.shared.board;

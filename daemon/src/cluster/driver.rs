@@ -1,5 +1,6 @@
 //! The driver actor: makes the calls to the infrastructure and prepares machines.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use muster_engine::action::{Action, Outcome};
@@ -31,7 +32,7 @@ pub struct DriverActor;
 
 /// Its state.
 pub struct DriverState {
-    workshop: Workshop,
+    workshop: Arc<Workshop>,
     supervisor: ActorRef<SupervisorMessage>,
     calls: Calls,
 }
@@ -39,7 +40,7 @@ pub struct DriverState {
 impl Actor for DriverActor {
     type Msg = DriverMessage;
     type State = DriverState;
-    type Arguments = (Workshop, ActorRef<SupervisorMessage>);
+    type Arguments = (Arc<Workshop>, ActorRef<SupervisorMessage>);
 
     async fn pre_start(
         &self,
@@ -73,7 +74,7 @@ impl Actor for DriverActor {
     }
 }
 
-async fn perform(workshop: Workshop, order: DriverOrder, limit: Duration) -> Outcome {
+async fn perform(workshop: Arc<Workshop>, order: DriverOrder, limit: Duration) -> Outcome {
     let call = order.perform(&*workshop.driver, &workshop.context);
     // A call that waited for all of its time would have none left.
     workshop.account.call(limit / 2, call).await.unwrap_or_else(|| {
@@ -84,11 +85,11 @@ async fn perform(workshop: Workshop, order: DriverOrder, limit: Duration) -> Out
 }
 
 /// It goes to the machine and asks nothing of the account.
-async fn step(workshop: Workshop, order: StepOrder) -> Outcome {
+async fn step(workshop: Arc<Workshop>, order: StepOrder) -> Outcome {
     order.perform(&*workshop.preparer, &workshop.context).await
 }
 
-async fn observe(workshop: Workshop, supervisor: ActorRef<SupervisorMessage>, began: Timestamp) {
+async fn observe(workshop: Arc<Workshop>, supervisor: ActorRef<SupervisorMessage>, began: Timestamp) {
     let limit = workshop.deadlines.orchestrator_call;
     let (driver, context) = (workshop.driver.clone(), workshop.context.clone());
     let look = tokio::time::timeout(limit, guarded(async move { driver.observe(&context).await }));

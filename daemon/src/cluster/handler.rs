@@ -1,5 +1,6 @@
 //! The handler actor: makes the calls to the orchestrator.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use muster_engine::access::AccessOrder;
@@ -41,7 +42,7 @@ pub struct HandlerActor;
 
 /// Its state.
 pub struct HandlerState {
-    workshop: Workshop,
+    workshop: Arc<Workshop>,
     supervisor: ActorRef<SupervisorMessage>,
     calls: Calls,
     /// Ends with this actor.
@@ -51,7 +52,7 @@ pub struct HandlerState {
 impl Actor for HandlerActor {
     type Msg = HandlerMessage;
     type State = HandlerState;
-    type Arguments = (Workshop, ActorRef<SupervisorMessage>, watch::Receiver<Vec<Member>>);
+    type Arguments = (Arc<Workshop>, ActorRef<SupervisorMessage>, watch::Receiver<Vec<Member>>);
 
     async fn pre_start(
         &self,
@@ -109,7 +110,7 @@ async fn open(handler: &dyn Handler, members: &[Member], request: StreamRequest)
     }
 }
 
-async fn perform(workshop: Workshop, mut order: HandlerOrder) -> Outcome {
+async fn perform(workshop: Arc<Workshop>, mut order: HandlerOrder) -> Outcome {
     if let HandlerOrder::Deploy(_, service) = &mut order
         && let Err(failure) = complete(service, &workshop.shared).await
     {
@@ -139,7 +140,12 @@ async fn put_secrets_in(order: &mut ServiceOrder, vault: &Vault) -> Result<(), F
     Ok(())
 }
 
-async fn observe(workshop: Workshop, supervisor: ActorRef<SupervisorMessage>, members: Vec<Member>, began: Timestamp) {
+async fn observe(
+    workshop: Arc<Workshop>,
+    supervisor: ActorRef<SupervisorMessage>,
+    members: Vec<Member>,
+    began: Timestamp,
+) {
     let handler = workshop.handler.clone();
     let look = guarded(async move { handler.observe(&members).await });
     let seen = tokio::time::timeout(workshop.deadlines.orchestrator_call, look)

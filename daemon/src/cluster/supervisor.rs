@@ -33,7 +33,7 @@ pub struct Supervisor;
 
 /// Its state.
 pub struct SupervisorState {
-    pub(super) workshop: Workshop,
+    pub(super) workshop: Arc<Workshop>,
     /// As it is on disk.
     pub(super) current: Arc<ClusterState>,
     /// What is done about it.
@@ -59,7 +59,7 @@ struct Alarm {
 impl Actor for Supervisor {
     type Msg = SupervisorMessage;
     type State = SupervisorState;
-    type Arguments = (Workshop, Arc<ClusterState>);
+    type Arguments = (Arc<Workshop>, Arc<ClusterState>);
 
     async fn pre_start(
         &self,
@@ -102,57 +102,8 @@ impl Actor for Supervisor {
         message: Self::Msg,
         state: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
-        let mut next = (*state.current).clone();
-        let mut batch = Batch::new();
-        let mut pending = None;
-        match message {
-            SupervisorMessage::Change(mut intent, reply) => {
-                let turn = intent.turn.take();
-                match intent.admit(&state.workshop, &mut next, &mut batch).await {
-                    Ok(admitted) => pending = Some(PendingReply::Change { admitted, _turn: turn, reply }),
-                    Err(refusal) => {
-                        let _ = reply.send(Err(refusal));
-                        return Ok(());
-                    }
-                }
-            }
-            SupervisorMessage::Finished(action, outcome) => state.note_result(&mut next, &action, outcome),
-            SupervisorMessage::Observed(observation, began) => {
-                state.looks.note_seen(&observation);
-                next.observe(*observation, began, state.now());
-            }
-            SupervisorMessage::LookNow => state.looks.note_hint(),
-            SupervisorMessage::Keep(key, value, reply) => {
-                match state.keep(&mut next, &mut batch, &key, value.as_ref()) {
-                    Ok(()) => pending = Some(PendingReply::Session(reply)),
-                    Err(refusal) => {
-                        let _ = reply.send(Err(refusal));
-                        return Ok(());
-                    }
-                }
-            }
-            SupervisorMessage::Kept(reply) => {
-                let _ = reply.send(state.kept().await);
-                return Ok(());
-            }
-            // Whether it came on time or a moment early: it will not come again.
-            SupervisorMessage::Wake => state.alarm = None,
-            SupervisorMessage::Open(request, reply) => {
-                let members = state.current.members();
-                state.handler.cast(HandlerMessage::Open(members, request, reply))?;
-                return Ok(());
-            }
-            SupervisorMessage::Access(order, reply) => {
-                let members = state.current.members();
-                state.handler.cast(HandlerMessage::Access(members, order, reply))?;
-                return Ok(());
-            }
-            SupervisorMessage::Drain(reply) => {
-                state.is_draining = true;
-                state.draining.push(reply);
-            }
-        }
-        state.advance(&myself, next, batch, pending).await
+        // In a box, so that each of thousands of supervisors has room for its work only while it works.
+        Box::pin(state.react(&myself, message)).await
     }
 
     async fn handle_supervisor_evt(
@@ -200,6 +151,65 @@ impl SupervisorState {
         metrics::counter!("muster_steps_total", "result" => if failed { "failed" } else { "done" }).increment(1);
         self.looks.note_result(&outcome, self.now());
         next.finish(action, outcome, self.now());
+    }
+
+    /// Does what follows from a message.
+    async fn react(
+        &mut self,
+        myself: &ActorRef<SupervisorMessage>,
+        message: SupervisorMessage,
+    ) -> Result<(), ActorProcessingErr> {
+        let mut next = (*self.current).clone();
+        let mut batch = Batch::new();
+        let mut pending = None;
+        match message {
+            SupervisorMessage::Change(mut intent, reply) => {
+                let turn = intent.turn.take();
+                match intent.admit(&self.workshop, &mut next, &mut batch).await {
+                    Ok(admitted) => pending = Some(PendingReply::Change { admitted, _turn: turn, reply }),
+                    Err(refusal) => {
+                        let _ = reply.send(Err(refusal));
+                        return Ok(());
+                    }
+                }
+            }
+            SupervisorMessage::Finished(action, outcome) => self.note_result(&mut next, &action, outcome),
+            SupervisorMessage::Observed(observation, began) => {
+                self.looks.note_seen(&observation);
+                next.observe(*observation, began, self.now());
+            }
+            SupervisorMessage::LookNow => self.looks.note_hint(),
+            SupervisorMessage::Keep(key, value, reply) => {
+                match self.keep(&mut next, &mut batch, &key, value.as_ref()) {
+                    Ok(()) => pending = Some(PendingReply::Session(reply)),
+                    Err(refusal) => {
+                        let _ = reply.send(Err(refusal));
+                        return Ok(());
+                    }
+                }
+            }
+            SupervisorMessage::Kept(reply) => {
+                let _ = reply.send(self.kept().await);
+                return Ok(());
+            }
+            // Whether it came on time or a moment early: it will not come again.
+            SupervisorMessage::Wake => self.alarm = None,
+            SupervisorMessage::Open(request, reply) => {
+                let members = self.current.members();
+                self.handler.cast(HandlerMessage::Open(members, request, reply))?;
+                return Ok(());
+            }
+            SupervisorMessage::Access(order, reply) => {
+                let members = self.current.members();
+                self.handler.cast(HandlerMessage::Access(members, order, reply))?;
+                return Ok(());
+            }
+            SupervisorMessage::Drain(reply) => {
+                self.is_draining = true;
+                self.draining.push(reply);
+            }
+        }
+        self.advance(myself, next, batch, pending).await
     }
 
     /// Draws the conclusions and begins what the plan allows, all in one write with what has happened. Then, and only

@@ -18,7 +18,6 @@ use crate::journal::Journal;
 use crate::journal::vault::Vault;
 
 /// Things that all clusters share.
-#[derive(Clone)]
 pub struct SharedParts {
     /// The time.
     pub clock: Clock,
@@ -58,11 +57,10 @@ impl Default for Pace {
     }
 }
 
-/// The tools for one cluster.
-#[derive(Clone)]
+/// The tools for one cluster, which its actors share.
 pub struct Workshop {
     /// What all clusters share.
-    pub shared: SharedParts,
+    pub shared: Arc<SharedParts>,
     /// What never changes of this cluster.
     pub context: Arc<ClusterContext>,
     /// Talks to the infrastructure.

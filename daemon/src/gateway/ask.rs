@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::board::Pinned;
 use crate::cluster::intent::{Intent, Wish};
 use crate::cluster::message::SupervisorMessage;
+use crate::fleet::FleetMessage;
 use crate::gateway::refusals::{stopping, unanswered};
 use crate::provisioner::as_error;
 
@@ -95,11 +96,16 @@ async fn supervisor(
     found: impl Fn() -> Result<Pinned, Error>,
     deadline: Instant,
 ) -> Result<ActorRef<SupervisorMessage>, Error> {
+    let mut is_first_look = true;
     loop {
         let pinned = found()?;
         refuse_if_unmanaged(&pinned)?;
         if let Some(supervisor) = pinned.supervisor {
             return Ok(supervisor);
+        }
+        // After a start of the daemon its turn may be far off.
+        if std::mem::take(&mut is_first_look) {
+            let _ = app.fleet.cast(FleetMessage::ResumeFirst(pinned.state.id()));
         }
         if app.stopping.is_cancelled() {
             return Err(stopping());

@@ -1,13 +1,19 @@
 //! Everything about the clusters, read at start or when a supervisor starts again.
+//!
+//! At a start only the heads and the operations of all clusters are decoded. The rest of a cluster is most of what is stored,
+//! and is decoded when somebody first looks at that cluster: so a daemon answers soon, however many it has.
 
 use std::collections::BTreeMap;
 
+use muster_engine::blueprint::Blueprint;
 use muster_engine::desired::{ClusterRecord, ServiceRecord};
 use muster_engine::ledger::Ledger;
 use muster_engine::operation::OperationRecord;
 use muster_engine::session::KeptEntries;
+use muster_engine::state::{ClusterState, Deadlines};
+use muster_protocol::model::operation::OperationInfo;
 use muster_protocol::{ClusterId, Name, OperationId};
-use muster_store::{ReadError, Store};
+use muster_store::{Found, ReadError, Store};
 
 use super::records::{StoredCluster, StoredEntry, StoredEvent, StoredKept, StoredOperation, StoredService};
 
@@ -32,55 +38,65 @@ impl StoredParts {
         let (services, operations) = (BTreeMap::new(), BTreeMap::new());
         Self { record, ledger: Ledger::new(), services, kept: KeptEntries::new(), operations }
     }
+
+    /// The same with everything else but the operations.
+    fn with(self, entries: Vec<StoredEntry>, services: Vec<StoredService>, kept: Vec<StoredKept>) -> Self {
+        Self {
+            ledger: entries.into_iter().map(|stored| (stored.key, stored.entry)).collect(),
+            services: services.into_iter().map(|stored| (stored.name, stored.service)).collect(),
+            kept: kept.into_iter().map(|stored| (stored.key, stored.entry)).collect(),
+            ..self
+        }
+    }
+
+    /// The state that they make.
+    pub fn state(self, blueprint: Blueprint, deadlines: Deadlines) -> ClusterState {
+        let mut state = ClusterState::loaded(self.record, blueprint, deadlines);
+        state.ledger = self.ledger.into();
+        state.services = self.services.into();
+        state.kept = self.kept.into();
+        state.operations = self.operations;
+        state
+    }
 }
 
-/// What is stored of all clusters.
+/// What a start needs of all clusters.
 #[derive(Debug)]
-pub struct Stored {
-    /// Each cluster.
-    pub clusters: Vec<StoredParts>,
+pub struct Heads {
+    /// The head of each cluster.
+    pub clusters: Vec<ClusterRecord>,
     /// Every operation, running or ended.
-    pub operations: Vec<OperationRecord>,
+    pub operations: Vec<OperationInfo>,
+    /// Those of them that have not ended.
+    pub running: RunningOperations,
 }
 
-/// Reads all clusters, in a handful of scans side by side rather than one a cluster.
-pub async fn load_all(store: &Store) -> Result<Stored, ReadError> {
-    let (records, entries, services, kept, all_operations) = tokio::try_join!(
-        store.scan::<StoredCluster>(&[]),
-        store.scan::<StoredEntry>(&[]),
-        store.scan::<StoredService>(&[]),
-        store.scan::<StoredKept>(&[]),
-        store.scan::<StoredOperation>(&[]),
-    )?;
-    let mut parts: BTreeMap<ClusterId, StoredParts> = BTreeMap::new();
-    for StoredCluster(record) in records {
-        parts.insert(record.id, StoredParts::of(record));
-    }
-    for stored in entries {
-        if let Some(cluster) = parts.get_mut(&stored.cluster) {
-            cluster.ledger.insert(stored.key, stored.entry);
+/// Decodes the heads and operations of all clusters.
+pub fn load_heads(found: &Found) -> Result<Heads, ReadError> {
+    let clusters = found.scan::<StoredCluster>(&[])?.into_iter().map(|StoredCluster(record)| record).collect();
+    let (mut operations, mut running) = (Vec::new(), RunningOperations::new());
+    for StoredOperation(operation) in found.scan::<StoredOperation>(&[])? {
+        if operation.info.phase.is_ended() {
+            operations.push(operation.info);
+        } else {
+            operations.push(operation.info.clone());
+            running.entry(operation.info.cluster_id).or_default().insert(operation.info.id, operation);
         }
     }
-    for stored in services {
-        if let Some(cluster) = parts.get_mut(&stored.cluster) {
-            cluster.services.insert(stored.name, stored.service);
-        }
-    }
-    for stored in kept {
-        if let Some(cluster) = parts.get_mut(&stored.cluster) {
-            cluster.kept.insert(stored.key, stored.entry);
-        }
-    }
-    let mut operations = Vec::new();
-    for StoredOperation(operation) in all_operations {
-        if let Some(cluster) = parts.get_mut(&operation.info.cluster_id)
-            && !operation.info.phase.is_ended()
-        {
-            cluster.operations.insert(operation.info.id, operation.clone());
-        }
-        operations.push(operation);
-    }
-    Ok(Stored { clusters: parts.into_values().collect(), operations })
+    Ok(Heads { clusters, operations, running })
+}
+
+/// Decodes the rest of one cluster.
+pub fn load_rest(
+    found: &Found,
+    record: ClusterRecord,
+    operations: BTreeMap<OperationId, OperationRecord>,
+) -> Result<StoredParts, ReadError> {
+    let cluster = record.id;
+    let entries = found.scan::<StoredEntry>(cluster.as_bytes())?;
+    let services = found.scan::<StoredService>(cluster.as_bytes())?;
+    let kept = found.scan::<StoredKept>(cluster.as_bytes())?;
+    Ok(StoredParts { operations, ..StoredParts::of(record).with(entries, services, kept) })
 }
 
 /// The operations of clusters that have not ended.
@@ -104,12 +120,7 @@ pub async fn load_one(store: &Store, cluster: ClusterId) -> Result<Option<Stored
     let entries = store.scan::<StoredEntry>(cluster.as_bytes()).await?;
     let services = store.scan::<StoredService>(cluster.as_bytes()).await?;
     let kept = store.scan::<StoredKept>(cluster.as_bytes()).await?;
-    Ok(Some(StoredParts {
-        ledger: entries.into_iter().map(|stored| (stored.key, stored.entry)).collect(),
-        services: services.into_iter().map(|stored| (stored.name, stored.service)).collect(),
-        kept: kept.into_iter().map(|stored| (stored.key, stored.entry)).collect(),
-        ..StoredParts::of(record)
-    }))
+    Ok(Some(StoredParts::of(record).with(entries, services, kept)))
 }
 
 /// The last event that was written, if there is any.

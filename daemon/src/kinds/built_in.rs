@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use muster_driver_local::{LocalDriver, LocalOptions};
 use muster_engine::context::ClusterContext;
 use muster_engine::driver::Driver;
@@ -43,7 +44,12 @@ pub struct BuiltIn {
     pub hosts: HostsAccounts,
 }
 
+#[async_trait]
 impl Kinds for BuiltIn {
+    async fn opened(&self) -> Result<(), Error> {
+        self.sim.opened().await.map_err(|cause| Error::new(ErrorCode::Internal, cause))
+    }
+
     fn driver(&self, infrastructure: Infrastructure, account: Option<&Account>) -> Result<Arc<dyn Driver>, Error> {
         match infrastructure {
             Infrastructure::Local => Ok(Arc::new(LocalDriver::new(self.local_options(account)))),

@@ -9,6 +9,7 @@ pub mod hosts;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use muster_engine::context::ClusterContext;
 use muster_engine::driver::Driver;
 use muster_engine::handler::Handler;
@@ -28,7 +29,14 @@ pub struct Account {
 }
 
 /// Makes drivers, preparers and handlers. Tests put their own in place of [`built_in::BuiltIn`].
+#[async_trait]
 pub trait Kinds: Send + Sync {
+    /// Done when those that keep anything of their own have read it; the cause if they cannot. The daemon answers
+    /// meanwhile, and has clusters taken care of after that.
+    async fn opened(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// The driver of an infrastructure; without an account, with its defaults.
     fn driver(&self, infrastructure: Infrastructure, account: Option<&Account>) -> Result<Arc<dyn Driver>, Error>;
 

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use muster_engine::context::ClusterContext;
 use muster_engine::desired::take_secrets;
 use muster_engine::driver::Driver;
@@ -214,6 +215,7 @@ struct SimKinds {
     keys: Keys,
 }
 
+#[async_trait]
 impl Kinds for SimKinds {
     fn driver(&self, _infrastructure: Infrastructure, account: Option<&Account>) -> Result<Arc<dyn Driver>, Error> {
         let infrastructure = self.world.driver();
